@@ -1,0 +1,1 @@
+//! Information structures of [MS-FSCC].
