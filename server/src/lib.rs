@@ -1,2 +1,25 @@
-//! To be filled.
+//! The SMB server without its input and output.
+//!
+//! Bytes rise through three layers, each of which can refuse, and only then reach a share:
+//! [`packet`] takes frames apart and puts replies together, [`request`] checks header, credits,
+//! signature, session and tree, [`commands`] carries one command out, arbitrated by the
+//! [`object_store`] and served by a [`share`] handler. A [`Connection`] is the state machine that
+//! a driver feeds; the crate opens no file or socket, starts no thread and reads no clock.
+
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions
+    )
+)]
+
+pub mod access;
+pub mod crypto;
+pub mod object_store;
+pub mod share;

@@ -1,0 +1,15 @@
+//! What stands behind a share: the traits a handler implements and the types they speak.
+//!
+//! A handler sees names, callers and typed requests; never a packet, a session or a raw path.
+//! Share modes, oplocks, leases, byte-range locks and change notification are not its business:
+//! the object store arbitrates them by the [`ObjectId`] that the handler reports.
+
+mod handler;
+mod name;
+mod room;
+mod types;
+
+pub use handler::{Answer, Handle, ShareHandler, Transacted};
+pub use name::{Name, NameError, StreamName, StreamType};
+pub use room::{FileRegion, ReplyRoom};
+pub use types::*;
