@@ -1,0 +1,265 @@
+//! The whole configuration file: from its text to values, and back to text.
+
+use std::path::Path;
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    limits::Limits,
+    log::Log,
+    mistake::{Mistake, Mistakes, Source, nearest},
+    schema::{Effect, Entry, Reader, Section, entries},
+    server::Server,
+    shares::Share,
+    users::{Demo, Identity, same_name},
+};
+
+/// Everything that a configuration file says, with defaults where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Configuration {
+    /// `[server]`
+    pub server: Server,
+    /// `[identity]`
+    pub identity: Identity,
+    /// `[log]`
+    pub log: Log,
+    /// `[limits]`
+    pub limits: Limits,
+    /// `[demo]`
+    pub demo: Demo,
+    /// Every `[[share]]`, in the file's order.
+    pub shares: Vec<Share>,
+}
+
+impl Configuration {
+    /// Reads the text of a configuration file. `file_name` stands in mistakes; relative paths in
+    /// the file count from its folder.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the text. If it is not TOML, only the mistakes of syntax.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, Mistakes> {
+        let source = Source {
+            file: file_name,
+            text,
+        };
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let mut mistakes: Vec<Mistake> = errors
+            .iter()
+            .map(|error| syntax_mistake(source, error))
+            .collect();
+        let mut configuration = Self::default();
+        if mistakes.is_empty() {
+            configuration = Self::read(source, document.get_ref(), &mut mistakes);
+        }
+        if !mistakes.is_empty() {
+            mistakes.sort_by_key(|mistake| mistake.line);
+            return Err(Mistakes(mistakes));
+        }
+        configuration.resolve_paths(Path::new(file_name).parent().unwrap_or(Path::new("")));
+        Ok(configuration)
+    }
+
+    /// The whole configuration as the text of a file, every setting with its value.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for (header, entries) in self.sections() {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            text.push_str(&header);
+            text.push('\n');
+            for Entry { name, value, .. } in entries {
+                text.push_str(&format!("{name} = {value}\n"));
+            }
+        }
+        text
+    }
+
+    /// Every setting as `section.setting`, with the line of comment that says what it takes and
+    /// when a change takes effect.
+    pub fn settings() -> Vec<(String, String)> {
+        let configuration = Self {
+            shares: vec![Share::default()],
+            ..Self::default()
+        };
+        let mut settings = Vec::new();
+        for (header, entries) in configuration.sections() {
+            let section = header.trim_matches(['[', ']']);
+            for Entry {
+                name,
+                effect,
+                expects,
+                ..
+            } in entries
+            {
+                let effect = match effect {
+                    Effect::Reload => "",
+                    Effect::Restart => "; a change needs a restart",
+                };
+                settings.push((
+                    format!("{section}.{name}"),
+                    format!("# Takes {expects}{effect}."),
+                ));
+            }
+        }
+        settings
+    }
+
+    /// The share of this name; case does not count.
+    pub fn share(&self, name: &str) -> Option<&Share> {
+        self.shares
+            .iter()
+            .find(|share| same_name(&share.name, name))
+    }
+
+    /// Every section with the line that opens it and its settings.
+    fn sections(&self) -> Vec<(String, Vec<Entry>)> {
+        let mut sections = vec![
+            (format!("[{SERVER}]"), entries(&self.server)),
+            (format!("[{IDENTITY}]"), entries(&self.identity)),
+            (format!("[{LOG}]"), entries(&self.log)),
+            (format!("[{LIMITS}]"), entries(&self.limits)),
+            (format!("[{DEMO}]"), entries(&self.demo)),
+        ];
+        let shares = self
+            .shares
+            .iter()
+            .map(|share| (format!("[[{SHARE}]]"), entries(share)));
+        sections.extend(shares);
+        sections
+    }
+
+    fn read(source: Source<'_>, document: &DeTable<'_>, mistakes: &mut Vec<Mistake>) -> Self {
+        for key in document
+            .keys()
+            .filter(|key| !SECTIONS.contains(&key.get_ref().as_ref()))
+        {
+            let right = match nearest(key.get_ref(), SECTIONS) {
+                Some(known) => format!("perhaps {known:?} is meant"),
+                None => format!("give one of {}", SECTIONS.join(", ")),
+            };
+            let wrong = "there is no such section".to_owned();
+            mistakes.push(source.mistake(
+                key.span().start,
+                key.get_ref().to_string(),
+                wrong,
+                right,
+            ));
+        }
+        let mut one = Sections {
+            source,
+            document,
+            mistakes,
+        };
+        let server: Server = one.read(SERVER, Server::check);
+        let identity = one.read(IDENTITY, |_, _| {});
+        let log = one.read(LOG, |_, _| {});
+        let limits = one.read(LIMITS, Limits::check);
+        let demo = one.read(DEMO, |demo: &Demo, reader| demo.check(&server, reader));
+        let shares = one.read_shares(&server);
+        Self {
+            server,
+            identity,
+            log,
+            limits,
+            demo,
+            shares,
+        }
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
+        self.server.resolve_paths(folder);
+        for share in &mut self.shares {
+            share.resolve_paths(folder);
+        }
+    }
+}
+
+/// The document while its sections are read.
+struct Sections<'a, 'm> {
+    source: Source<'a>,
+    document: &'a DeTable<'a>,
+    mistakes: &'m mut Vec<Mistake>,
+}
+
+impl<'a> Sections<'a, '_> {
+    /// The section of this name, and its defaults if there is none.
+    fn read<T: Section>(&mut self, name: &'static str, check: impl Fn(&T, &mut Reader<'_>)) -> T {
+        match self.document.get(name) {
+            Some(value) => self.read_one(name, value, check),
+            None => T::default(),
+        }
+    }
+
+    fn read_one<T: Section>(
+        &mut self,
+        name: &'static str,
+        value: &Spanned<DeValue<'_>>,
+        check: impl Fn(&T, &mut Reader<'_>),
+    ) -> T {
+        let Some(mut reader) = Reader::new(self.source, name, value, self.mistakes) else {
+            return T::default();
+        };
+        let section = reader.section();
+        check(&section, &mut reader);
+        section
+    }
+
+    fn read_shares(&mut self, server: &Server) -> Vec<Share> {
+        let Some(value) = self.document.get(SHARE) else {
+            return Vec::new();
+        };
+        let Some(list) = value.get_ref().as_array() else {
+            let wrong = "it is one section".to_owned();
+            let right = "give each share as [[share]], with two brackets".to_owned();
+            let at = value.span().start;
+            self.mistakes
+                .push(self.source.mistake(at, SHARE.to_owned(), wrong, right));
+            return Vec::new();
+        };
+        let mut shares: Vec<Share> = Vec::new();
+        for value in list {
+            let share = self.read_one(SHARE, value, |share: &Share, reader| {
+                share.check(server, reader);
+                if shares
+                    .iter()
+                    .any(|earlier| same_name(&earlier.name, &share.name))
+                {
+                    let wrong = format!("another share is called {:?}", share.name);
+                    reader.mistake(
+                        "name",
+                        &wrong,
+                        "give each share its own name; case does not count",
+                    );
+                }
+            });
+            shares.push(share);
+        }
+        shares
+    }
+}
+
+/// What the TOML reader complains about, as one of our mistakes.
+fn syntax_mistake(source: Source<'_>, error: &toml::de::Error) -> Mistake {
+    let at = error.span().map_or(0, |span| span.start);
+    let wrong = error
+        .message()
+        .lines()
+        .next()
+        .unwrap_or("it is not TOML")
+        .to_owned();
+    let right = "give lines such as [section] and key = value, texts in \"quotes\"".to_owned();
+    source.mistake(at, "syntax".to_owned(), wrong, right)
+}
+
+const SERVER: &str = "server";
+const IDENTITY: &str = "identity";
+const LOG: &str = "log";
+const LIMITS: &str = "limits";
+const DEMO: &str = "demo";
+const SHARE: &str = "share";
+const SECTIONS: &[&str] = &[SERVER, IDENTITY, LOG, LIMITS, DEMO, SHARE];

@@ -1,0 +1,399 @@
+//! The sections `[[share]]`: what each share is, who may use it and how its files look to clients.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    schema::{Reader, Section, Visitor, live},
+    server::{Encryption, GuestPolicy, Server},
+    users::same_name,
+    value::Choice,
+};
+
+/// One section `[[share]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Share {
+    /// The share's name; case does not count.
+    pub name: String,
+    /// What stands behind the share.
+    pub kind: ShareKind,
+    /// The folder of a disk share.
+    pub path: Option<PathBuf>,
+    /// Whether a missing folder is created at start.
+    pub create_directory: bool,
+    /// What a browsing client shows beside the name.
+    pub comment: String,
+    /// Whether the share is left out of the list that clients browse.
+    pub hidden: bool,
+    /// Whether nobody may change anything.
+    pub read_only: bool,
+    /// Users who may come in; with `groups` empty too, everybody who has an account.
+    pub users: Vec<String>,
+    /// Groups of this machine whose members may come in.
+    pub groups: Vec<String>,
+    /// Users who may not come in, whatever the other lists say.
+    pub denied_users: Vec<String>,
+    /// Users who may come in but change nothing.
+    pub read_only_users: Vec<String>,
+    /// Whether guests may come in.
+    pub guest: bool,
+    /// How many tree connects may exist at once; 0 for any number.
+    pub max_connections: u32,
+    /// How much the share asks for encryption; the server's own demand counts where it is stronger.
+    pub encryption: Encryption,
+    /// A user of this machine who owns everything done on this share.
+    pub force_user: Option<String>,
+    /// Whether symbolic links are followed.
+    pub follow_symlinks: Symlinks,
+    /// Whether names that differ in case only are different names.
+    pub case_sensitive: bool,
+    /// How names that Windows does not allow are shown.
+    pub name_mapping: NameMapping,
+    /// Whether names that begin with a dot carry the hidden attribute.
+    pub hide_dot_files: bool,
+    /// Patterns with `*` and `?` of names that carry the hidden attribute.
+    pub hide_files: Vec<String>,
+    /// Whether the attributes read-only, hidden, system and archive and the creation time are kept
+    /// on disk.
+    pub store_dos_attributes: bool,
+    /// Whether files may have named streams.
+    pub streams: bool,
+    /// Whether a folder's list leaves out what the user may not open.
+    pub access_based_enumeration: bool,
+    /// What clients may keep for working without a connection.
+    pub caching: Caching,
+}
+
+/// What stands behind a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShareKind {
+    /// A folder.
+    Disk,
+    /// Memory; empty at every start.
+    Memory,
+}
+
+/// Whether symbolic links on disk are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symlinks {
+    /// Links whose target lies below the share's folder.
+    WithinShare,
+    /// None.
+    Never,
+}
+
+/// How names on disk that Windows does not allow are shown to clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameMapping {
+    /// Each forbidden character becomes one of the private use area, and back.
+    Reversible,
+    /// Such names are not shown.
+    Never,
+}
+
+/// What clients may keep for working without a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    /// Files that the user picks.
+    Manual,
+    /// Every file that the user opens.
+    Documents,
+    /// Every file that the user opens, and programs run from the copy.
+    Programs,
+    /// Nothing.
+    Never,
+}
+
+/// What somebody may do on a share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Not come in.
+    Denied,
+    /// Read.
+    Read,
+    /// Read and change, as far as the files allow.
+    Full,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kind: ShareKind::Disk,
+            path: None,
+            create_directory: false,
+            comment: String::new(),
+            hidden: false,
+            read_only: false,
+            users: Vec::new(),
+            groups: Vec::new(),
+            denied_users: Vec::new(),
+            read_only_users: Vec::new(),
+            guest: false,
+            max_connections: 0,
+            encryption: Encryption::Offered,
+            force_user: None,
+            follow_symlinks: Symlinks::WithinShare,
+            case_sensitive: false,
+            name_mapping: NameMapping::Reversible,
+            hide_dot_files: true,
+            hide_files: Vec::new(),
+            store_dos_attributes: true,
+            streams: true,
+            access_based_enumeration: false,
+            caching: Caching::Manual,
+        }
+    }
+}
+
+impl Section for Share {
+    fn settings(&mut self, visitor: &mut impl Visitor) {
+        let name = live("name").only(SHARE_NAME, |name: &String| is_share_name(name));
+        visitor.visit(name, &mut self.name);
+        visitor.visit(live("kind"), &mut self.kind);
+        visitor.visit(live("path"), &mut self.path);
+        visitor.visit(live("create_directory"), &mut self.create_directory);
+        let comment = live("comment").only(COMMENT, |text: &String| is_comment(text));
+        visitor.visit(comment, &mut self.comment);
+        visitor.visit(live("hidden"), &mut self.hidden);
+        visitor.visit(live("read_only"), &mut self.read_only);
+        visitor.visit(live("users"), &mut self.users);
+        visitor.visit(live("groups"), &mut self.groups);
+        visitor.visit(live("denied_users"), &mut self.denied_users);
+        visitor.visit(live("read_only_users"), &mut self.read_only_users);
+        visitor.visit(live("guest"), &mut self.guest);
+        let max_connections = live("max_connections").within(0..=u32::MAX);
+        visitor.visit(max_connections, &mut self.max_connections);
+        let encryption = live("encryption").only(SHARE_ENCRYPTION, |encryption: &Encryption| {
+            *encryption != Encryption::Off
+        });
+        visitor.visit(encryption, &mut self.encryption);
+        visitor.visit(live("force_user"), &mut self.force_user);
+        visitor.visit(live("follow_symlinks"), &mut self.follow_symlinks);
+        visitor.visit(live("case_sensitive"), &mut self.case_sensitive);
+        visitor.visit(live("name_mapping"), &mut self.name_mapping);
+        visitor.visit(live("hide_dot_files"), &mut self.hide_dot_files);
+        let hide_files = live("hide_files").only(PATTERNS, |patterns: &Vec<String>| {
+            patterns.iter().all(|text| is_pattern(text))
+        });
+        visitor.visit(hide_files, &mut self.hide_files);
+        visitor.visit(live("store_dos_attributes"), &mut self.store_dos_attributes);
+        visitor.visit(live("streams"), &mut self.streams);
+        visitor.visit(
+            live("access_based_enumeration"),
+            &mut self.access_based_enumeration,
+        );
+        visitor.visit(live("caching"), &mut self.caching);
+    }
+}
+
+impl Share {
+    /// What a user with an account may do here; `groups` are the groups of this machine that the
+    /// user is in.
+    pub fn access(&self, user: &str, groups: &[String]) -> Access {
+        let listed = |list: &[String]| list.iter().any(|name| same_name(name, user));
+        let everybody = self.users.is_empty() && self.groups.is_empty();
+        let in_group = || self.groups.iter().any(|group| groups.contains(group));
+        if listed(&self.denied_users) {
+            Access::Denied
+        } else if listed(&self.read_only_users) {
+            Access::Read
+        } else if everybody || listed(&self.users) || in_group() {
+            self.greatest_access()
+        } else {
+            Access::Denied
+        }
+    }
+
+    /// What a guest may do here.
+    pub fn guest_access(&self) -> Access {
+        if self.guest {
+            self.greatest_access()
+        } else {
+            Access::Denied
+        }
+    }
+
+    /// Notes what does not go together.
+    pub(crate) fn check(&self, server: &Server, reader: &mut Reader<'_>) {
+        if !reader.says("name") {
+            reader.mistake("name", "the share has none", &format!("give {SHARE_NAME}"));
+        }
+        match (self.kind, &self.path) {
+            (ShareKind::Disk, None) => {
+                reader.mistake("path", "a disk share needs one", "give the folder to serve");
+            }
+            (ShareKind::Memory, Some(_)) => {
+                reader.mistake("path", "a memory share has none", "leave it out");
+            }
+            _ => {}
+        }
+        if self.guest && server.guest == GuestPolicy::Never {
+            let wrong = "nobody becomes a guest while server.guest = \"never\"";
+            reader.mistake(
+                "guest",
+                wrong,
+                "give server.guest = \"bad-user\", or leave this out",
+            );
+        }
+        if self.guest && self.encryption == Encryption::Required {
+            let wrong =
+                "guests have no key and cannot encrypt, which encryption = \"required\" demands";
+            reader.mistake(
+                "guest",
+                wrong,
+                "leave it out, or give encryption = \"desired\"",
+            );
+        }
+        if self.encryption > Encryption::Offered && server.encryption == Encryption::Off {
+            let wrong = "nobody can encrypt while server.encryption = \"off\"";
+            reader.mistake(
+                "encryption",
+                wrong,
+                "give server.encryption = \"offered\" or more",
+            );
+        }
+    }
+
+    /// The folder relative to `folder`, if it is not absolute.
+    pub(crate) fn resolve_paths(&mut self, folder: &Path) {
+        if let Some(path) = &mut self.path {
+            *path = folder.join(&path);
+        }
+    }
+
+    fn greatest_access(&self) -> Access {
+        if self.read_only {
+            Access::Read
+        } else {
+            Access::Full
+        }
+    }
+}
+
+impl Choice for ShareKind {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("disk", Self::Disk), ("memory", Self::Memory)];
+}
+
+impl Choice for Symlinks {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("within-share", Self::WithinShare), ("never", Self::Never)];
+}
+
+impl Choice for NameMapping {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("reversible", Self::Reversible), ("never", Self::Never)];
+}
+
+impl Choice for Caching {
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("manual", Self::Manual),
+        ("documents", Self::Documents),
+        ("programs", Self::Programs),
+        ("never", Self::Never),
+    ];
+}
+
+/// Whether a share may be called so. `IPC$` is the server's own.
+fn is_share_name(name: &str) -> bool {
+    // [MS-FSCC] 2.1.6
+    let forbidden = |letter: char| u32::from(letter) < 0x20 || "\"\\/[]:|<>+=;,*?".contains(letter);
+    // [MS-SRVS] 3.1.4.7
+    let reserved = ["IPC$", "PIPE", "MAILSLOT"]
+        .iter()
+        .any(|reserved| same_name(reserved, name));
+    let units = name.encode_utf16().count();
+    (1..=SHARE_NAME_UNITS).contains(&units) && !name.contains(forbidden) && !reserved
+}
+
+/// Whether a text can stand as a remark.
+pub(crate) fn is_comment(text: &str) -> bool {
+    text.encode_utf16().count() <= COMMENT_UNITS && !text.contains(char::is_control)
+}
+
+/// Whether a text is a pattern of names.
+fn is_pattern(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '\\', '\0'])
+}
+
+/// The longest share name in UTF-16 units, [MS-FSCC] 2.1.6.
+const SHARE_NAME_UNITS: usize = 80;
+/// The longest remark in UTF-16 units that older clients show.
+const COMMENT_UNITS: usize = 256;
+
+const SHARE_NAME: &str =
+    "a name of 1 to 80 letters without \" \\ / [ ] : | < > + = ; , * ?, and not IPC$";
+const SHARE_ENCRYPTION: &str = "\"offered\", \"desired\" or \"required\"";
+const PATTERNS: &str = "a list of names in which * and ? stand for any letters";
+pub(crate) const COMMENT: &str = "a text of up to 256 letters on one line";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    // test [MS-FSCC] 2.1.6
+    #[test]
+    fn share_names_are_short_and_free_of_reserved_characters() {
+        for good in [
+            "a",
+            "public",
+            "Bücher",
+            "my share",
+            "admin$",
+            &"x".repeat(80),
+        ] {
+            assert!(is_share_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "a/b",
+            "a\\b",
+            "a*",
+            "tab\there",
+            "ipc$",
+            "Pipe",
+            &"x".repeat(81),
+        ] {
+            assert!(!is_share_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_share_without_lists_is_open_to_every_account_and_no_guest() {
+        let share = Share::default();
+        assert_eq!(share.access("alice", &[]), Access::Full);
+        assert_eq!(share.guest_access(), Access::Denied);
+    }
+
+    #[test]
+    fn lists_decide_in_the_order_denied_then_read_only_then_allowed() {
+        let share = Share {
+            users: names(&["Alice", "bob", "carol"]),
+            groups: names(&["staff"]),
+            denied_users: names(&["bob"]),
+            read_only_users: names(&["carol", "dave"]),
+            ..Share::default()
+        };
+        assert_eq!(share.access("ALICE", &[]), Access::Full);
+        assert_eq!(share.access("bob", &names(&["staff"])), Access::Denied);
+        assert_eq!(share.access("carol", &[]), Access::Read);
+        assert_eq!(share.access("dave", &[]), Access::Read);
+        assert_eq!(share.access("erin", &names(&["staff"])), Access::Full);
+        assert_eq!(share.access("erin", &names(&["other"])), Access::Denied);
+    }
+
+    #[test]
+    fn a_read_only_share_gives_nobody_more() {
+        let share = Share {
+            read_only: true,
+            guest: true,
+            ..Share::default()
+        };
+        assert_eq!(share.access("alice", &[]), Access::Read);
+        assert_eq!(share.guest_access(), Access::Read);
+    }
+}
