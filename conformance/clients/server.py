@@ -1,0 +1,224 @@
+"""Servers that the client tests run against.
+
+A `Server` owns a scratch folder, a free port and one process, and ends exactly that process. `Smbd` is the program under
+test; `Samba` is a stand-in that proves the tests themselves (`SERVER=samba`, root only). Both offer the same shares and
+accounts, so that a test that fails against one and not the other says something about that one.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Accounts and their passwords; `alice` owns the files, `bob` is a stranger to `private`.
+ACCOUNTS = {"alice": "Wonder-land-1", "bob": "Build-er-2"}
+
+#: The users of this machine whom they are served as by a server that runs as root; every Debian has these.
+UNIX_NAMES = {"alice": "games", "bob": "daemon"}
+
+
+@dataclass
+class Settings:
+    """What a test may want to differ from the ordinary server."""
+
+    #: "offered" or "required"
+    signing: str = "offered"
+    #: "offered" or "required"
+    encryption: str = "offered"
+    #: oldest dialect the server takes, as written in the configuration file
+    oldest_dialect: str = "2.0.2"
+
+
+@dataclass
+class Share:
+    """One share of the test servers: its name, and the folder behind it."""
+
+    name: str
+    folder: Path
+    writable: bool = True
+    guest: bool = False
+    encrypted: bool = False
+    hidden: bool = False
+    users: tuple = field(default_factory=tuple)
+
+
+class Server:
+    """A running server on 127.0.0.1. Use as a context manager."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, settings=None):
+        self.settings = settings or Settings()
+        self.scratch = Path(tempfile.mkdtemp(prefix="smb-clients-"))
+        self.port = free_port()
+        self.process = None
+        self.shares = {}
+        for share in (
+            Share("work", self.scratch / "work"),
+            Share("readonly", self.scratch / "readonly", writable=False),
+            Share("public", self.scratch / "public", guest=True),
+            Share("private", self.scratch / "private", users=("bob",)),
+            Share("sealed", self.scratch / "sealed", encrypted=True),
+            Share("hidden$", self.scratch / "hidden", hidden=True),
+        ):
+            share.folder.mkdir(mode=0o777)
+            share.folder.chmod(0o777)
+            self.shares[share.name] = share
+        self.scratch.chmod(0o755)
+        (self.shares["readonly"].folder / "notice.txt").write_bytes(b"Look, do not touch.\n")
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def command(self):
+        """Write the configuration; return the command line of the server."""
+        raise NotImplementedError
+
+    def start(self):
+        log = open(self.scratch / "server.log", "ab")
+        self.process = subprocess.Popen(
+            self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+        log.close()
+        deadline = time.monotonic() + 20
+        while not answers(self.host, self.port):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the server did not start:\n{self.log()[-4000:]}")
+            time.sleep(0.05)
+
+    def stop(self):
+        """End the server and remove its scratch folder. A server that died on its own is an error."""
+        status = self.process.poll()
+        if status is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+                raise RuntimeError(f"the server ignored SIGTERM for 20 s:\n{self.log()[-4000:]}") from None
+        log = self.log()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        if status is not None:
+            raise RuntimeError(f"the server ended during the tests, status {status}:\n{log[-4000:]}")
+
+    def log(self):
+        """What the server has logged so far."""
+        return (self.scratch / "server.log").read_text(errors="replace")
+
+    def folder(self, share):
+        """The folder behind a share."""
+        return self.shares[share].folder
+
+
+class Smbd(Server):
+    """The program under test."""
+
+    name = "smbd"
+    program = Path(os.environ.get("SMBD", ROOT / "target/release/smbd"))
+
+    def command(self):
+        configuration = self.scratch / "smbd.toml"
+        configuration.write_text(self.render())
+        for name, password in ACCOUNTS.items():
+            subprocess.run(
+                [self.program, "user", "--config", configuration, "add", name],
+                input=f"{password}\n", text=True, check=True, capture_output=True,
+            )
+        return [str(self.program), "--config", str(configuration)]
+
+    def render(self):
+        lines = [
+            "[server]", f'listen = ["{self.host}:{self.port}"]', f'state_dir = "{self.scratch}/state"',
+            f'accounts = "{self.scratch}/accounts"', f'min_dialect = "{self.settings.oldest_dialect}"',
+            f'signing = "{self.settings.signing}"', f'encryption = "{self.settings.encryption}"',
+        ]
+        guests = self.settings.encryption != "required"
+        if guests:
+            lines.append('guest = "bad-user"')
+        if os.geteuid() == 0:
+            users = ", ".join(f'{name} = "{unix}"' for name, unix in UNIX_NAMES.items())
+            lines += ["[identity]", f"user_map = {{ {users} }}"]
+        for share in self.shares.values():
+            lines += ["[[share]]", f'name = "{share.name}"', f'path = "{share.folder}"',
+                      f"read_only = {str(not share.writable).lower()}", f"guest = {str(share.guest and guests).lower()}",
+                      f"hidden = {str(share.hidden).lower()}", f"users = {list(share.users)}"]
+            if share.encrypted:
+                lines.append('encryption = "required"')
+        return "\n".join(lines) + "\n"
+
+
+class Samba(Server):
+    """Samba's smbd, laid out the same way."""
+
+    name = "samba"
+    def command(self):
+        for folder in ("private", "lock", "state", "cache", "pid", "ncalrpc"):
+            (self.scratch / "samba" / folder).mkdir(parents=True)
+        (self.scratch / "samba/ncalrpc").chmod(0o755)
+        configuration = self.scratch / "smb.conf"
+        configuration.write_text(self.render())
+        (self.scratch / "usermap").write_text("".join(f"{unix} = {name}\n" for name, unix in UNIX_NAMES.items()))
+        for name, unix in UNIX_NAMES.items():
+            subprocess.run(
+                ["smbpasswd", "-c", configuration, "-s", "-a", unix],
+                input=f"{ACCOUNTS[name]}\n{ACCOUNTS[name]}\n", text=True, check=True, capture_output=True,
+            )
+        return ["smbd", "-F", "--no-process-group", "-s", str(configuration)]
+
+    def render(self):
+        state = self.scratch / "samba"
+        lines = [
+            "[global]", "netbios name = STANDIN", "server role = standalone server", "map to guest = bad user",
+            f"interfaces = {self.host}/8", "bind interfaces only = yes", f"smb ports = {self.port}",
+            "disable netbios = yes", "load printers = no", "printcap name = /dev/null", "log level = 1",
+            "logging = file", f"log file = {self.scratch}/server.log", f"username map = {self.scratch}/usermap",
+            f"private dir = {state}/private", f"lock directory = {state}/lock", f"state directory = {state}/state",
+            f"cache directory = {state}/cache", f"pid directory = {state}/pid", f"ncalrpc dir = {state}/ncalrpc",
+            "server min protocol = " + {"2.0.2": "SMB2_02", "3.1.1": "SMB3_11"}[self.settings.oldest_dialect],
+            "server signing = " + ("mandatory" if self.settings.signing == "required" else "auto"),
+            "ea support = yes", "store dos attributes = yes", "vfs objects = streams_xattr",
+        ]
+        if self.settings.encryption == "required":
+            lines.append("server smb encrypt = required")
+        for share in self.shares.values():
+            lines += [f"[{share.name}]", f"path = {share.folder}", "create mask = 0666", "directory mask = 0777",
+                      f"read only = {'no' if share.writable else 'yes'}", f"guest ok = {'yes' if share.guest else 'no'}",
+                      f"browseable = {'no' if share.hidden else 'yes'}"]
+            if share.encrypted:
+                lines.append("server smb encrypt = required")
+            if share.users:
+                lines.append("valid users = " + " ".join(UNIX_NAMES[user] for user in share.users))
+        return "\n".join(lines) + "\n"
+
+
+def chosen():
+    """The class of the server that this run tests."""
+    return {"smbd": Smbd, "samba": Samba}[os.environ.get("SERVER", "smbd")]
+
+
+def free_port():
+    """A port on the loopback address that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def answers(host, port):
+    """Does anybody accept connections there?"""
+    try:
+        socket.create_connection((host, port), 1).close()
+        return True
+    except OSError:
+        return False
