@@ -46,8 +46,10 @@ pub struct Limits {
     pub directory_search_memory: Size,
     /// Byte-range locks on one open. Ours.
     pub locks_per_open: u32,
-    /// Failed log-ons of one account or one address after which answers are delayed. Ours.
+    /// Failed log-ons of one account from one address after which answers are delayed. Ours.
     pub logon_failures: u32,
+    /// Failed log-ons of all accounts from one address after which answers are delayed. Ours.
+    pub logon_failures_per_address: u32,
     /// The longest delay of an answer to a failed log-on; delays double up to it. Ours.
     pub logon_delay: Duration,
     /// Threads for file operations that may block. Ours.
@@ -72,8 +74,9 @@ impl Default for Limits {
             notify_buffer: Size::kib(64),
             directory_search_memory: Size::mib(64),
             locks_per_open: 65_536,
-            logon_failures: 5,
-            logon_delay: Duration::from_secs(4),
+            logon_failures: 3,
+            logon_failures_per_address: 20,
+            logon_delay: Duration::from_secs(10),
             blocking_threads: 32,
         }
     }
@@ -123,6 +126,8 @@ impl Section for Limits {
             &mut self.locks_per_open,
         );
         visitor.visit(number("logon_failures", 1, 1_000), &mut self.logon_failures);
+        let per_address = number("logon_failures_per_address", 1, 10_000);
+        visitor.visit(per_address, &mut self.logon_failures_per_address);
         let logon_delay = live("logon_delay").within(Duration::ZERO..=Duration::from_mins(1));
         visitor.visit(logon_delay, &mut self.logon_delay);
         let blocking_threads = fixed("blocking_threads").within(1..=1_024);

@@ -42,8 +42,6 @@ pub struct Server {
     pub signing_algorithms: Vec<SigningAlgorithm>,
     /// Whether sessions are encrypted.
     pub encryption: Encryption,
-    /// Users whose sessions must be encrypted, whatever `encryption` says.
-    pub encrypted_users: Vec<String>,
     /// Ciphers for dialect 3.1.1, the preferred first.
     pub ciphers: Vec<Cipher>,
     /// What happens to somebody whose name is not in the account file.
@@ -153,7 +151,6 @@ impl Default for Server {
                 SigningAlgorithm::HmacSha256,
             ],
             encryption: Encryption::Offered,
-            encrypted_users: Vec::new(),
             ciphers: vec![
                 Cipher::Aes128Gcm,
                 Cipher::Aes128Ccm,
@@ -190,7 +187,6 @@ impl Section for Server {
         visitor.visit(live("signing"), &mut self.signing);
         visitor.visit(live("signing_algorithms"), &mut self.signing_algorithms);
         visitor.visit(live("encryption"), &mut self.encryption);
-        visitor.visit(live("encrypted_users"), &mut self.encrypted_users);
         visitor.visit(live("ciphers"), &mut self.ciphers);
         visitor.visit(live("guest"), &mut self.guest);
         visitor.visit(live("anonymous"), &mut self.anonymous);
@@ -223,14 +219,6 @@ impl Server {
         if self.encryption == Encryption::Required && self.max_dialect < Dialect::Smb300 {
             let wrong = "no dialect up to max_dialect can encrypt";
             reader.mistake("encryption", wrong, "give max_dialect = \"3.0\" or greater");
-        }
-        if self.encryption == Encryption::Off && !self.encrypted_users.is_empty() {
-            let wrong = "nobody can encrypt while encryption = \"off\"";
-            reader.mistake(
-                "encrypted_users",
-                wrong,
-                "give encryption = \"offered\", or leave this out",
-            );
         }
         if self.encryption == Encryption::Required && self.guest != GuestPolicy::Never {
             let wrong =

@@ -28,7 +28,7 @@ pub struct Share {
     pub read_only: bool,
     /// Users who may come in; with `groups` empty too, everybody who has an account.
     pub users: Vec<String>,
-    /// Groups of this machine whose members may come in.
+    /// Groups of the account file whose members may come in.
     pub groups: Vec<String>,
     /// Users who may not come in, whatever the other lists say.
     pub denied_users: Vec<String>,
@@ -187,8 +187,7 @@ impl Section for Share {
 }
 
 impl Share {
-    /// What a user with an account may do here; `groups` are the groups of this machine that the
-    /// user is in.
+    /// What a user with an account may do here; `groups` are those that the account file names.
     pub fn access(&self, user: &str, groups: &[String]) -> Access {
         let listed = |list: &[String]| list.iter().any(|name| same_name(name, user));
         let everybody = self.users.is_empty() && self.groups.is_empty();

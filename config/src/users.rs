@@ -1,8 +1,6 @@
 //! The sections `[identity]` and `[demo]`: as whom of this machine's users files are served, and
 //! the sample's account.
 
-use std::collections::BTreeMap;
-
 use crate::{
     schema::{Reader, Section, Visitor, fixed, live},
     server::Server,
@@ -10,6 +8,9 @@ use crate::{
 };
 
 /// The section `[identity]`: as whom the server opens files.
+///
+/// An account's own user is the `uid` that the account file names, else the user of this machine
+/// with the account's name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identity {
     /// Whose credentials file operations carry.
@@ -18,8 +19,6 @@ pub struct Identity {
     pub force_user: Option<String>,
     /// The user of this machine whom guests are served as.
     pub guest_user: String,
-    /// From an account's name to a user of this machine, where the two differ.
-    pub user_map: BTreeMap<String, String>,
 }
 
 /// Whose credentials file operations carry.
@@ -53,7 +52,6 @@ impl Default for Identity {
             run_as: RunAs::Auto,
             force_user: None,
             guest_user: "nobody".into(),
-            user_map: BTreeMap::new(),
         }
     }
 }
@@ -64,19 +62,6 @@ impl Section for Identity {
         visitor.visit(live("force_user"), &mut self.force_user);
         let guest_user = live("guest_user").only(USER_NAME, |name: &String| !name.is_empty());
         visitor.visit(guest_user, &mut self.guest_user);
-        visitor.visit(live("user_map"), &mut self.user_map);
-    }
-}
-
-impl Identity {
-    /// The user of this machine whom an account is served as, if the file alone decides it.
-    pub fn unix_user<'a>(&'a self, account: &'a str) -> &'a str {
-        let mapped = self
-            .user_map
-            .iter()
-            .find(|(name, _)| same_name(name, account));
-        let own = mapped.map_or(account, |(_, user)| user);
-        self.force_user.as_deref().unwrap_or(own)
     }
 }
 
@@ -119,20 +104,3 @@ pub(crate) fn same_name(one: &str, other: &str) -> bool {
 }
 
 const USER_NAME: &str = "the name of a user of this machine";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_is_served_as_its_mapped_user_or_its_namesake() {
-        let mut identity = Identity {
-            user_map: BTreeMap::from([("Alice".into(), "al".into())]),
-            ..Identity::default()
-        };
-        assert_eq!(identity.unix_user("ALICE"), "al");
-        assert_eq!(identity.unix_user("bob"), "bob");
-        identity.force_user = Some("media".into());
-        assert_eq!(identity.unix_user("alice"), "media");
-    }
-}

@@ -1,7 +1,7 @@
 //! The kinds of value that a setting may have: how each is read from TOML, printed as TOML and
 //! described in words.
 
-use std::{collections::BTreeMap, net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, ops::Range, path::PathBuf, time::Duration};
 
 use toml::{Spanned, de::DeValue};
 
@@ -268,32 +268,6 @@ impl<T: Value> Value for Vec<T> {
     }
 }
 
-/// A table from free names to texts.
-impl Value for BTreeMap<String, String> {
-    fn expects() -> String {
-        "a table of texts such as { name = \"text\" }".into()
-    }
-
-    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Unfit> {
-        let table = value
-            .get_ref()
-            .as_table()
-            .ok_or_else(|| Unfit::new(value))?;
-        let entry = |(key, text): (&Spanned<_>, _)| {
-            Ok((
-                String::from(AsRef::<str>::as_ref(key.get_ref())),
-                String::read(text)?,
-            ))
-        };
-        table.iter().map(entry).collect()
-    }
-
-    fn write(&self) -> toml::Value {
-        let entries = self.iter().map(|(key, text)| (key.clone(), text.write()));
-        toml::Value::Table(entries.collect())
-    }
-}
-
 /// A value as a mistake shows it.
 fn shown(value: &DeValue<'_>) -> String {
     match value {
@@ -362,7 +336,6 @@ mod tests {
         survives(&vec!["a".to_owned(), String::new()]);
         survives(&None::<PathBuf>);
         survives(&Some(PathBuf::from("x")));
-        survives(&BTreeMap::from([("alice".to_owned(), "al".to_owned())]));
     }
 
     #[test]

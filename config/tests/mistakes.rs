@@ -94,12 +94,6 @@ fn dialects_and_protections_must_go_together() {
             r#"2: server.guest: guests have no key and cannot encrypt, which encryption = "required" demands; give guest = "never", or encryption = "desired""#
         ]
     );
-    assert_eq!(
-        mistakes("[server]\nencrypted_users = ['bob']\nencryption = 'off'"),
-        [
-            r#"2: server.encrypted_users: nobody can encrypt while encryption = "off"; give encryption = "offered", or leave this out"#
-        ]
-    );
 }
 
 #[test]
@@ -180,7 +174,7 @@ fn relative_paths_count_from_the_file() {
 
 #[test]
 fn the_effective_configuration_reads_back_as_itself() {
-    let text = "[server]\nlisten = ['127.0.0.1:4450']\ncomment = 'a \"b\"'\n[identity]\nuser_map = { a = 'b' }\n\
+    let text = "[server]\nlisten = ['127.0.0.1:4450']\ncomment = 'a \"b\"'\n[identity]\nforce_user = 'b'\n\
                 [log]\nrequests = 'debug'\n[limits]\nlogon_delay = '1500 ms'\n[demo]\nuser = 'd'\npassword = 'p'\n\
                 [[share]]\nname = 'a'\npath = '/a'\nhide_files = ['*.tmp']\n[[share]]\nname = 'b'\nkind = 'memory'\n";
     let configuration = Configuration::parse(text, "/f.toml").unwrap();
