@@ -1,1 +1,4 @@
-//! To be filled.
+//! What stands behind a share: handlers that carry out commands on names and handles.
+
+pub mod disk;
+pub mod offload;

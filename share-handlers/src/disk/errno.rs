@@ -1,0 +1,62 @@
+//! The one table from the host's errors to NT statuses.
+
+use rustix::io::Errno;
+use wire::NtStatus;
+
+/// What an operation on an open file or on a name answers when the host refuses with `error`.
+pub(super) fn status(error: Errno) -> NtStatus {
+    match error {
+        Errno::NOENT | Errno::NODATA => NtStatus::OBJECT_NAME_NOT_FOUND,
+        Errno::EXIST => NtStatus::OBJECT_NAME_COLLISION,
+        // A link or a mount leads out of the share, or links are not followed: openat2 refuses.
+        Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::XDEV => NtStatus::ACCESS_DENIED,
+        Errno::ISDIR => NtStatus::FILE_IS_A_DIRECTORY,
+        Errno::NOTDIR => NtStatus::NOT_A_DIRECTORY,
+        Errno::NOTEMPTY => NtStatus::DIRECTORY_NOT_EMPTY,
+        Errno::NAMETOOLONG | Errno::ILSEQ => NtStatus::OBJECT_NAME_INVALID,
+        Errno::NOSPC => NtStatus::DISK_FULL,
+        Errno::FBIG => NtStatus::DISK_FULL,
+        Errno::DQUOT => NtStatus::QUOTA_EXCEEDED,
+        Errno::ROFS => NtStatus::MEDIA_WRITE_PROTECTED,
+        Errno::MFILE | Errno::NFILE => NtStatus::TOO_MANY_OPENED_FILES,
+        Errno::NOMEM | Errno::NOBUFS | Errno::AGAIN => NtStatus::INSUFFICIENT_RESOURCES,
+        // A lease or an executable of the host's own is in the way.
+        Errno::TXTBSY | Errno::BUSY => NtStatus::SHARING_VIOLATION,
+        Errno::MLINK => NtStatus::INSUFFICIENT_RESOURCES,
+        Errno::INVAL | Errno::OVERFLOW => NtStatus::INVALID_PARAMETER,
+        Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY => NtStatus::NOT_SUPPORTED,
+        Errno::BADF => NtStatus::INVALID_DEVICE_REQUEST,
+        Errno::NXIO | Errno::NODEV => NtStatus::NO_SUCH_DEVICE,
+        Errno::RANGE | Errno::TOOBIG => NtStatus::EA_TOO_LARGE,
+        Errno::STALE => NtStatus::FILE_INVALID,
+        Errno::IO => NtStatus::IO_DEVICE_ERROR,
+        _ => NtStatus::UNEXPECTED_IO_ERROR,
+    }
+}
+
+/// [`status`] for a name whose folder is what is missing.
+pub(super) fn path_status(error: Errno) -> NtStatus {
+    match error {
+        // [MS-FSA] 2.1.5.1
+        Errno::NOENT | Errno::NOTDIR => NtStatus::OBJECT_PATH_NOT_FOUND,
+        error => status(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_and_a_missing_file_are_told_apart() {
+        assert_eq!(status(Errno::NOENT), NtStatus::OBJECT_NAME_NOT_FOUND);
+        assert_eq!(path_status(Errno::NOENT), NtStatus::OBJECT_PATH_NOT_FOUND);
+        assert_eq!(path_status(Errno::NOTDIR), NtStatus::OBJECT_PATH_NOT_FOUND);
+        assert_eq!(path_status(Errno::ACCESS), NtStatus::ACCESS_DENIED);
+    }
+
+    #[test]
+    fn an_unknown_error_is_still_an_error() {
+        assert_eq!(status(Errno::XFULL), NtStatus::UNEXPECTED_IO_ERROR);
+    }
+}

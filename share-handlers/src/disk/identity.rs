@@ -1,0 +1,174 @@
+//! Whose rights a thread's file work has.
+//!
+//! Owns the file-system identity of pool threads: user, group and supplementary groups of one
+//! thread, never of the process. A thread keeps wearing the identity it last put on, because a switch costs as much
+//! as six opens. Threads that never ran a job for a user are never touched.
+
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
+
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
+use rustix::thread::set_thread_groups;
+use server::share::HostUser;
+use wire::NtStatus;
+
+thread_local! {
+    /// What this thread wears; none is the process's own identity.
+    static WORN: RefCell<Option<Arc<HostUser>>> = const { RefCell::new(None) };
+}
+
+/// Whether this process can serve each user as that user: only the superuser can.
+pub(super) fn can_switch() -> bool {
+    own().uid == 0
+}
+
+/// Whether work for `host` needs no switch: there is none, it is the process's own identity, or the
+/// process cannot switch and serves everybody as itself.
+pub(super) fn is_own(host: Option<&HostUser>) -> bool {
+    match host {
+        None => true,
+        Some(host) => !can_switch() || (host.uid == own().uid && host.gid == own().gid && host.groups == own().groups),
+    }
+}
+
+/// Puts on `host`, or the process's own identity. Call it on pool threads only.
+///
+/// # Errors
+/// `ACCESS_DENIED` when the host refuses the switch; then the thread's identity is not to be relied on,
+/// and the next call starts anew.
+pub(super) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
+    let wanted = host.filter(|host| !is_own(Some(host)));
+    WORN.with_borrow_mut(|worn| {
+        if worn.as_deref() == wanted.map(|host| &**host) {
+            return Ok(());
+        }
+        let target = match wanted {
+            Some(host) => host,
+            None => own(),
+        };
+        if !switch(target) {
+            // Half-way is nobody: make the next call switch again, whoever it is for.
+            *worn = Some(Arc::new(HostUser { uid: u32::MAX, gid: u32::MAX, groups: Vec::new() }));
+            return Err(NtStatus::ACCESS_DENIED);
+        }
+        *worn = wanted.cloned();
+        Ok(())
+    })
+}
+
+/// Does `work` under the process's own identity and puts the worn one back on.
+///
+/// For what the caller has been granted by an object's descriptor and the host would let only the superuser do.
+pub(super) fn as_self<T>(work: impl FnOnce() -> T) -> Result<T, NtStatus> {
+    let worn = WORN.with_borrow(Clone::clone);
+    if worn.is_none() {
+        return Ok(work());
+    }
+    wear(None)?;
+    let result = work();
+    wear(worn.as_ref())?;
+    Ok(result)
+}
+
+/// The supplementary groups must change while the thread still may: effective capabilities stay, for
+/// only the file-system user changes.
+fn switch(target: &HostUser) -> bool {
+    let groups: Vec<_> = target.groups.iter().map(|group| rustix::fs::Gid::from_raw(*group)).collect();
+    if set_thread_groups(&groups).is_err() {
+        return false;
+    }
+    let (uid, gid) = (Uid::from_raw(target.uid), Gid::from_raw(target.gid));
+    setfsgid(gid);
+    setfsuid(uid);
+    // Both calls answer the previous value and never fail; asking again tells what is worn now.
+    setfsgid(gid) == gid && setfsuid(uid) == uid
+}
+
+/// The identity the process was started with.
+fn own() -> &'static HostUser {
+    static OWN: OnceLock<HostUser> = OnceLock::new();
+    OWN.get_or_init(|| {
+        let mut groups: Vec<u32> = rustix::process::getgroups()
+            .unwrap_or_default()
+            .iter()
+            .map(|group| group.as_raw())
+            .collect();
+        groups.sort_unstable();
+        HostUser {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            groups,
+        }
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::thread;
+
+    use super::*;
+
+    /// A user that owns nothing on this machine.
+    pub(in crate::disk) fn stranger() -> Arc<HostUser> {
+        Arc::new(HostUser { uid: 54_321, gid: 54_322, groups: vec![54_322, 54_323] })
+    }
+
+    /// Says on the test's output that it was skipped, by name.
+    pub(in crate::disk) fn skipped_without_root(test: &str) -> bool {
+        if !can_switch() {
+            eprintln!("skipped, needs root: {test}");
+        }
+        !can_switch()
+    }
+
+    #[test]
+    fn a_thread_acts_as_the_user_it_wears_and_other_threads_do_not() {
+        if skipped_without_root("a_thread_acts_as_the_user_it_wears_and_other_threads_do_not") {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "x").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        let path = folder.path().to_owned();
+        thread::spawn(move || {
+            wear(Some(&stranger())).unwrap();
+            assert!(fs::read(path.join("secret")).is_err());
+            fs::write(path.join("mine"), "x").unwrap();
+            assert!(as_self(|| fs::read(path.join("secret"))).unwrap().is_ok());
+            assert!(fs::read(path.join("secret")).is_err());
+            wear(None).unwrap();
+            assert!(fs::read(path.join("secret")).is_ok());
+        })
+        .join()
+        .unwrap();
+        let mine = fs::metadata(folder.path().join("mine")).unwrap();
+        assert_eq!((mine.uid(), mine.gid()), (54_321, 54_322));
+        assert!(fs::read(&secret).is_ok());
+    }
+
+    #[test]
+    fn supplementary_groups_count() {
+        if skipped_without_root("supplementary_groups_count") {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let shared = folder.path().join("shared");
+        fs::write(&shared, "x").unwrap();
+        std::os::unix::fs::chown(&shared, None, Some(54_323)).unwrap();
+        fs::set_permissions(&shared, fs::Permissions::from_mode(0o040)).unwrap();
+        thread::spawn(move || {
+            wear(Some(&stranger())).unwrap();
+            assert!(fs::read(&shared).is_ok());
+            let outsider = HostUser { groups: vec![], ..(*stranger()).clone() };
+            wear(Some(&Arc::new(outsider))).unwrap();
+            assert!(fs::read(&shared).is_err());
+        })
+        .join()
+        .unwrap();
+    }
+}
