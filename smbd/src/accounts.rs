@@ -1,0 +1,152 @@
+//! The account file on disk: read, changed under a lock, and held in memory for log-ons.
+
+use std::{path::Path, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use auth::{Account, AccountFile, AccountStore, NtHash};
+use config::Configuration;
+
+use crate::{
+    failure::Failure,
+    files::{lock_folder_of, read_private, replace_private},
+};
+
+/// The accounts that log-ons are checked against: the account file as it was last read.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    path: PathBuf,
+    current: ArcSwap<AccountFile>,
+}
+
+impl Accounts {
+    /// Reads the account file. If there is none yet and the configuration has a demo account, it is created with that.
+    ///
+    /// The password of a demo account is public. The configuration grants it only while the server can be reached from
+    /// this machine alone; here it is added to a new file only, so that it can never open an existing one.
+    pub(crate) fn open(configuration: &Configuration) -> Result<Self, Failure> {
+        let path = configuration.server.accounts.clone();
+        let demo = (&configuration.demo.user, &configuration.demo.password);
+        let file = match (read_private(&path)?, demo) {
+            (Some(text), _) => parse(&text, &path)?,
+            (None, (Some(user), Some(password))) => {
+                let mut file = AccountFile::default();
+                add(&mut file, Account::new(user, NtHash::of_password(password)))?;
+                replace_private(&path, &file.render())?;
+                tracing::info!(path = %path.display(), user, "created the account file with the demo account");
+                file
+            }
+            (None, _) => {
+                tracing::warn!(path = %path.display(), "there is no account file; add accounts with \"smbd user add\"");
+                AccountFile::default()
+            }
+        };
+        Ok(Self {
+            path,
+            current: ArcSwap::from_pointee(file),
+        })
+    }
+
+    /// Reads the account file again; if that fails the accounts stay as they are.
+    pub(crate) fn reload(&self) -> Result<(), Failure> {
+        let text = read_private(&self.path)?;
+        self.current
+            .store(Arc::new(parse(&text.unwrap_or_default(), &self.path)?));
+        Ok(())
+    }
+}
+
+impl AccountStore for Accounts {
+    fn find(&self, user: &str) -> Option<Arc<Account>> {
+        self.current.load().find(user)
+    }
+}
+
+/// Reads the account file; one that does not exist is empty.
+pub(crate) fn read(path: &Path) -> Result<AccountFile, Failure> {
+    parse(&read_private(path)?.unwrap_or_default(), path)
+}
+
+/// Changes the account file: nobody else changes it meanwhile, and it is replaced as a whole or not at all.
+pub(crate) fn change<T>(
+    path: &Path,
+    change: impl FnOnce(&mut AccountFile) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let _lock = lock_folder_of(path)?;
+    let mut file = read(path)?;
+    let outcome = change(&mut file)?;
+    replace_private(path, &file.render())?;
+    Ok(outcome)
+}
+
+/// Adds an account.
+pub(crate) fn add(file: &mut AccountFile, account: Account) -> Result<(), Failure> {
+    file.add(account)
+        .map_err(|error| Failure::new(error.to_string()))
+}
+
+fn parse(text: &str, path: &Path) -> Result<AccountFile, Failure> {
+    AccountFile::parse(text).map_err(|mistakes| {
+        let lines = mistakes
+            .iter()
+            .map(|mistake| format!("\n{}: {mistake}", path.display()));
+        Failure::new(format!(
+            "the account file has mistakes{}",
+            lines.collect::<String>()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn configuration(folder: &Path) -> Configuration {
+        let text = format!(
+            "[server]\nlisten = ['127.0.0.1:4450']\naccounts = '{}/accounts'\n[demo]\nuser = 'demo'\npassword = 'demo'\n",
+            folder.display()
+        );
+        Configuration::parse(&text, "test.toml").unwrap()
+    }
+
+    #[test]
+    fn a_demo_account_is_put_into_a_new_file_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = configuration(folder.path());
+        let path = &configuration.server.accounts;
+        assert!(
+            Accounts::open(&configuration)
+                .unwrap()
+                .find("demo")
+                .is_some()
+        );
+        assert_eq!(read(path).unwrap().accounts().count(), 1);
+
+        replace_private(path, "").unwrap();
+        assert!(
+            Accounts::open(&configuration)
+                .unwrap()
+                .find("demo")
+                .is_none()
+        );
+        assert_eq!(read(path).unwrap().accounts().count(), 0);
+    }
+
+    #[test]
+    fn a_failing_reload_keeps_the_accounts() {
+        let folder = tempfile::tempdir().unwrap();
+        let configuration = configuration(folder.path());
+        let accounts = Accounts::open(&configuration).unwrap();
+        replace_private(&configuration.server.accounts, "nonsense").unwrap();
+        assert!(
+            accounts
+                .reload()
+                .unwrap_err()
+                .to_string()
+                .contains("line 1")
+        );
+        assert!(accounts.find("demo").is_some());
+        replace_private(&configuration.server.accounts, "alice:-:").unwrap();
+        accounts.reload().unwrap();
+        assert!(accounts.find("demo").is_none() && accounts.find("alice").is_some());
+    }
+}

@@ -1,0 +1,26 @@
+//! `smbd check`: prints the configuration as it is in effect, or each mistake in it.
+
+use std::{path::Path, process::ExitCode};
+
+use crate::files::{ConfigurationFailure, read_configuration};
+
+/// Prints every setting with its value and exits with 0; or each mistake, one a line, and exits with 2.
+pub(crate) fn run(path: &Path) -> ExitCode {
+    match read_configuration(path) {
+        Ok(configuration) => {
+            print!("{}", configuration.to_toml());
+            ExitCode::SUCCESS
+        }
+        Err(ConfigurationFailure::Mistaken(mistakes)) => {
+            eprintln!("{mistakes}");
+            ExitCode::from(MISTAKES)
+        }
+        Err(ConfigurationFailure::Unread(failure)) => {
+            eprintln!("smbd: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The exit status of a file with mistakes.
+const MISTAKES: u8 = 2;

@@ -1,0 +1,36 @@
+//! Why the program cannot do what it was asked: one sentence for whoever started it.
+
+use std::{fmt, path::Path, process::ExitCode};
+
+/// A sentence that says what failed and, where known, what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    /// A failure in one sentence.
+    pub(crate) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+
+    /// What could not be done, and why.
+    pub(crate) fn to(action: impl fmt::Display, cause: impl fmt::Display) -> Self {
+        Self(format!("cannot {action}: {cause}"))
+    }
+
+    /// What could not be done with a file, and why; for `map_err`.
+    pub(crate) fn with<E: fmt::Display>(action: &str, path: &Path) -> impl FnOnce(E) -> Self {
+        move |cause| Self::to(format_args!("{action} {}", path.display()), cause)
+    }
+}
+
+/// Prints what failed and gives the exit status: 1.
+pub(crate) fn exit_status(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("smbd: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
