@@ -7,12 +7,12 @@ use std::pin::Pin;
 use bytes::Bytes;
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
-use wire::fscc::{Fsctl, Pattern};
+use wire::fscc::{Fsctl, FullEa, Pattern};
 
 use super::name::Name;
 use super::room::ReplyRoom;
 use super::types::{
-    Caller, CloseHow, Entry, ExtendedAttribute, Features, FileStat, ListFrom, ObjectId, OpenHow,
+    Caller, CloseHow, Entry, Features, FileStat, ListFrom, ObjectId, OpenHow,
     Opened, SetInfo, StreamEntry, Volume, WriteAt,
 };
 
@@ -117,7 +117,7 @@ pub trait Handle: Send + Sync {
     }
 
     /// The extended attributes, without those that the server keeps for itself.
-    fn extended_attributes(&self) -> Answer<'_, Vec<ExtendedAttribute>> {
+    fn extended_attributes(&self) -> Answer<'_, Vec<FullEa>> {
         ready(Err(NtStatus::EAS_NOT_SUPPORTED))
     }
 

@@ -7,9 +7,12 @@
 mod handler;
 mod name;
 mod room;
+#[expect(clippy::module_inception, reason = "a share is what this module is about")]
+mod share;
 mod types;
 
 pub use handler::{Answer, Handle, ShareHandler, Transacted};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use room::{FileRegion, ReplyRoom};
+pub use share::Share;
 pub use types::*;

@@ -3,6 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 /// Where a handler puts the bytes it reads: a stretch of the reply's own buffer, behind the space
 /// reserved for headers.
 ///
@@ -10,7 +12,7 @@ use std::sync::Arc;
 /// what the handler reports as read leaves the server).
 #[derive(Debug)]
 pub struct ReplyRoom {
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     head: usize,
     length: usize,
     region: Option<FileRegion>,
@@ -31,7 +33,7 @@ pub struct FileRegion {
 impl ReplyRoom {
     /// A room of `length` bytes behind `head` bytes in `buffer`, which is lengthened to fit.
     #[must_use]
-    pub fn new(mut buffer: Vec<u8>, head: usize, length: usize) -> Self {
+    pub fn new(mut buffer: BytesMut, head: usize, length: usize) -> Self {
         let total = head.saturating_add(length);
         if buffer.len() < total {
             buffer.resize(total, 0);
@@ -50,6 +52,11 @@ impl ReplyRoom {
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
         let end = self.head.saturating_add(self.length);
         self.buffer.get_mut(self.head..end).unwrap_or_default()
+    }
+
+    /// The number of bytes before the room, which are the reply's headers.
+    pub(crate) fn head(&self) -> usize {
+        self.head
     }
 
     /// The number of bytes that may be filled.
@@ -75,7 +82,7 @@ impl ReplyRoom {
 
     /// The buffer, head included, and the region put, if any.
     #[must_use]
-    pub fn into_parts(self) -> (Vec<u8>, Option<FileRegion>) {
+    pub fn into_parts(self) -> (BytesMut, Option<FileRegion>) {
         (self.buffer, self.region)
     }
 }

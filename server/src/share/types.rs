@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wire::Utf16String;
 use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor};
-use wire::fscc::FileAttributes;
+use wire::fscc::{BasicChange, FileAttributes, FullEa};
 
 use super::handler::Handle;
 use super::name::{Name, StreamName};
@@ -115,7 +115,7 @@ pub struct OpenHow {
     /// Bytes to reserve for a new file.
     pub allocation_size: u64,
     /// Extended attributes of a new object.
-    pub extended_attributes: Vec<ExtendedAttribute>,
+    pub extended_attributes: Vec<FullEa>,
     /// Every write goes to stable storage before it is answered.
     pub write_through: bool,
     /// A reparse point is opened itself, not what it leads to.
@@ -238,31 +238,6 @@ pub struct StreamEntry {
     pub allocation_size: u64,
 }
 
-/// An extended attribute. [MS-FSCC] 2.4.16
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtendedAttribute {
-    /// ASCII name, at most 255 bytes, compared without case.
-    pub name: Vec<u8>,
-    /// The value, at most 64 KiB; empty removes the attribute.
-    pub value: Vec<u8>,
-    /// FILE_NEED_EA.
-    pub need: bool,
-}
-
-/// What to do with one time of an object. [MS-FSCC] 2.4.7
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TimeChange {
-    /// 0: leave it.
-    #[default]
-    Keep,
-    /// Set it; operations on this handle no longer move it.
-    Set(FileTime),
-    /// -1: operations on this handle no longer move it.
-    Freeze,
-    /// -2: operations on this handle move it again.
-    Thaw,
-}
-
 /// What happens when a rename or link meets an existing name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replace {
@@ -276,18 +251,7 @@ pub enum Replace {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetInfo {
     /// FileBasicInformation.
-    Basic {
-        /// CreationTime.
-        creation_time: TimeChange,
-        /// LastAccessTime.
-        last_access_time: TimeChange,
-        /// LastWriteTime.
-        last_write_time: TimeChange,
-        /// ChangeTime.
-        change_time: TimeChange,
-        /// FileAttributes; none leaves them.
-        attributes: Option<FileAttributes>,
-    },
+    Basic(BasicChange),
     /// FileEndOfFileInformation: cut or extend with zeros, in bytes.
     EndOfFile(u64),
     /// FileAllocationInformation: reserve, or cut a file that is longer, in bytes.
@@ -307,9 +271,11 @@ pub enum SetInfo {
         replace: Replace,
     },
     /// FileFullEaInformation: each attribute is set, or removed when its value is empty.
-    ExtendedAttributes(Vec<ExtendedAttribute>),
+    FullEas(Vec<FullEa>),
     /// The harm of FILE_OVERWRITE, FILE_OVERWRITE_IF and FILE_SUPERSEDE, after arbitration:
     /// contents, named streams and extended attributes go; times and attributes are set anew.
+    /// Refused with `ACCESS_DENIED`, and nothing is harmed, when the file is stored as hidden or
+    /// system and `attributes` does not repeat that. [MS-FSA] 2.1.5.1.2
     Overwrite {
         /// The attributes asked for; `ARCHIVE` is added.
         attributes: FileAttributes,
@@ -318,7 +284,7 @@ pub enum SetInfo {
         /// Bytes to reserve.
         allocation_size: u64,
         /// Extended attributes of the new contents.
-        extended_attributes: Vec<ExtendedAttribute>,
+        extended_attributes: Vec<FullEa>,
     },
 }
 
