@@ -2,7 +2,8 @@
 //!
 //! A [`Mechanism`] starts a [`Context`] for each log-on; the context is fed the client's tokens and
 //! ends in an [`Identity`] and a [`SessionKey`], or in an [`AuthError`] that says why not. [`spnego`]
-//! is a mechanism that holds others, [`ntlm`] is one of those.
+//! is a mechanism that holds others, [`ntlm`] is one of those. [`client`] is the other side of both, for
+//! tests, the simulator and raw clients.
 //!
 //! Nothing here opens a file or a socket, reads a clock or draws a random number: all are handed in. It
 //! never decides what an identity may do; that is the server's part.
@@ -20,7 +21,9 @@
 )]
 
 pub mod accounts;
+pub mod client;
 pub mod failed_logons;
+pub mod fuzzing;
 pub mod identity;
 pub mod mechanism;
 pub mod ntlm;
