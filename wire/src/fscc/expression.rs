@@ -1,7 +1,7 @@
 //! Matching names against the search patterns of QUERY_DIRECTORY.
 //!
-//! Owns [`Pattern`], parsed once per search and applied to each name. The work per name is bounded by
-//! its length times the pattern's, whatever the pattern; nothing recurses or backtracks.
+//! Owns [`Pattern`], parsed once per search and applied to each name. The work per name is bounded
+//! by its length times the pattern's, whatever the pattern; nothing recurses or backtracks.
 
 use super::upcase::{eq_ignore_case, upcase};
 
@@ -142,8 +142,8 @@ fn steps(expression: &[u16], case: CaseRule) -> Box<[Step]> {
             _ => Step::Unit(unit),
         };
         match (steps.last_mut(), step) {
-            // Two stars of either kind reach every later position, as one `*` does: the first `<` may
-            // stop behind the final period, from where the second goes anywhere.
+            // Two stars of either kind reach every later position, as one `*` does: the first `<`
+            // may stop behind the final period, from where the second goes anywhere.
             (Some(last @ (Step::Star | Step::DosStar)), Step::Star | Step::DosStar) => {
                 *last = Step::Star;
             }

@@ -1,7 +1,7 @@
 //! Upper-casing of UTF-16 units, as an NTFS volume does it: one unit at a time, no locale.
 //!
-//! Owns case-insensitive comparison and hashing of names. Never changes the length of a name and never
-//! looks at two units together, so unpaired surrogates pass through unharmed. The table is in
+//! Owns case-insensitive comparison and hashing of names. Never changes the length of a name and
+//! never looks at two units together, so unpaired surrogates pass through unharmed. The table is in
 //! `upcase_table.rs`, whose head describes how it is made.
 
 use std::hash::Hasher;
