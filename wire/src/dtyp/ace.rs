@@ -310,7 +310,10 @@ mod tests {
     proptest! {
         #[test]
         fn decoding_never_panics_and_what_decodes_encodes_back(
-            ace_type in 0..0x16_u8, flags: u8, words in 0..32_u16, tail in prop::collection::vec(any::<u8>(), 0..140),
+            ace_type in 0..0x16_u8,
+            flags: u8,
+            words in 0..32_u16,
+            tail in prop::collection::vec(any::<u8>(), 0..140),
         ) {
             let mut bytes = vec![ace_type, flags];
             bytes.extend((words * 4).to_le_bytes());

@@ -1,6 +1,7 @@
 //! Data types that many protocols share: identifiers, times and security descriptors ([MS-DTYP]).
 //!
-//! Owns their form on the wire and as text. Never decides on access: that is `server`'s access check.
+//! Owns their form on the wire and as text. Never decides on access: that is `server`'s access
+//! check.
 
 mod access_mask;
 mod ace;

@@ -133,8 +133,8 @@ impl SecurityDescriptor {
 
     /// The parts of this descriptor that `info` asks for.
     ///
-    /// Of a SACL, LABEL, ATTRIBUTE and SCOPE ask for single entries; SACL asks for all but the label,
-    /// BACKUP for everything.
+    /// Of a SACL, LABEL, ATTRIBUTE and SCOPE ask for single entries; SACL asks for all but the
+    /// label, BACKUP for everything.
     // [MS-DTYP] 2.4.7
     #[must_use]
     pub fn parts(&self, info: SecurityInformation) -> Self {
@@ -327,7 +327,8 @@ mod tests {
         out
     }
 
-    /// O:BAG:BAD:P(A;CIOI;GRGX;;;BU)(A;CIOI;GA;;;BA)(A;CIOI;GA;;;SY)(A;CIOI;GA;;;CO)S:P(AU;FA;GR;;;WD)
+    /// `O:BAG:BAD:P(A;CIOI;GRGX;;;BU)(A;CIOI;GA;;;BA)(A;CIOI;GA;;;SY)(A;CIOI;GA;;;CO)`
+    /// `S:P(AU;FA;GR;;;WD)`
     #[rustfmt::skip]
     const EXAMPLE: [u8; 0xB0] = [
         0x01, 0x00, 0x14, 0xb0, 0x90, 0x00, 0x00, 0x00, 0xa0, 0x00, 0x00, 0x00, 0x14, 0x00, 0x00, 0x00,
