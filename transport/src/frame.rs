@@ -182,7 +182,7 @@ impl Deframer {
         let (kind, length) = self.read_header(*header)?;
         let whole = HEADER_LENGTH + length;
         if self.ahead.len() < whole {
-            if whole > self.ahead.capacity() {
+            if whole > READ_AHEAD.min(self.ahead.capacity()) {
                 self.start_body(kind, length);
             }
             return Ok(None);

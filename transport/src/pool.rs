@@ -92,7 +92,7 @@ impl fmt::Debug for BufferPool {
 impl Shelf {
     /// The most recently used buffer that is large enough and not wastefully so.
     fn take(&mut self, room: usize) -> Option<BytesMut> {
-        let most = room.saturating_mul(4).max(SMALLEST);
+        let most = room.saturating_mul(2);
         let at = self
             .buffers
             .iter()
