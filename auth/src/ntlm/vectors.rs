@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::avpairs::{AvId, AvPairs};
 use super::compute::*;
 use super::flags::NegotiateFlags;
-use super::messages::{Authenticate, Challenge, NtlmV2Response};
+use super::messages::{Authenticate, Challenge, NtlmV2Response, without_mic};
 use crate::accounts::NtHash;
 
 const SERVER_CHALLENGE: [u8; 8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
@@ -244,6 +244,37 @@ fn extended_session_security_with_128_bits_and_key_exchange_seals_and_signs() {
     let signature = security.seal(Side::Client, &mut message);
     assert_eq!(message, hex("54e50165bf1936dc996020c1811b0f06fb5f"));
     assert_eq!(signature[..], hex("01000000 7fb38ec5c55d4976 00000000"));
+}
+
+// observed: Windows 10 as client and server, anonymous (captures/win10-handshake-311.pcapng)
+#[test]
+fn the_three_signatures_of_an_anonymous_log_on_are_those_that_windows_made() {
+    let negotiate =
+        hex("4e544c4d5353500001000000978208e2000000000000000000000000000000000a005a290000000f");
+    let challenge = hex(
+        "4e544c4d5353500002000000060006003800000015828ae288bc9b5834be370d0000000000000000380038003e000000\
+         060380250000000f53004300560002000600530043005600010006005300430056000400060053004300560003000600\
+         53004300560007000800d59d369b8427d20100000000",
+    );
+    let authenticate = hex(
+        "4e544c4d535350000300000001000100760000000000000077000000000000005800000000000000580000001e001e00\
+         580000001000100077000000158a88e20a005a290000000f4e2c41e336a14d9d71c51292a4c8c9f24400450053004b00\
+         54004f0050002d005600310046004100300055005100002f09132b81a61514b9118be00088d71f",
+    );
+    let flags = Challenge::decode(&challenge).unwrap().flags;
+    let message = Authenticate::decode(&authenticate, flags).unwrap();
+    assert!(message.user.is_empty() && message.nt_response.is_empty());
+    let encrypted = message.encrypted_session_key.try_into().unwrap();
+    let exported = rc4k(&Zeroizing::new([0; 16]), encrypted);
+    let pieces = without_mic(&authenticate);
+    let mic = message_integrity_code(&exported, &negotiate, &challenge, pieces);
+    assert_eq!(message.mic, Some(mic));
+    let security = SessionSecurity::new(message.flags & flags, exported);
+    let mech_list = hex("300c060a2b06010401823702020a");
+    let client = security.mic(Side::Client, &mech_list);
+    assert_eq!(client[..], hex("01000000b5ef9da69d6d126800000000"));
+    let server = security.mic(Side::Server, &mech_list);
+    assert_eq!(server[..], hex("01000000ee099153ab7f5de600000000"));
 }
 
 #[test]
