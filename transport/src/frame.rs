@@ -411,6 +411,20 @@ mod tests {
     }
 
     #[test]
+    fn a_large_message_gets_its_own_buffer_even_if_it_would_fit_into_the_read_ahead_buffer() {
+        let pool = BufferPool::new(1 << 20);
+        pool.give_back(BytesMut::with_capacity(2 * READ_AHEAD));
+        let mut deframer = Deframer::new(Framing::DirectTcp, 9 << 20, pool);
+        let stream = packet(0, &[1; READ_AHEAD + 1000]);
+        assert_eq!(run(&mut deframer, &stream[..100], &[100]), Ok(vec![]));
+        assert!(deframer.body.is_some());
+        assert_eq!(
+            deframer.room().remaining_mut(),
+            stream.len() - 100 + LOOK_AHEAD
+        );
+    }
+
+    #[test]
     fn too_long_a_message_is_refused_from_its_header_and_stays_refused() {
         let mut deframer = deframer(Framing::DirectTcp);
         deframer.set_largest_message(1000);
