@@ -65,7 +65,7 @@ impl Decode for LockRequest {
         // All elements must be there before room is made for any.
         let elements = body.items::<ELEMENT_SIZE>(count)?;
         let locks = elements
-            .map(|element| LockElement::decode(element))
+            .map(LockElement::decode)
             .collect::<Result<_, _>>()?;
         Ok(Self {
             lock_sequence,

@@ -46,16 +46,13 @@ pub(crate) fn check_vector<T: Encode + Decode + PartialEq + Debug>(hex: &str, va
     assert_eq!(&message_of(value)[Header::SIZE..], &bytes[Header::SIZE..]);
 }
 
-/// Checks that a value comes back from its own bytes, and that no cut of them makes the decoder panic.
+/// Checks that a value comes back from its own bytes.
 pub(crate) fn check_round_trip<T: Encode + Decode + PartialEq + Debug>(
     value: &T,
 ) -> Result<(), TestCaseError> {
     let bytes = message_of(value);
     let decoded = T::decode(&bytes);
     prop_assert_eq!(decoded.as_ref(), Ok(value));
-    for end in 0..bytes.len() {
-        let _ = T::decode(&bytes.slice(..end));
-    }
     Ok(())
 }
 
@@ -97,13 +94,15 @@ pub(crate) fn any_name() -> impl Strategy<Value = Utf16String> {
     prop::collection::vec(any::<u16>(), 0..24).prop_map(Utf16String::from_units)
 }
 
-/// Two tests of a body: its values survive the wire, and noise never makes its decoder panic.
+/// Two tests of a body: its values survive the wire, and neither a cut nor noise makes its decoder panic.
 macro_rules! codec_tests {
     ($type:ty, [$($structure_size:expr),*], $strategy:expr) => {
         proptest::proptest! {
             #[test]
-            fn values_survive_the_wire(value in $strategy) {
+            fn values_survive_the_wire(value in $strategy, cut: prop::sample::Index) {
                 $crate::testing::check_round_trip::<$type>(&value)?;
+                let message = $crate::testing::message_of(&value);
+                let _ = <$type as $crate::Decode>::decode(&message.slice(..cut.index(message.len())));
             }
 
             #[test]
