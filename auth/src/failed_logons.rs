@@ -10,6 +10,7 @@ use std::time::Duration;
 use wire::dtyp::FileTime;
 
 use crate::accounts::fold_name;
+use crate::identity::LogonName;
 
 /// How fast guessing gets slow, and how soon it is forgiven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +160,8 @@ impl FailedLogons {
 /// The two counts that a log-on concerns: the account's, and everybody's.
 fn keys(account: &str, address: IpAddr) -> [Key; 2] {
     let address = network(address);
+    // `LAB\alice` and `alice@lab` are guesses at the same account.
+    let account = LogonName::parse(account).user;
     // A client may send a name of 32,767 characters; the table keeps no more than an account can have.
     let account = fold_name(&account.chars().take(64).collect::<String>());
     [
@@ -210,6 +213,14 @@ mod tests {
         assert_eq!(table.delay("ALICE", HERE, at(0)), Duration::from_secs(10));
         assert_eq!(table.delay("alice", THERE, at(0)), Duration::ZERO);
         assert_eq!(table.delay("bob", HERE, at(0)), Duration::ZERO);
+        assert_eq!(
+            table.delay("LAB\\alice", HERE, at(0)),
+            Duration::from_secs(10)
+        );
+        assert_eq!(
+            table.delay("alice@lab", HERE, at(0)),
+            Duration::from_secs(10)
+        );
     }
 
     #[test]

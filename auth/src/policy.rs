@@ -11,7 +11,8 @@ pub struct AuthPolicy {
     pub anonymous: Anonymous,
     /// What becomes of users that nobody knows.
     pub guest: Guest,
-    /// The account whose rights a guest has; without one a guest has those of everybody.
+    /// The account whose rights a guest has, even if it is disabled for log-ons of its own; without one
+    /// a guest has those of everybody.
     pub guest_account: Option<String>,
     /// Whether a client must be bound to the channel it came through.
     pub channel_bindings: ChannelBindings,

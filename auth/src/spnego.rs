@@ -240,6 +240,8 @@ impl Negotiation {
         session_key: SessionKey,
     ) -> Result<(Step, State), AuthError> {
         let ours = self.context.mic(&self.mech_list);
+        // todo [MS-SPNG] 3.1.5.1: Windows demands a signature also of a client that signed its NTLM
+        // messages. With NTLM alone there is no better mechanism to be talked out of.
         let wanted = self.reselected || mic.is_some();
         if mic.is_some() {
             self.check_mic(mic)?;

@@ -3,13 +3,13 @@
 //! Reading checks every offset and length against the message; what the values mean is for
 //! [`super::context`] and the client to say.
 
+use wire::dtyp::FileTime;
 use wire::reader::part;
 use wire::{DecodeError, Reader, Utf16String};
 
 use super::avpairs::AvPairs;
 use super::flags::NegotiateFlags;
 use super::text::Charset;
-use wire::dtyp::FileTime;
 
 /// What every NTLM message begins with.
 pub const SIGNATURE: &[u8; 8] = b"NTLMSSP\0";
