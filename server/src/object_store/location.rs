@@ -4,7 +4,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use wire::fscc::upcase::hash_ignore_case;
+use wire::fscc::upcase::{hash_ignore_case, upcase};
 
 use super::ShareId;
 use crate::share::Name;
@@ -33,7 +33,7 @@ pub enum NameCase {
 ///
 /// The hash is keyed anew in every store, so that no client can choose names that collide; two
 /// names that do would at worst be refused a rename or miss nothing but get a notice too many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct PathKey(u64);
 
 impl Hash for PathKey {
@@ -66,11 +66,11 @@ impl NameCase {
         }
     }
 
-    /// Whether two names are one.
-    pub(super) fn is_same(self, left: &[u16], right: &[u16]) -> bool {
+    /// The one form of all spellings of a name.
+    pub(super) fn fold(self, name: &[u16]) -> Box<[u16]> {
         match self {
-            Self::Insensitive => wire::fscc::upcase::eq_ignore_case(left, right),
-            Self::Sensitive => left == right,
+            Self::Insensitive => name.iter().map(|unit| upcase(*unit)).collect(),
+            Self::Sensitive => name.into(),
         }
     }
 }
@@ -81,7 +81,12 @@ mod tests {
 
     fn keys(state: &RandomState, share: u32, case: NameCase, name: &str) -> Vec<PathKey> {
         let name = Name::parse_text(name).unwrap();
-        Location { share: ShareId(share), case, name: &name }.keys(state)
+        Location {
+            share: ShareId(share),
+            case,
+            name: &name,
+        }
+        .keys(state)
     }
 
     #[test]
@@ -91,7 +96,10 @@ mod tests {
         assert_eq!(deep.len(), 4);
         assert_eq!(deep[..3], keys(&state, 1, NameCase::Insensitive, "A\\B"));
         assert_eq!(deep[..1], keys(&state, 1, NameCase::Insensitive, ""));
-        assert_ne!(deep[3], keys(&state, 2, NameCase::Insensitive, "a\\b\\c")[3]);
+        assert_ne!(
+            deep[3],
+            keys(&state, 2, NameCase::Insensitive, "a\\b\\c")[3]
+        );
         assert_ne!(deep[1], keys(&state, 1, NameCase::Insensitive, "ab")[1]);
     }
 
@@ -99,7 +107,10 @@ mod tests {
     fn case_matters_only_where_the_share_says_so() {
         let state = RandomState::new();
         let of = |case, name| keys(&state, 1, case, name);
-        assert_eq!(of(NameCase::Insensitive, "a"), of(NameCase::Insensitive, "A"));
+        assert_eq!(
+            of(NameCase::Insensitive, "a"),
+            of(NameCase::Insensitive, "A")
+        );
         assert_ne!(of(NameCase::Sensitive, "a"), of(NameCase::Sensitive, "A"));
     }
 

@@ -23,7 +23,9 @@ impl LockSequences {
     // [MS-SMB2] 3.3.5.14
     pub fn check(&mut self, field: u32) -> Replay {
         let (index, number) = split(field);
-        let Some(entry) = index.and_then(|index| self.0.get_mut(index)) else { return Replay::New };
+        let Some(entry) = index.and_then(|index| self.0.get_mut(index)) else {
+            return Replay::New;
+        };
         if *entry == Some(number) {
             return Replay::Done;
         }
@@ -35,7 +37,9 @@ impl LockSequences {
     // [MS-SMB2] 3.3.5.14.1
     // [MS-SMB2] 3.3.5.14.2
     pub fn record(&mut self, field: u32) {
-        let (Some(index), number) = split(field) else { return };
+        let (Some(index), number) = split(field) else {
+            return;
+        };
         if self.0.is_empty() {
             self.0.resize(ENTRIES, None);
         }
@@ -48,7 +52,9 @@ impl LockSequences {
 /// The place of the entry, if the index is one of 1 to 64, and the number.
 fn split(field: u32) -> (Option<usize>, u8) {
     let [low, ..] = field.to_le_bytes();
-    let place = usize::try_from(field >> 4).ok().and_then(|index| index.checked_sub(1));
+    let place = usize::try_from(field >> 4)
+        .ok()
+        .and_then(|index| index.checked_sub(1));
     (place.filter(|place| *place < ENTRIES), low & 0x0f)
 }
 
@@ -71,7 +77,11 @@ mod tests {
         assert_eq!(sequences.check(field(64, 3)), Replay::Done);
         assert_eq!(sequences.check(field(63, 3)), Replay::New);
         assert_eq!(sequences.check(field(64, 4)), Replay::New);
-        assert_eq!(sequences.check(field(64, 3)), Replay::New, "the entry was reset");
+        assert_eq!(
+            sequences.check(field(64, 3)),
+            Replay::New,
+            "the entry was reset"
+        );
     }
 
     // test [MS-SMB2] 3.3.5.14

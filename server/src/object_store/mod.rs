@@ -15,6 +15,7 @@
 //! handler.set(Overwrite)                   the harm
 //! ...                                      check_read, check_write, lock, prepare, watch, report
 //! store.close(attachment)                  says what the last close deletes
+//! handler.close(..), store.deleted(..)     the name is free again
 //! ```
 //!
 //! Locks are taken in this order and never the other way: shard, object, then one of the name
@@ -22,19 +23,19 @@
 
 mod attachment;
 mod byte_range;
+mod disposition;
 mod effect;
 mod lease;
 mod location;
 mod lock_sequence;
+mod names;
 mod notify;
 mod object;
+mod open;
 mod oplock;
 mod rename;
 mod share_mode;
 mod wait;
-
-#[cfg(test)]
-mod scripts;
 
 use std::fmt;
 use std::sync::Arc;
@@ -47,13 +48,13 @@ pub use wire::create::LeaseState;
 
 pub use attachment::{Attachment, AttachmentId};
 pub use byte_range::{Blocking, LockElement, LockKind, Range};
-pub use effect::{Decision, Effect, Effects, LeaseBreak, Outcome, OplockBreak};
+pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
 pub use lease::{LeaseGrant, LeaseRequest, LeaseVersion};
 pub use location::{Location, NameCase};
 pub use lock_sequence::{LockSequences, Replay};
-pub use notify::{Change, ChangeAction, ChangeRecord, Changes, WatchRequest};
+pub use notify::{Change, Changes, WatchRequest, WatchScope};
 pub use oplock::Operation;
-pub use rename::Rename;
+pub use rename::{Rename, RenameKind};
 pub use wait::{Waiter, Wakeup};
 
 use crate::share::ObjectId;
@@ -136,8 +137,10 @@ pub enum Arrival {
     Created,
     /// FILE_OPEN, or FILE_OPEN_IF that met an existing object.
     Opened,
-    /// FILE_OVERWRITE, FILE_OVERWRITE_IF or FILE_SUPERSEDE that met an existing object.
+    /// FILE_OVERWRITE or FILE_OVERWRITE_IF that met an existing object.
     Overwritten,
+    /// FILE_SUPERSEDE that met an existing object.
+    Superseded,
 }
 
 /// The caching that an open asks for.
@@ -170,7 +173,7 @@ pub struct Granted {
 }
 
 /// What the end of an open means.
-#[must_use]
+#[must_use = "what is to be deleted must be deleted"]
 #[derive(Debug)]
 pub struct Closed {
     /// What is to be deleted now.
@@ -215,7 +218,9 @@ impl ObjectStore {
     /// An empty store.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { shared: Arc::new(Shared::new(limits)) }
+        Self {
+            shared: Arc::new(Shared::new(limits)),
+        }
     }
 
     /// Checks, before the handler opens or creates, that neither the name nor a directory above it
@@ -236,7 +241,7 @@ impl ObjectStore {
     /// `SHARING_VIOLATION`, `DELETE_PENDING`; `INVALID_PARAMETER` for a lease key that belongs to
     /// another file; `INSUFFICIENT_RESOURCES` over a limit.
     pub fn open(&self, request: &OpenRequest<'_>) -> Outcome<Granted> {
-        self.shared.open(request)
+        open::open(&self.shared, request)
     }
 
     /// Ends an open: releases its locks, oplock and watch, and tells whether it was the last one of
@@ -245,30 +250,36 @@ impl ObjectStore {
     /// For an open with delete-on-close of a directory that is not empty, call
     /// [`ObjectStore::keep_on_close`] first.
     pub fn close(&self, attachment: &Attachment) -> Closed {
-        object::close(attachment)
+        disposition::close(attachment)
+    }
+
+    /// Tells that the handler has done what [`Closed::delete`] asked for, with or without success:
+    /// until then, nobody can open what is being deleted.
+    pub fn deleted(&self, attachment: &Attachment) {
+        disposition::deleted(attachment);
     }
 
     /// Takes delete-on-close back from one open.
     pub fn keep_on_close(&self, attachment: &Attachment) {
-        object::keep_on_close(attachment);
+        disposition::keep_on_close(attachment);
     }
 
     /// Sets or clears pending deletion (FileDispositionInformation); after `Wait`, await and call
     /// again. The caller has checked DELETE access and asked the handler with `check_delete`.
     pub fn set_delete(&self, attachment: &Attachment, disposition: Disposition) -> Outcome<()> {
-        object::set_delete(attachment, disposition)
+        disposition::set_delete(attachment, disposition)
     }
 
     /// Whether the name or stream of this open is to be deleted.
     #[must_use]
     pub fn is_delete_pending(&self, attachment: &Attachment) -> bool {
-        object::is_delete_pending(attachment)
+        disposition::is_delete_pending(attachment)
     }
 
     /// Breaks what others cache and the operation would make stale; after `Wait`, await and call
     /// again. Reads, writes and renames have their own calls that include this.
     pub fn prepare(&self, attachment: &Attachment, operation: Operation) -> Outcome<()> {
-        object::prepare(attachment, operation)
+        oplock::prepare(attachment, operation)
     }
 
     /// Agrees to a rename or a further link; after `Wait`, await and call again. Call
@@ -320,7 +331,7 @@ impl ObjectStore {
         if attachment.is_quiet() {
             return Outcome::grant(());
         }
-        object::check_io(attachment, Operation::Read, offset, length)
+        byte_range::check_io(attachment, Operation::Read, offset, length)
     }
 
     /// Agrees to a write; after `Wait`, await and call again. Takes no lock when the object has
@@ -333,7 +344,7 @@ impl ObjectStore {
         if attachment.is_quiet() {
             return Outcome::grant(());
         }
-        object::check_io(attachment, Operation::Write, offset, length)
+        byte_range::check_io(attachment, Operation::Write, offset, length)
     }
 
     /// Asks for the next changes below a directory. `Wait` yields them.
@@ -352,12 +363,12 @@ impl ObjectStore {
         notify::watch(attachment, request)
     }
 
-    /// Tells all watches, and all holders of directory leases, that a name or object has changed.
-    /// Costs next to nothing when the server has neither.
+    /// Tells all watches, and all holders of directory leases, of changes that belong together,
+    /// such as the two names of a rename. Costs next to nothing when the server has neither.
     ///
     /// `by` is the open that made the change, if it was a client: its own parent lease stays.
-    pub fn report(&self, change: &Change<'_>, by: Option<&Attachment>) -> Effects {
-        self.shared.report(change, by)
+    pub fn report(&self, changes: &[Change<'_>], by: Option<&Attachment>) -> Effects {
+        notify::report(&self.shared, changes, by)
     }
 
     /// Takes a client's acknowledgement of an oplock break and returns the level it has now.

@@ -173,13 +173,23 @@ mod tests {
         let everything = A::from_bits(0x001f_01ff);
         for share in (0..8).map(ShareAccess::from_bits) {
             for (access, need) in needs {
-                let single = Mode { access, share: ShareAccess::from_bits(7) };
-                let full = Mode { access: everything, share };
+                let single = Mode {
+                    access,
+                    share: ShareAccess::from_bits(7),
+                };
+                let full = Mode {
+                    access: everything,
+                    share,
+                };
                 let expected = need.is_some_and(|need| !share.contains(need));
                 for (first, second) in [(full, single), (single, full)] {
                     let mut counts = ShareCounts::default();
                     counts.add(first);
-                    assert_eq!(counts.conflicts_with(second), expected, "{first:?} {second:?}");
+                    assert_eq!(
+                        counts.conflicts_with(second),
+                        expected,
+                        "{first:?} {second:?}"
+                    );
                 }
             }
         }

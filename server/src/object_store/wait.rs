@@ -57,7 +57,10 @@ pub(super) fn pair<T>(
     withdraw: impl FnOnce(Option<T>) + Send + Sync + 'static,
 ) -> (Completer<T>, Waiter<T>) {
     let slot = Arc::new(Slot(Mutex::new(State::Waiting(None))));
-    let waiter = Waiter { slot: Arc::clone(&slot), withdraw: Some(Box::new(withdraw)) };
+    let waiter = Waiter {
+        slot: Arc::clone(&slot),
+        withdraw: Some(Box::new(withdraw)),
+    };
     (Completer { slot }, waiter)
 }
 
@@ -65,7 +68,9 @@ impl<T> Completer<T> {
     /// Hands over the result, unless the waiter has gone or has one already.
     pub(super) fn complete(&self, result: T) -> Option<Wakeup> {
         let mut state = self.slot.0.lock();
-        let State::Waiting(waker) = &mut *state else { return None };
+        let State::Waiting(waker) = &mut *state else {
+            return None;
+        };
         let waker = waker.take();
         *state = State::Done(result);
         Some(Wakeup(waker))
@@ -74,17 +79,6 @@ impl<T> Completer<T> {
     /// Whether somebody still waits.
     pub(super) fn is_awaited(&self) -> bool {
         matches!(*self.slot.0.lock(), State::Waiting(_))
-    }
-
-    /// Whether this is the other end of the same wait.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.slot, &other.slot)
-    }
-}
-
-impl<T> Clone for Completer<T> {
-    fn clone(&self) -> Self {
-        Self { slot: Arc::clone(&self.slot) }
     }
 }
 
@@ -119,7 +113,9 @@ impl<T> Unpin for Waiter<T> {}
 impl<T> Drop for Waiter<T> {
     fn drop(&mut self) {
         let state = mem::replace(&mut *self.slot.0.lock(), State::Gone);
-        let Some(withdraw) = self.withdraw.take() else { return };
+        let Some(withdraw) = self.withdraw.take() else {
+            return;
+        };
         match state {
             State::Done(result) => withdraw(Some(result)),
             State::Waiting(_) => withdraw(None),
@@ -182,7 +178,11 @@ mod tests {
         assert!(poll(&mut waiter, &counter).is_pending());
         assert!(completer.is_awaited());
         let wakeup = completer.complete(7).expect("somebody waits");
-        assert_eq!(counter.0.load(Ordering::Relaxed), 0, "not before the wakeup is dropped");
+        assert_eq!(
+            counter.0.load(Ordering::Relaxed),
+            0,
+            "not before the wakeup is dropped"
+        );
         wakeup.wake();
         assert_eq!(counter.0.load(Ordering::Relaxed), 1);
         assert!(completer.complete(8).is_none());

@@ -1,0 +1,117 @@
+//! An open's place in the store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use parking_lot::Mutex;
+use wire::dtyp::AccessMask;
+
+use super::notify::Watch;
+use super::object::{LinkId, Object, StreamId};
+use super::oplock::Holder;
+use super::share_mode::Mode;
+use super::{OpenId, StreamKind, disposition};
+
+/// An open that the store has agreed to: what every later call is about.
+///
+/// Cheap to clone. The open ends by [`super::ObjectStore::close`]; when the last clone is dropped
+/// without that, the open ends too, but what was to be deleted stays.
+#[derive(Clone)]
+pub struct Attachment(Arc<Attached>);
+
+/// The number of an attachment, never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AttachmentId(pub(super) u64);
+
+/// The facts of one open, for the store alone; those that change are atomic or have a lock.
+pub struct Attached {
+    pub(super) id: AttachmentId,
+    pub(super) object: Arc<Object>,
+    pub(super) stream: StreamId,
+    pub(super) link: LinkId,
+    pub(super) kind: StreamKind,
+    pub(super) mode: Mode,
+    /// Whose caching the open shares, and is never broken by.
+    pub(super) holder: Holder,
+    /// The lease on the parent directory that this open's changes do not break.
+    pub(super) parent: Option<Holder>,
+    pub(super) open: OpenId,
+    pub(super) delete_on_close: AtomicBool,
+    /// The directory was marked as deleted through this open: it can no longer be watched.
+    pub(super) marked_deleted: AtomicBool,
+    /// Where in its life the open is, one of [`phase`].
+    pub(super) phase: AtomicU8,
+    pub(super) watch: Mutex<Option<Arc<Watch>>>,
+}
+
+/// The phases of an attachment's life.
+pub(super) mod phase {
+    /// In use.
+    pub(in super::super) const OPEN: u8 = 0;
+    /// Closed as the last of something whose deletion is the handler's turn now.
+    pub(in super::super) const DELETING: u8 = 1;
+    /// Gone.
+    pub(in super::super) const ENDED: u8 = 2;
+}
+
+impl Attachment {
+    pub(super) fn new(attached: Attached) -> Self {
+        Self(Arc::new(attached))
+    }
+
+    /// The number of this attachment.
+    #[must_use]
+    pub fn id(&self) -> AttachmentId {
+        self.0.id
+    }
+
+    /// The caller's number of the open.
+    #[must_use]
+    pub fn open(&self) -> OpenId {
+        self.0.open
+    }
+
+    /// The access that the open holds.
+    #[must_use]
+    pub fn granted_access(&self) -> AccessMask {
+        self.0.mode.access
+    }
+
+    /// Whether the object is to be deleted because of this open alone.
+    #[must_use]
+    pub fn delete_on_close(&self) -> bool {
+        self.0.delete_on_close.load(Ordering::Acquire)
+    }
+
+    /// Whether reads and writes can pass without asking: no byte-range lock and no oplock or lease
+    /// exists on any stream of the object.
+    #[inline]
+    pub(super) fn is_quiet(&self) -> bool {
+        self.0.object.is_quiet()
+    }
+}
+
+impl std::ops::Deref for Attachment {
+    type Target = Attached;
+
+    fn deref(&self) -> &Attached {
+        &self.0
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        // The effects wake who waits when they are dropped; an end breaks nothing.
+        drop(disposition::close(self));
+        disposition::deleted(self);
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment")
+            .field("id", &self.0.id.0)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,307 @@
+//! Leases: caching that several opens of one client share under a key of the client's choice.
+//!
+//! Owns the table that finds a lease by client and key, and the rules of asking for one. The state
+//! of a lease is a holding of its stream, see [`super::oplock`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use wire::dtyp::{AccessMask, Guid};
+use wire::{LeaseKey, NtStatus};
+
+use super::effect::Effects;
+use super::location::Location;
+use super::object::{FileState, Object, Shared, Stream, StreamId};
+use super::oplock::{self, Holder, Holding, HoldingKind, LeaseFacts, legal};
+use super::{Caching, LeaseState, StreamKind};
+use crate::share::ObjectId;
+
+/// A lease that an open asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseRequest {
+    /// The client, `Connection.ClientGuid`.
+    pub client: Guid,
+    /// The client's key of the lease.
+    pub key: LeaseKey,
+    /// The client's key of its lease on the directory above; version 2 only.
+    pub parent: Option<LeaseKey>,
+    /// The caching wanted.
+    pub state: LeaseState,
+    /// The version of the context.
+    pub version: LeaseVersion,
+    /// The client's epoch; version 2 only.
+    pub epoch: u16,
+}
+
+/// The version of a lease: that of the request that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseVersion {
+    /// SMB2_CREATE_REQUEST_LEASE.
+    V1,
+    /// SMB2_CREATE_REQUEST_LEASE_V2.
+    V2,
+}
+
+/// A lease that an open got, or joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeaseGrant {
+    /// The client's key.
+    pub key: LeaseKey,
+    /// The caching allowed.
+    pub state: LeaseState,
+    /// A break is in progress: SMB2_LEASE_FLAG_BREAK_IN_PROGRESS.
+    pub breaking: bool,
+    /// Which response context to send: that of the lease, not of the request.
+    pub version: LeaseVersion,
+    /// The epoch; 0 in version 1.
+    pub epoch: u16,
+    /// The key of the lease on the directory above, if the lease was made with one.
+    pub parent: Option<LeaseKey>,
+}
+
+/// All leases, by client and key.
+#[derive(Default)]
+pub(super) struct Leases(Mutex<HashMap<Holder, LeasedStream>>);
+
+#[derive(Clone)]
+struct LeasedStream {
+    object: Weak<Object>,
+    stream: StreamId,
+}
+
+impl LeaseRequest {
+    pub(super) fn holder(&self) -> Holder {
+        Holder::Lease(self.client, self.key)
+    }
+
+    pub(super) fn parent_holder(&self) -> Option<Holder> {
+        self.parent.map(|key| Holder::Lease(self.client, key))
+    }
+}
+
+impl Leases {
+    fn find(&self, holder: Holder) -> Option<(Arc<Object>, StreamId)> {
+        let leased = self.0.lock().get(&holder).cloned()?;
+        Some((leased.object.upgrade()?, leased.stream))
+    }
+
+    /// Forgets a lease whose last open has ended, unless its key has gone to another object.
+    pub(super) fn remove(&self, holder: Holder, object: ObjectId) {
+        let mut leases = self.0.lock();
+        let is_it = |leased: &LeasedStream| {
+            leased
+                .object
+                .upgrade()
+                .is_none_or(|leased| leased.id == object)
+        };
+        if leases.get(&holder).is_some_and(is_it) {
+            leases.remove(&holder);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+}
+
+/// A key names one file as long as the lease exists: checked by name, before anything is created.
+// [MS-SMB2] 3.3.5.9.8
+// [MS-SMB2] 3.3.5.9.11
+pub(super) fn check_name(
+    shared: &Shared,
+    location: &Location<'_>,
+    caching: &Caching,
+) -> Result<(), NtStatus> {
+    let Caching::Lease(request) = caching else {
+        return Ok(());
+    };
+    let Some((object, stream)) = shared.leases.find(request.holder()) else {
+        return Ok(());
+    };
+    let keys = shared.names.keys(location);
+    let state = object.lock();
+    let same_stream = state
+        .stream(stream)
+        .is_some_and(|stream| stream.is_named(location));
+    let same_file = state
+        .links
+        .iter()
+        .any(|link| Some(&link.key) == keys.last());
+    if (same_file && same_stream) || state.is_going(stream) {
+        return Ok(());
+    }
+    Err(NtStatus::INVALID_PARAMETER)
+}
+
+/// The same check by identity, once the object is open.
+// [MS-SMB2] 3.3.5.9.8
+// [MS-SMB2] 3.3.5.9.11
+pub(super) fn check_object(
+    object: &Arc<Object>,
+    stream: Option<StreamId>,
+    request: &LeaseRequest,
+) -> Result<(), NtStatus> {
+    match object.shared.leases.find(request.holder()) {
+        Some((leased, at)) if Arc::ptr_eq(&leased, object) && Some(at) != stream => {
+            Err(NtStatus::INVALID_PARAMETER)
+        }
+        Some((leased, at)) if !Arc::ptr_eq(&leased, object) => {
+            // Another object: its lock must not be taken under this one's; a lease that is ending
+            // with its file is told apart by name, before.
+            let going = leased.try_lock().is_some_and(|state| state.is_going(at));
+            if going {
+                Ok(())
+            } else {
+                Err(NtStatus::INVALID_PARAMETER)
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Joins the lease with this key, or makes it; promotes it where that is asked for and possible.
+// [MS-SMB2] 3.3.5.9.8
+// [MS-SMB2] 3.3.5.9.11
+pub(super) fn grant(
+    object: &Arc<Object>,
+    stream: &mut Stream,
+    access: AccessMask,
+    request: &LeaseRequest,
+) -> LeaseGrant {
+    let holder = request.holder();
+    if stream.oplocks.get_mut(holder).is_none() {
+        let LeaseRequest {
+            version,
+            epoch,
+            parent,
+            ..
+        } = *request;
+        let epoch = if version == LeaseVersion::V2 {
+            epoch
+        } else {
+            0
+        };
+        let facts = LeaseFacts {
+            opens: 0,
+            users: 0,
+            version,
+            epoch,
+            parent,
+        };
+        let holding = Holding::new(LeaseState::NONE, HoldingKind::Lease(facts));
+        stream.oplocks.insert(holder, holding);
+        let leased = LeasedStream {
+            object: Arc::downgrade(object),
+            stream: stream.id,
+        };
+        object.shared.leases.0.lock().insert(holder, leased);
+    }
+    let (mut users, mut held, mut breaking) = (0, LeaseState::NONE, false);
+    if let Some(holding) = stream.oplocks.get_mut(holder) {
+        (held, breaking) = (holding.state, holding.is_breaking());
+        if let HoldingKind::Lease(facts) = &mut holding.kind {
+            facts.opens = facts.opens.saturating_add(1);
+            facts.users = facts
+                .users
+                .saturating_add(u32::from(oplock::is_user(access)));
+            users = facts.users;
+        }
+    }
+    let state = if breaking {
+        held
+    } else {
+        promote(stream, holder, users, held, request.state)
+    };
+    let mut grant = LeaseGrant {
+        key: request.key,
+        state,
+        breaking,
+        version: request.version,
+        epoch: 0,
+        parent: None,
+    };
+    if let Some(holding) = stream.oplocks.get_mut(holder) {
+        holding.state = state;
+        if let HoldingKind::Lease(facts) = &mut holding.kind {
+            if state != held {
+                facts.advance();
+            }
+            (grant.version, grant.epoch, grant.parent) = (facts.version, facts.epoch, facts.parent);
+        }
+    }
+    grant
+}
+
+/// The state after a request: more than is held, if it can stand beside the others; less is never
+/// taken.
+fn promote(
+    stream: &Stream,
+    holder: Holder,
+    users: u32,
+    held: LeaseState,
+    wanted: LeaseState,
+) -> LeaseState {
+    let mut wanted = legal(wanted.without(wanted.unknown()));
+    if stream.kind == StreamKind::Directory {
+        wanted = wanted.without(LeaseState::WRITE_CACHING);
+    }
+    if !wanted.contains(held) {
+        return held;
+    }
+    // [MS-SMB2] 3.3.5.9
+    let without_write = wanted.without(LeaseState::WRITE_CACHING);
+    let steps = [
+        wanted,
+        without_write,
+        without_write.without(LeaseState::HANDLE_CACHING),
+    ];
+    // observed: a lease that has a state is promoted to what was asked for or not at all
+    let tries = if held.is_empty() { steps.len() } else { 1 };
+    let fits = |state: &LeaseState| may_hold(stream, holder, users, *state);
+    steps.into_iter().take(tries).find(fits).unwrap_or(held)
+}
+
+// [MS-FSA] 2.1.5.18
+fn may_hold(stream: &Stream, holder: Holder, users: u32, state: LeaseState) -> bool {
+    let handle = state.contains(LeaseState::HANDLE_CACHING);
+    if state.contains(LeaseState::WRITE_CACHING) {
+        return stream.may_hold_alone(holder, users, state);
+    }
+    // [MS-FSA] 2.1.5.18.2
+    let refuses = |other: &Holding| {
+        other.state.contains(LeaseState::WRITE_CACHING) || (handle && other.is_oplock())
+    };
+    let is_going = handle && stream.is_deleted;
+    !stream.locks.has_locks() && !is_going && !stream.oplocks.others(holder).any(refuses)
+}
+
+/// Takes the acknowledgement of a lease break.
+// [MS-SMB2] 3.3.5.22.2
+pub(super) fn acknowledge(
+    shared: &Shared,
+    client: Guid,
+    key: LeaseKey,
+    kept: LeaseState,
+) -> (Result<LeaseState, NtStatus>, Effects) {
+    let mut effects = Effects::default();
+    let holder = Holder::Lease(client, key);
+    let Some((object, stream)) = shared.leases.find(holder) else {
+        return (Err(NtStatus::OBJECT_NAME_NOT_FOUND), effects);
+    };
+    let mut state = object.lock();
+    let Some(offered) = offered(&mut state, stream, holder) else {
+        return (Err(NtStatus::UNSUCCESSFUL), effects);
+    };
+    if !offered.contains(kept) {
+        return (Err(NtStatus::REQUEST_NOT_ACCEPTED), effects);
+    }
+    oplock::settle(&object, &mut state, stream, holder, kept, &mut effects);
+    drop(state);
+    (Ok(kept), effects)
+}
+
+fn offered(state: &mut FileState, stream: StreamId, holder: Holder) -> Option<LeaseState> {
+    state.stream_mut(stream)?.oplocks.get_mut(holder)?.offered()
+}

@@ -1,0 +1,298 @@
+//! The names that are open: which objects are open below which directory, which of them are being
+//! deleted, and who watches where.
+//!
+//! Owns a tree with a node for each open name and each directory above one; a node goes when
+//! nothing is open at or below it and nobody watches there. Every walk costs the depth of a name.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use wire::NtStatus;
+
+use super::location::{Location, PathKey};
+use super::notify::Watch;
+use super::object::Object;
+
+/// All open names of all shares.
+#[derive(Default)]
+pub(super) struct Names {
+    hash: RandomState,
+    /// How many nodes are marked deleted; most of the time none, and then no walk is needed.
+    deleted: AtomicUsize,
+    /// How many watches there are, and directories with caching to break.
+    observers: AtomicUsize,
+    nodes: Mutex<Nodes>,
+}
+
+type Nodes = HashMap<PathKey, Node, BuildHasherDefault<Prehashed>>;
+
+#[derive(Default)]
+struct Node {
+    /// The directory above; none for a share's root.
+    parent: Option<PathKey>,
+    children: HashSet<PathKey, BuildHasherDefault<Prehashed>>,
+    /// The objects open by this name, and how often; more than one only when somebody outside the
+    /// server replaced the file.
+    objects: Vec<(Arc<Object>, u32)>,
+    deleted: bool,
+    watches: Vec<Arc<Watch>>,
+}
+
+/// Keys are hashes already.
+#[derive(Default)]
+struct Prehashed(u64);
+
+impl Names {
+    /// The keys of the share's root, of each directory on the way, and of the object itself.
+    pub(super) fn keys(&self, location: &Location<'_>) -> Vec<PathKey> {
+        location.keys(&self.hash)
+    }
+
+    /// Notes that `object` is open by the name with these keys.
+    pub(super) fn enter(&self, keys: &[PathKey], object: &Arc<Object>) {
+        let mut nodes = self.nodes.lock();
+        let Some(node) = node_at(&mut nodes, keys) else {
+            return;
+        };
+        match node
+            .objects
+            .iter_mut()
+            .find(|(known, _)| Arc::ptr_eq(known, object))
+        {
+            Some((_, opens)) => *opens = opens.saturating_add(1),
+            None => node.objects.push((Arc::clone(object), 1)),
+        }
+    }
+
+    /// Notes that one open of `object` by this name has ended.
+    pub(super) fn leave(&self, key: PathKey, object: &Arc<Object>) {
+        let mut nodes = self.nodes.lock();
+        let Some(node) = nodes.get_mut(&key) else {
+            return;
+        };
+        if let Some((_, opens)) = node
+            .objects
+            .iter_mut()
+            .find(|(at, _)| Arc::ptr_eq(at, object))
+        {
+            *opens = opens.saturating_sub(1);
+        }
+        node.objects.retain(|(_, opens)| *opens > 0);
+        if node.objects.is_empty() && node.deleted {
+            node.deleted = false;
+            self.deleted.fetch_sub(1, Ordering::AcqRel);
+        }
+        prune(&mut nodes, key);
+    }
+
+    /// Moves all opens of `object`, and the watches of the name, from one name to another.
+    pub(super) fn rename(&self, from: PathKey, to: &[PathKey], object: &Arc<Object>) {
+        let mut nodes = self.nodes.lock();
+        if to.last() == Some(&from) {
+            return;
+        }
+        let Some(node) = nodes.get_mut(&from) else {
+            return;
+        };
+        let Some(place) = node
+            .objects
+            .iter()
+            .position(|(at, _)| Arc::ptr_eq(at, object))
+        else {
+            return;
+        };
+        let moved = node.objects.swap_remove(place);
+        let watches = std::mem::take(&mut node.watches);
+        if let Some(node) = node_at(&mut nodes, to) {
+            node.objects.push(moved);
+            node.watches.extend(watches);
+        }
+        prune(&mut nodes, from);
+    }
+
+    /// The objects open by this name.
+    pub(super) fn objects_at(&self, key: PathKey) -> Vec<Arc<Object>> {
+        let nodes = self.nodes.lock();
+        nodes
+            .get(&key)
+            .into_iter()
+            .flat_map(Node::open_objects)
+            .collect()
+    }
+
+    /// The objects open anywhere below this name, by id.
+    pub(super) fn objects_below(&self, key: PathKey) -> Vec<Arc<Object>> {
+        let nodes = self.nodes.lock();
+        let children = |node: &Node| node.children.iter().copied().collect::<Vec<_>>();
+        let mut objects: Vec<Arc<Object>> = Vec::new();
+        let mut rest = nodes.get(&key).map(children).unwrap_or_default();
+        while let Some(key) = rest.pop() {
+            if let Some(node) = nodes.get(&key) {
+                rest.extend(children(node));
+                objects.extend(node.open_objects());
+            }
+        }
+        drop(nodes);
+        objects.sort_unstable_by_key(|object| object.id);
+        objects
+    }
+
+    /// Marks a name as being deleted, or not.
+    pub(super) fn set_deleted(&self, key: PathKey, deleted: bool) {
+        let mut nodes = self.nodes.lock();
+        let Some(node) = nodes.get_mut(&key) else {
+            return;
+        };
+        if node.deleted == deleted {
+            return;
+        }
+        node.deleted = deleted;
+        if deleted {
+            self.deleted.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.deleted.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Whether the name or a directory above it is being deleted.
+    // [MS-FSA] 2.1.5.1
+    pub(super) fn check_deleted(&self, location: &Location<'_>) -> Result<(), NtStatus> {
+        if self.deleted.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
+        let keys = self.keys(location);
+        let nodes = self.nodes.lock();
+        if keys
+            .iter()
+            .any(|key| nodes.get(key).is_some_and(|node| node.deleted))
+        {
+            return Err(NtStatus::DELETE_PENDING);
+        }
+        Ok(())
+    }
+
+    /// Puts a watch on a name that is open.
+    pub(super) fn add_watch(&self, key: PathKey, watch: &Arc<Watch>) {
+        if let Some(node) = self.nodes.lock().get_mut(&key) {
+            node.watches.push(Arc::clone(watch));
+            self.observe();
+        }
+    }
+
+    /// Takes a watch off the name with this key.
+    pub(super) fn remove_watch(&self, key: PathKey, watch: &Arc<Watch>) {
+        let mut nodes = self.nodes.lock();
+        let Some(node) = nodes.get_mut(&key) else {
+            return;
+        };
+        let Some(place) = node.watches.iter().position(|at| Arc::ptr_eq(at, watch)) else {
+            return;
+        };
+        node.watches.swap_remove(place);
+        prune(&mut nodes, key);
+        drop(nodes);
+        self.unobserve();
+    }
+
+    /// The watches of the name with this key.
+    pub(super) fn watches_at(&self, key: PathKey) -> Vec<Arc<Watch>> {
+        self.nodes
+            .lock()
+            .get(&key)
+            .map(|node| node.watches.clone())
+            .unwrap_or_default()
+    }
+
+    /// Counts somebody who must hear of changes.
+    pub(super) fn observe(&self) {
+        self.observers.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Forgets one of those.
+    pub(super) fn unobserve(&self) {
+        self.observers.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether anybody must hear of changes.
+    pub(super) fn is_observed(&self) -> bool {
+        self.observers.load(Ordering::Acquire) > 0
+    }
+
+    /// Calls `visit` for each watch on each of `keys`, with the depth of the key, root first.
+    pub(super) fn each_watch(&self, keys: &[PathKey], mut visit: impl FnMut(usize, &Arc<Watch>)) {
+        let nodes = self.nodes.lock();
+        for (depth, key) in keys.iter().enumerate() {
+            for watch in nodes.get(key).into_iter().flat_map(|node| &node.watches) {
+                visit(depth, watch);
+            }
+        }
+    }
+
+    /// Whether nothing is open and nobody watches.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.nodes.lock().is_empty()
+            && self.observers.load(Ordering::Acquire) == 0
+            && self.deleted.load(Ordering::Acquire) == 0
+    }
+}
+
+impl Node {
+    fn open_objects(&self) -> impl Iterator<Item = Arc<Object>> + '_ {
+        self.objects.iter().map(|(object, _)| Arc::clone(object))
+    }
+
+    fn is_idle(&self) -> bool {
+        self.children.is_empty() && self.objects.is_empty() && self.watches.is_empty()
+    }
+}
+
+/// The node at the end of `keys`, made with all nodes above it if it is not there.
+fn node_at<'a>(nodes: &'a mut Nodes, keys: &[PathKey]) -> Option<&'a mut Node> {
+    let (mut child, parents) = keys.split_last()?;
+    let last = child;
+    if !nodes.contains_key(last) {
+        for parent in parents.iter().rev() {
+            nodes.entry(*child).or_default().parent = Some(*parent);
+            let known = nodes.contains_key(parent);
+            nodes.entry(*parent).or_default().children.insert(*child);
+            if known {
+                break;
+            }
+            child = parent;
+        }
+    }
+    Some(nodes.entry(*last).or_default())
+}
+
+/// Removes the node and those above it as far as they serve nothing.
+fn prune(nodes: &mut Nodes, mut key: PathKey) {
+    while nodes.get(&key).is_some_and(Node::is_idle) {
+        let Some(parent) = nodes.remove(&key).and_then(|node| node.parent) else {
+            return;
+        };
+        if let Some(node) = nodes.get_mut(&parent) {
+            node.children.remove(&key);
+        }
+        key = parent;
+    }
+}
+
+impl Hasher for Prehashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

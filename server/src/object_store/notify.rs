@@ -1,0 +1,352 @@
+//! Change notification: who waits for changes below which directory, and what has happened since.
+//!
+//! Owns the buffer and the queue of each watch. Where a watch hangs is the name table's business;
+//! bytes are [`wire::fscc::notify`]'s.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use wire::dtyp::AccessMask;
+use wire::fscc::{CompletionFilter, FileAction, FileNotifyInformation};
+use wire::{NtStatus, Utf16String};
+
+use super::attachment::{Attached, Attachment, AttachmentId, phase};
+use super::effect::{Decision, Effects, Outcome};
+use super::location::{Location, PathKey};
+use super::object::{FileState, Shared};
+use super::oplock::{self, Contender, Holder, Loss};
+use super::wait::{self, Completer};
+use super::{Limits, StreamKind};
+
+/// What a CHANGE_NOTIFY request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WatchRequest {
+    /// Which changes to tell of.
+    pub filter: CompletionFilter,
+    /// How deep to watch.
+    pub scope: WatchScope,
+    /// How much may be returned, in bytes of encoded changes.
+    pub room_bytes: u32,
+}
+
+/// How deep to watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WatchScope {
+    /// What the directory itself holds.
+    Directory,
+    /// All that lies below it.
+    Tree,
+}
+
+/// Something that has happened to a name.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// Where. With a stream in the name, it is the stream that changed.
+    pub location: Location<'a>,
+    /// What happened.
+    pub action: FileAction,
+    /// Which kinds of change it is.
+    pub filter: CompletionFilter,
+}
+
+/// What one request yields, in the order in which it happened, names relative to the directory.
+pub type Changes = Vec<FileNotifyInformation>;
+
+/// The watch of one open of a directory.
+// [MS-FSA] 2.1.1.6
+pub(super) struct Watch {
+    filter: CompletionFilter,
+    scope: WatchScope,
+    capacity_bytes: u32,
+    state: Mutex<WatchState>,
+}
+
+#[derive(Default)]
+struct WatchState {
+    events: Changes,
+    /// The encoded size of the events.
+    bytes: u32,
+    /// More has happened than the buffer holds; then it holds nothing.
+    overflowed: bool,
+    waiting: VecDeque<WaitingNotify>,
+}
+
+struct WaitingNotify {
+    room_bytes: u32,
+    completer: Completer<Result<Changes, NtStatus>>,
+}
+
+impl Watch {
+    fn new(request: &WatchRequest, limits: &Limits) -> Self {
+        Self {
+            filter: request.filter,
+            scope: request.scope,
+            capacity_bytes: request.room_bytes.min(limits.notify_buffer_bytes),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether the watch wants to hear of a change in the directory `depth` above what changed.
+    fn wants(&self, filter: CompletionFilter, is_parent: bool) -> bool {
+        (is_parent || self.scope == WatchScope::Tree) && self.filter.intersects(filter)
+    }
+
+    /// Answers with what has happened, or waits in line.
+    // [MS-FSA] 2.1.5.11.1
+    fn request(
+        self: &Arc<Self>,
+        room_bytes: u32,
+        limits: &Limits,
+    ) -> Decision<Changes, Result<Changes, NtStatus>> {
+        let mut state = self.state.lock();
+        state.waiting.retain(|wait| wait.completer.is_awaited());
+        if state.waiting.is_empty() && state.has_something() {
+            return match state.take(room_bytes) {
+                Ok(changes) => Decision::Grant(changes),
+                Err(status) => Decision::Deny(status),
+            };
+        }
+        if state.waiting.len() >= limits.waiting_notifies {
+            return Decision::Deny(NtStatus::INSUFFICIENT_RESOURCES);
+        }
+        let watch = Arc::downgrade(self);
+        let (completer, waiter) = wait::pair(move |result| {
+            let Some(watch) = watch.upgrade() else { return };
+            let mut state = watch.state.lock();
+            state.waiting.retain(|wait| wait.completer.is_awaited());
+            if let Some(Ok(changes)) = result {
+                state.restore(changes, watch.capacity_bytes);
+            }
+        });
+        state.waiting.push_back(WaitingNotify {
+            room_bytes,
+            completer,
+        });
+        Decision::Wait(waiter)
+    }
+
+    fn push(&self, action: FileAction, file_name: Utf16String) {
+        let event = FileNotifyInformation { action, file_name };
+        self.state.lock().push(event, self.capacity_bytes);
+    }
+
+    /// Answers the oldest request, if something has happened.
+    fn flush(&self, effects: &mut Effects) {
+        let mut state = self.state.lock();
+        while state.has_something() {
+            let Some(wait) = state.waiting.pop_front() else {
+                return;
+            };
+            if wait.completer.is_awaited() {
+                let result = state.take(wait.room_bytes);
+                effects.wake(wait.completer.complete(result));
+                return;
+            }
+        }
+    }
+
+    /// Ends all requests with `status` and forgets what has happened.
+    pub(super) fn end(&self, status: NtStatus, effects: &mut Effects) {
+        let mut state = std::mem::take(&mut *self.state.lock());
+        for wait in state.waiting.drain(..) {
+            effects.wake(wait.completer.complete(Err(status)));
+        }
+    }
+}
+
+impl WatchState {
+    fn has_something(&self) -> bool {
+        self.overflowed || !self.events.is_empty()
+    }
+
+    fn push(&mut self, event: FileNotifyInformation, capacity_bytes: u32) {
+        if self.overflowed {
+            return;
+        }
+        let bytes = size_with(self.bytes, &event).filter(|bytes| *bytes <= capacity_bytes);
+        match bytes {
+            Some(bytes) => {
+                self.bytes = bytes;
+                self.events.push(event);
+            }
+            None => {
+                *self = Self {
+                    overflowed: true,
+                    waiting: std::mem::take(&mut self.waiting),
+                    ..Self::default()
+                };
+            }
+        }
+    }
+
+    /// All that has happened, if it fits.
+    // [MS-FSA] 2.1.5.11.1
+    fn take(&mut self, room_bytes: u32) -> Result<Changes, NtStatus> {
+        let fits = !self.overflowed && self.bytes <= room_bytes;
+        self.overflowed = false;
+        self.bytes = 0;
+        let events = std::mem::take(&mut self.events);
+        if fits {
+            Ok(events)
+        } else {
+            Err(NtStatus::NOTIFY_ENUM_DIR)
+        }
+    }
+
+    /// Puts back what was answered to a request that had gone.
+    fn restore(&mut self, earlier: Changes, capacity_bytes: u32) {
+        let later = std::mem::take(&mut self.events);
+        self.bytes = 0;
+        for event in earlier.into_iter().chain(later) {
+            self.push(event, capacity_bytes);
+        }
+    }
+}
+
+/// The encoded size of a list of changes with one more.
+// [MS-FSCC] 2.7.1
+fn size_with(bytes: u32, event: &FileNotifyInformation) -> Option<u32> {
+    const FIXED: u32 = 12;
+    const ALIGNMENT: u32 = 4;
+    let name = u32::try_from(event.file_name.len_bytes()).ok()?;
+    bytes
+        .checked_next_multiple_of(ALIGNMENT)?
+        .checked_add(FIXED)?
+        .checked_add(name)
+}
+
+/// Asks for the next changes below a directory.
+// [MS-FSA] 2.1.5.11
+pub(super) fn watch(
+    attachment: &Attachment,
+    request: &WatchRequest,
+) -> Outcome<Changes, Result<Changes, NtStatus>> {
+    if attachment.kind != StreamKind::Directory {
+        return Outcome::deny(NtStatus::INVALID_PARAMETER);
+    }
+    let object = &attachment.object;
+    let state = object.lock();
+    if attachment.phase.load(Ordering::Acquire) != phase::OPEN {
+        return Outcome::deny(NtStatus::NOTIFY_CLEANUP);
+    }
+    let link = state.link(attachment.link);
+    if attachment.marked_deleted.load(Ordering::Acquire) {
+        return Outcome::deny(NtStatus::DELETE_PENDING);
+    }
+    let mut slot = attachment.watch.lock();
+    let watch = slot.get_or_insert_with(|| {
+        let watch = Arc::new(Watch::new(request, object.limits()));
+        if let Some(link) = link {
+            object.shared.names.add_watch(link.key, &watch);
+        }
+        watch
+    });
+    Outcome::new(
+        watch.request(request.room_bytes, object.limits()),
+        Effects::default(),
+    )
+}
+
+/// Ends the watch of an open.
+// [MS-FSA] 2.1.5.5
+pub(super) fn end(
+    attachment: &Attached,
+    state: &FileState,
+    status: NtStatus,
+    effects: &mut Effects,
+) {
+    let Some(watch) = attachment.watch.lock().take() else {
+        return;
+    };
+    if let Some(link) = state.link(attachment.link) {
+        attachment
+            .object
+            .shared
+            .names
+            .remove_watch(link.key, &watch);
+    }
+    watch.end(status, effects);
+}
+
+/// Tells watches and directory leases of changes that belong together.
+// [MS-FSA] 2.1.4.1
+pub(super) fn report(shared: &Shared, changes: &[Change<'_>], by: Option<&Attachment>) -> Effects {
+    let mut effects = Effects::default();
+    if !shared.names.is_observed() {
+        return effects;
+    }
+    let mut told: Vec<Arc<Watch>> = Vec::new();
+    for change in changes {
+        let keys = shared.names.keys(&change.location);
+        // departs [MS-FSA] 2.1.4.1: a directory's own change is told to those who watch the one
+        // above, not to those who watch it; a name of no length would tell them nothing.
+        let Some((_, above)) = keys.split_last() else {
+            continue;
+        };
+        shared.names.each_watch(above, |depth, watch| {
+            let is_parent = depth.saturating_add(1) == above.len();
+            if watch.wants(change.filter, is_parent) {
+                watch.push(change.action, relative(&change.location, depth));
+                told.push(Arc::clone(watch));
+            }
+        });
+        if let Some(parent) = above.last() {
+            break_directory(shared, *parent, by, &mut effects);
+        }
+    }
+    for watch in told {
+        watch.flush(&mut effects);
+    }
+    effects
+}
+
+/// The name from the directory at `depth` on.
+fn relative(location: &Location<'_>, depth: usize) -> Utf16String {
+    const SEPARATOR: u16 = 0x5c;
+    const COLON: u16 = 0x3a;
+    let mut units = Vec::new();
+    for component in location.name.components().iter().skip(depth) {
+        if !units.is_empty() {
+            units.push(SEPARATOR);
+        }
+        units.extend_from_slice(component.as_units());
+    }
+    if let Some(stream) = location.name.stream() {
+        units.push(COLON);
+        units.extend_from_slice(stream.0.as_units());
+    }
+    Utf16String::from_units(units)
+}
+
+/// Breaks what others than the one who made the change cache of a directory.
+// [MS-FSA] 2.1.4.12
+fn break_directory(shared: &Shared, key: PathKey, by: Option<&Attachment>, effects: &mut Effects) {
+    // No attachment has the number 0: without a parent key, no lease is spared.
+    let nobody = Holder::Open(AttachmentId(0));
+    let holder = by.and_then(|by| by.parent).unwrap_or(nobody);
+    let contender = Contender {
+        holder,
+        parent: None,
+        access: AccessMask::NONE,
+    };
+    for object in shared.names.objects_at(key) {
+        if object.is_quiet() {
+            continue;
+        }
+        let mut state = object.lock();
+        let directory = state.stream_named(None).map(|stream| stream.id);
+        if let Some(directory) = directory {
+            // Nobody waits for a directory's break: the change has happened.
+            oplock::check(
+                &object,
+                &mut state,
+                directory,
+                Loss::CONTENT,
+                &contender,
+                effects,
+            );
+        }
+    }
+}

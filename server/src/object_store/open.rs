@@ -1,0 +1,241 @@
+//! Opening: the checks of [MS-FSA] 2.1.5.1.2 in their order, then the entry in every count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8};
+
+use parking_lot::Mutex;
+use wire::dtyp::AccessMask;
+use wire::{NtStatus, OplockLevel};
+
+use super::attachment::{Attached, Attachment, phase};
+use super::effect::{Decision, Effects, Outcome};
+use super::location::PathKey;
+use super::object::{FileState, Object, Shared};
+use super::oplock::{self, Contender, Holder, Loss, OplockRequest};
+use super::share_mode::Mode;
+use super::{Arrival, Caching, Granted, GrantedCaching, OpenRequest, StreamKind, lease};
+
+/// Arbitrates an open.
+pub(super) fn open(shared: &Arc<Shared>, request: &OpenRequest<'_>) -> Outcome<Granted> {
+    let keys = shared.names.keys(&request.location);
+    let mut effects = Effects::default();
+    let Some(mut shard) = shared.shard(request.object) else {
+        return Outcome::deny(NtStatus::INSUFFICIENT_RESOURCES);
+    };
+    let object = Arc::clone(
+        shard
+            .entry(request.object)
+            .or_insert_with(|| Arc::new(Object::new(request.object, shared))),
+    );
+    let mut state = object.lock();
+    let arrival = Arriving::new(shared, request, &keys);
+    let decision = match arrival.check(&object, &mut state, &mut effects) {
+        Ok(()) => Decision::Grant(arrival.enter(&object, &mut state)),
+        Err(refusal) => refusal.into_decision(&object, &mut state),
+    };
+    if state.is_idle() {
+        shard.remove(&request.object);
+    }
+    Outcome::new(decision, effects)
+}
+
+/// An open on its way in.
+struct Arriving<'a> {
+    request: &'a OpenRequest<'a>,
+    keys: &'a [PathKey],
+    stream: Option<Box<[u16]>>,
+    /// What the open's shares and access mean for others while it arrives: with the access that
+    /// its disposition implies.
+    mode: Mode,
+    contender: Contender,
+}
+
+/// Why an open cannot go on now.
+enum Refusal {
+    Deny(NtStatus),
+    WaitForBreak,
+}
+
+impl Refusal {
+    fn into_decision<T>(self, object: &Arc<Object>, state: &mut FileState) -> Decision<T> {
+        match self {
+            Self::Deny(status) => Decision::Deny(status),
+            Self::WaitForBreak => object.wait_for_break(state),
+        }
+    }
+}
+
+impl From<NtStatus> for Refusal {
+    fn from(status: NtStatus) -> Self {
+        Self::Deny(status)
+    }
+}
+
+impl<'a> Arriving<'a> {
+    fn new(shared: &Shared, request: &'a OpenRequest<'a>, keys: &'a [PathKey]) -> Self {
+        let OpenRequest {
+            granted_access,
+            share_access,
+            arrival,
+            location,
+            ..
+        } = *request;
+        let implied = arrival.implied_access();
+        let mode = Mode {
+            access: granted_access | implied,
+            share: share_access,
+        };
+        let stream = location
+            .name
+            .stream()
+            .map(|name| location.case.fold(name.0.as_units()));
+        let (holder, parent) = match request.caching {
+            Caching::Lease(lease) => (lease.holder(), lease.parent_holder()),
+            Caching::None | Caching::Oplock(_) => (Holder::Open(shared.next_attachment()), None),
+        };
+        let contender = Contender {
+            holder,
+            parent,
+            access: request.desired_access | implied,
+        };
+        Self {
+            request,
+            keys,
+            stream,
+            mode,
+            contender,
+        }
+    }
+
+    /// Whether the open may go on; begins the breaks that it needs.
+    // [MS-FSA] 2.1.5.1.2
+    fn check(
+        &self,
+        object: &Arc<Object>,
+        state: &mut FileState,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let name = self.stream.as_deref();
+        let key = self.keys.last();
+        if state
+            .links
+            .iter()
+            .any(|link| Some(&link.key) == key && link.is_deleted)
+            || state
+                .stream_named(name)
+                .is_some_and(|stream| stream.is_deleted)
+        {
+            return Err(NtStatus::DELETE_PENDING.into());
+        }
+        let loss = match self.request.arrival {
+            Arrival::Overwritten | Arrival::Superseded => Loss::OVERWRITE,
+            Arrival::Created | Arrival::Opened => Loss::OPEN,
+        };
+        let holds_batch = |state: &FileState| {
+            state
+                .stream_named(name)
+                .is_some_and(|stream| stream.oplocks.holds_batch())
+        };
+        if holds_batch(state) {
+            self.break_for(loss, object, state, effects)?;
+        }
+        if state.sharing_conflicts(name, self.mode) {
+            self.break_for(Loss::CONFLICT, object, state, effects)?;
+            return Err(NtStatus::SHARING_VIOLATION.into());
+        }
+        self.break_for(loss, object, state, effects)?;
+        if let Caching::Lease(request) = &self.request.caching {
+            let stream = state.stream_named(name).map(|stream| stream.id);
+            lease::check_object(object, stream, request)?;
+        }
+        Ok(())
+    }
+
+    fn break_for(
+        &self,
+        loss: Loss,
+        object: &Arc<Object>,
+        state: &mut FileState,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let Some(stream) = state.stream_named(self.stream.as_deref()) else {
+            return Ok(());
+        };
+        let id = stream.id;
+        if oplock::check(object, state, id, loss, &self.contender, effects) {
+            return Err(Refusal::WaitForBreak);
+        }
+        Ok(())
+    }
+
+    /// Enters the open everywhere and gives it what caching there is.
+    fn enter(self, object: &Arc<Object>, state: &mut FileState) -> Granted {
+        let Self {
+            request,
+            keys,
+            stream,
+            contender,
+            ..
+        } = self;
+        let shared = &object.shared;
+        let mode = Mode {
+            access: request.granted_access,
+            share: request.share_access,
+        };
+        let is_directory = request.kind == StreamKind::Directory;
+        let stream = state.enter_stream(stream, request.kind, mode);
+        // The last key is there: a share's root has one too.
+        let link = state.enter_link(keys.last().copied().unwrap_or_default());
+        shared.names.enter(keys, object);
+        let id = match contender.holder {
+            Holder::Open(id) => id,
+            Holder::Lease(..) => shared.next_attachment(),
+        };
+        let caching = match (request.caching, state.stream_mut(stream)) {
+            (Caching::Lease(lease), Some(stream)) => {
+                GrantedCaching::Lease(lease::grant(object, stream, mode.access, &lease))
+            }
+            (Caching::Oplock(level), Some(stream)) => {
+                let asks = OplockRequest {
+                    holder: contender.holder,
+                    open: request.open,
+                    level,
+                };
+                GrantedCaching::Oplock(oplock::grant(stream, mode.access, asks))
+            }
+            _ => GrantedCaching::Oplock(OplockLevel::NONE),
+        };
+        let attachment = Attachment::new(Attached {
+            id,
+            object: Arc::clone(object),
+            stream,
+            link,
+            kind: request.kind,
+            mode,
+            holder: contender.holder,
+            parent: contender.parent,
+            open: request.open,
+            delete_on_close: AtomicBool::new(request.delete_on_close),
+            // [MS-FSA] 2.1.5.1.2
+            marked_deleted: AtomicBool::new(is_directory && request.delete_on_close),
+            phase: AtomicU8::new(phase::OPEN),
+            watch: Mutex::new(None),
+        });
+        Granted {
+            attachment,
+            caching,
+        }
+    }
+}
+
+impl Arrival {
+    /// The access that others see while the open arrives, besides what it holds.
+    // [MS-FSA] 2.1.5.1.2
+    fn implied_access(self) -> AccessMask {
+        match self {
+            Self::Created | Self::Opened => AccessMask::NONE,
+            Self::Overwritten => AccessMask::FILE_WRITE_DATA,
+            Self::Superseded => AccessMask::DELETE,
+        }
+    }
+}

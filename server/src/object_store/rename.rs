@@ -1,0 +1,175 @@
+//! Renames and links: what they need of others who have the object, the target or what lies below
+//! open.
+
+use wire::NtStatus;
+use wire::create::ShareAccess;
+use wire::dtyp::AccessMask;
+
+use super::StreamKind;
+use super::attachment::Attachment;
+use super::effect::{Decision, Effects, Outcome};
+use super::location::{Location, PathKey};
+use super::object::Shared;
+use super::oplock::{self, Contender, Loss, Operation};
+use super::share_mode::Mode;
+use crate::share::ObjectId;
+
+/// A rename or a further link that a client asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Rename<'a> {
+    /// The new name.
+    pub target: Location<'a>,
+    /// The file that has this name now and would be replaced, unless it is the same one.
+    pub replaces: Option<ObjectId>,
+    /// Whether the old name goes.
+    pub kind: RenameKind,
+}
+
+/// What happens to the old name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenameKind {
+    /// It becomes the new one.
+    Rename,
+    /// It stays beside the new one.
+    Link,
+}
+
+/// Agrees to a rename, or says who is in its way.
+// [MS-FSA] 2.1.5.15.7
+// [MS-FSA] 2.1.5.15.12
+pub(super) fn check(attachment: &Attachment, rename: &Rename<'_>) -> Outcome<()> {
+    let mut effects = Effects::default();
+    let decision = decide(attachment, rename, &mut effects);
+    Outcome::new(decision, effects)
+}
+
+fn decide(attachment: &Attachment, rename: &Rename<'_>, effects: &mut Effects) -> Decision<()> {
+    let shared = &attachment.object.shared;
+    let is_stream = rename.target.name.stream().is_some();
+    if !is_stream && let Err(status) = check_parent(shared, &rename.target) {
+        return Decision::Deny(status);
+    }
+    let (mut key, contender) = (None, Contender::of(attachment));
+    {
+        let object = &attachment.object;
+        let mut state = object.lock();
+        let (id, loss) = (attachment.stream, Loss::from(Operation::Rename));
+        if rename.kind == RenameKind::Rename
+            && oplock::check(object, &mut state, id, loss, &contender, effects)
+        {
+            return object.wait_for_break(&mut state);
+        }
+        // observed: a file keeps its name as long as a named stream of it is open
+        if !is_stream && rename.kind == RenameKind::Rename && state.has_open_named_streams() {
+            return Decision::Deny(NtStatus::ACCESS_DENIED);
+        }
+        if let Some(link) = state.link(attachment.link) {
+            if link.is_deleted && !is_stream {
+                return Decision::Deny(NtStatus::ACCESS_DENIED);
+            }
+            key = Some(link.key);
+        }
+    }
+    if attachment.kind == StreamKind::Directory
+        && rename.kind == RenameKind::Rename
+        && let Some(key) = key
+        && let Some(refusal) = refuse_below(shared, key, &contender, effects)
+    {
+        return refusal;
+    }
+    rename
+        .replaces
+        .filter(|id| *id != attachment.object.id)
+        .and_then(|id| refuse_replaced(shared, id, &contender, effects))
+        .unwrap_or(Decision::Grant(()))
+}
+
+/// The new name needs a directory that lets others add to it.
+// [MS-FSA] 2.1.5.15.12
+fn check_parent(shared: &Shared, target: &Location<'_>) -> Result<(), NtStatus> {
+    let keys = shared.names.keys(target);
+    let Some((_, above)) = keys.split_last() else {
+        return Ok(());
+    };
+    // observed: Windows 11 and Windows Server 2022 open the directory without sharing DELETE
+    let mode = Mode {
+        access: AccessMask::FILE_ADD_FILE,
+        share: ShareAccess::READ | ShareAccess::WRITE,
+    };
+    let Some(parent) = above.last() else {
+        return Ok(());
+    };
+    for object in shared.names.objects_at(*parent) {
+        if object.lock().sharing_conflicts(None, mode) {
+            return Err(NtStatus::SHARING_VIOLATION);
+        }
+    }
+    Ok(())
+}
+
+/// A directory keeps its name as long as anything below it is open.
+// [MS-FSA] 2.1.4.2
+fn refuse_below(
+    shared: &Shared,
+    key: PathKey,
+    contender: &Contender,
+    effects: &mut Effects,
+) -> Option<Decision<()>> {
+    let open = shared.names.objects_below(key);
+    for object in &open {
+        let mut state = object.lock();
+        let streams: Vec<_> = state.streams.iter().map(|stream| stream.id).collect();
+        let mut must_wait = false;
+        for stream in streams {
+            let loss = Loss::HANDLES;
+            must_wait |= oplock::check(object, &mut state, stream, loss, contender, effects);
+        }
+        if must_wait {
+            return Some(object.wait_for_break(&mut state));
+        }
+    }
+    (!open.is_empty()).then_some(Decision::Deny(NtStatus::ACCESS_DENIED))
+}
+
+/// A file that is open cannot be replaced, unless all who have it open only cache it.
+// [MS-FSA] 2.1.5.15.12
+fn refuse_replaced(
+    shared: &Shared,
+    id: ObjectId,
+    contender: &Contender,
+    effects: &mut Effects,
+) -> Option<Decision<()>> {
+    let object = shared.object(id)?;
+    let mut state = object.lock();
+    if state.links.iter().any(|link| link.is_deleted) {
+        return Some(Decision::Deny(NtStatus::DELETE_PENDING));
+    }
+    let streams: Vec<_> = state.streams.iter().map(|stream| stream.id).collect();
+    for stream in streams {
+        // observed: Windows takes handle caching only, whatever [MS-FSA] 2.1.5.15.12 says
+        let loss = Loss::HANDLES;
+        if oplock::check(&object, &mut state, stream, loss, contender, effects) {
+            return Some(object.wait_for_break(&mut state));
+        }
+    }
+    Some(Decision::Deny(NtStatus::ACCESS_DENIED))
+}
+
+/// Notes the new name.
+pub(super) fn renamed(attachment: &Attachment, to: &Location<'_>) {
+    let object = &attachment.object;
+    let names = &object.shared.names;
+    let keys = names.keys(to);
+    let Some(new) = keys.last() else { return };
+    let mut state = object.lock();
+    if let Some(stream) = to.name.stream()
+        && let Some(own) = state.stream_mut(attachment.stream)
+    {
+        own.name = Some(to.case.fold(stream.0.as_units()));
+        return;
+    }
+    if let Some(link) = state.link_mut(attachment.link) {
+        names.rename(link.key, &keys, object);
+        link.key = *new;
+    }
+}
