@@ -115,14 +115,14 @@ mod tests {
     #[test]
     fn a_request_is_as_in_the_example() {
         let request = CloseRequest {
-            flags: CloseFlags::NONE,
+            flags: CloseFlags::POSTQUERY_ATTRIB,
             file_id: FileId {
-                persistent: 0x4_0000_0011,
-                volatile: 0x2_0000_0001,
+                persistent: 5,
+                volatile: 0xffff_ffff_0000_0005,
             },
         };
         check_vector(
-            "1800 0000 00000000 1100000004000000 0100000002000000",
+            "1800 0100 00000000 0500000000000000 05000000ffffffff",
             &request,
         );
     }
@@ -133,6 +133,26 @@ mod tests {
         let mut hex = String::from("3c00");
         hex.extend(["00"; 58]);
         check_vector(&hex, &CloseResponse::default());
+    }
+
+    // test [MS-SMB2] 4.5
+    #[test]
+    fn a_response_that_tells_of_the_file_is_as_in_the_example() {
+        let response = CloseResponse {
+            flags: CloseFlags::POSTQUERY_ATTRIB,
+            creation_time: FileTime(0x01c6_a6c1_cc0b_9280),
+            last_access_time: FileTime(0x01c6_a6c2_59fe_5140),
+            last_write_time: FileTime(0x01c6_a6c2_4d51_df20),
+            change_time: FileTime(0x01c6_a6c2_4d51_df20),
+            allocation_size: 0,
+            end_of_file: 0,
+            file_attributes: FileAttributes::from_bits(0x10),
+        };
+        check_vector(
+            "3c00 0100 00000000 80920bccc1a6c601 4051fe59c2a6c601 20df514dc2a6c601 20df514dc2a6c601 \
+             0000000000000000 0000000000000000 10000000",
+            &response,
+        );
     }
 
     mod request {

@@ -357,17 +357,17 @@ mod tests {
             credits: 111,
             flags: HeaderFlags::NONE,
             next_command: 0,
-            message_id: MessageId(4),
+            message_id: MessageId(9),
             id: HeaderId::Sync {
-                process_id: ProcessId(0xfeff),
+                process_id: ProcessId(0),
                 tree_id: TreeId(1),
             },
-            session_id: SessionId(0x0400_0000_0001),
+            session_id: SessionId(0x0400_0000_000d),
             signature: [0; 16],
         };
         let bytes = unhex(
-            "fe534d42 4000 0000 00000000 0500 6f00 00000000 00000000 0400000000000000 fffe0000 01000000 \
-             0100000000040000 00000000000000000000000000000000",
+            "fe534d42 4000 0000 00000000 0500 6f00 00000000 00000000 0900000000000000 00000000 01000000 \
+             0d00000000040000 00000000000000000000000000000000",
         );
         assert_eq!(Header::decode(&bytes), Ok(header));
         assert_eq!(header.to_bytes()[..], bytes);
@@ -375,7 +375,7 @@ mod tests {
         assert_eq!(header.tree_id(), Some(TreeId(1)));
     }
 
-    // test [MS-SMB2] 4.4
+    // test [MS-SMB2] 2.2.1
     #[test]
     fn the_async_flag_makes_one_id_of_two_fields() {
         let bytes = unhex(

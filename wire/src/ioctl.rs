@@ -171,20 +171,39 @@ mod tests {
         );
     }
 
+    // test [MS-SMB2] 4.4
     #[test]
-    fn output_begins_at_a_multiple_of_eight_behind_the_input() {
+    fn a_request_for_a_pipe_is_as_in_the_example() {
+        let request = message(&format!(
+            "3900 0000 17c01100 0500000000000000 05000000ffffffff 78000000 44000000 00000000 78000000 00000000 \
+             00040000 01000000 00000000 {}",
+            "ab".repeat(68)
+        ));
+        let request = IoctlRequest::decode(&request).unwrap();
+        assert_eq!(request.ctl_code, Fsctl::PIPE_TRANSCEIVE);
+        assert_eq!(request.max_output_response, 1024);
+        assert_eq!(request.input, [0xab; 68][..]);
+    }
+
+    // test [MS-SMB2] 4.4
+    #[test]
+    fn output_begins_at_a_multiple_of_eight_behind_the_input_as_in_the_example() {
         let response = IoctlResponse {
             ctl_code: Fsctl::PIPE_TRANSCEIVE,
             file_id: FileId {
-                persistent: 1,
-                volatile: 2,
+                persistent: 5,
+                volatile: 0xffff_ffff_0000_0005,
             },
-            input: Bytes::from_static(&[7]),
-            output: Bytes::from_static(&[8, 9]),
+            input: Bytes::from_static(&[0xab; 68]),
+            output: Bytes::from_static(&[0xcd; 112]),
         };
         check_vector(
-            "3100 0000 17c01100 0100000000000000 0200000000000000 70000000 01000000 78000000 02000000 \
-             00000000 00000000 0700000000000000 0809",
+            &format!(
+                "3100 0000 17c01100 0500000000000000 05000000ffffffff 70000000 44000000 b8000000 70000000 \
+                 00000000 00000000 {} 00000000 {}",
+                "ab".repeat(68),
+                "cd".repeat(112)
+            ),
             &response,
         );
     }

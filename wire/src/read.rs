@@ -241,11 +241,11 @@ mod tests {
         let request = ReadRequest {
             padding: 0x50,
             flags: ReadFlags::NONE,
-            length: 84,
+            length: 98,
             offset: 0,
             file_id: FileId {
-                persistent: 0x4_0000_0001,
-                volatile: 0x2_0000_0001,
+                persistent: 0x11,
+                volatile: 0xffff_ffff_0000_0009,
             },
             minimum_count: 0,
             channel: Channel::NONE,
@@ -253,7 +253,7 @@ mod tests {
             channel_info: Bytes::new(),
         };
         check_vector(
-            "3100 50 00 54000000 0000000000000000 0100000004000000 0100000002000000 00000000 00000000 \
+            "3100 50 00 62000000 0000000000000000 1100000000000000 09000000ffffffff 00000000 00000000 \
              00000000 0000 0000 00",
             &request,
         );
@@ -263,7 +263,7 @@ mod tests {
     #[test]
     fn a_channel_description_without_a_channel_is_ignored() {
         let request = message(
-            "3100 50 00 54000000 0000000000000000 0100000004000000 0100000002000000 00000000 00000000 \
+            "3100 50 00 62000000 0000000000000000 1100000000000000 09000000ffffffff 00000000 00000000 \
              00000000 ffff ffff 00",
         );
         assert_eq!(
@@ -278,13 +278,17 @@ mod tests {
         let response = ReadResponse {
             data_remaining: 0,
             flags: ReadResponseFlags::NONE,
-            data: Bytes::from_static(b"data"),
+            data: Bytes::from_static(&[0xab; 98]),
         };
-        check_vector("1100 50 00 04000000 00000000 00000000 64617461", &response);
+        let data = "ab".repeat(98);
+        check_vector(
+            &format!("1100 50 00 62000000 00000000 00000000 {data}"),
+            &response,
+        );
         let message = message_of(&response);
-        assert_eq!(message[64..80], ReadResponse::head(4));
+        assert_eq!(message[64..80], ReadResponse::head(98));
         let mut room = [0xff; 20];
-        ReadResponse::write_head(&mut room, 4);
+        ReadResponse::write_head(&mut room, 98);
         assert_eq!(room[..16], message[64..80]);
         assert_eq!(room[16..], [0xff; 4]);
     }

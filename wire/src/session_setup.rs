@@ -144,10 +144,11 @@ mod tests {
             security_mode: SecurityMode::SIGNING_ENABLED,
             capabilities: Capabilities::DFS,
             previous_session_id: SessionId(0),
-            security_buffer: Bytes::from_static(b"token"),
+            security_buffer: Bytes::from_static(&[0xab; 74]),
         };
+        let token = "ab".repeat(74);
         check_vector(
-            "1900 00 01 01000000 00000000 5800 0500 0000000000000000 746f6b656e",
+            &format!("1900 00 01 01000000 00000000 5800 4a00 0000000000000000 {token}"),
             &request,
         );
     }
@@ -157,9 +158,12 @@ mod tests {
     fn a_response_is_as_in_the_example() {
         let response = SessionSetupResponse {
             session_flags: SessionFlags::NONE,
-            security_buffer: Bytes::from_static(b"token"),
+            security_buffer: Bytes::from_static(&[0xab; 219]),
         };
-        check_vector("0900 0000 4800 0500 746f6b656e", &response);
+        check_vector(
+            &format!("0900 0000 4800 db00 {}", "ab".repeat(219)),
+            &response,
+        );
     }
 
     #[test]

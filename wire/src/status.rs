@@ -122,6 +122,8 @@ wire_values! {
         const REVISION_MISMATCH = 0xc000_0059;
         /// This security identifier may not own the object.
         const INVALID_OWNER = 0xc000_005a;
+        /// The group is not one that the object can have.
+        const INVALID_PRIMARY_GROUP = 0xc000_005b;
         /// The log-on session does not exist.
         const NO_SUCH_LOGON_SESSION = 0xc000_005f;
         /// The caller lacks a privilege.
@@ -158,6 +160,8 @@ wire_values! {
         const INVALID_SID = 0xc000_0078;
         /// The security descriptor is malformed.
         const INVALID_SECURITY_DESCR = 0xc000_0079;
+        /// The list of a new object could not be made from its parent's.
+        const BAD_INHERITANCE_ACL = 0xc000_007d;
         /// The caller has no token of identity.
         const NO_TOKEN = 0xc000_007c;
         /// The range to unlock is not locked.

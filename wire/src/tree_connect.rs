@@ -281,9 +281,9 @@ mod tests {
             share_type: ShareType::PIPE,
             share_flags: ShareFlags::NO_CACHING,
             capabilities: ShareCapabilities::NONE,
-            maximal_access: AccessMask::from_bits(0x0011_00a9),
+            maximal_access: AccessMask::from_bits(0x001f_01ff),
         };
-        check_vector("1000 02 00 30000000 00000000 a9001100", &response);
+        check_vector("1000 02 00 30000000 00000000 ff011f00", &response);
     }
 
     #[test]

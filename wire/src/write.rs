@@ -132,7 +132,7 @@ mod tests {
     use super::*;
     use crate::testing::{any_bytes, any_file_id, check_vector, codec_tests, message};
 
-    const HEAD: &str = "0000000000000000 0100000004000000 0100000002000000 00000000 00000000 0000 0000 \
+    const HEAD: &str = "0000000000000000 0500000000000000 05000000ffffffff 00000000 00000000 0000 0000 \
                         00000000";
 
     // test [MS-SMB2] 4.4
@@ -141,16 +141,17 @@ mod tests {
         let request = WriteRequest {
             offset: 0,
             file_id: FileId {
-                persistent: 0x4_0000_0001,
-                volatile: 0x2_0000_0001,
+                persistent: 5,
+                volatile: 0xffff_ffff_0000_0005,
             },
             channel: Channel::NONE,
             remaining_bytes: 0,
             channel_info: Bytes::new(),
             flags: WriteFlags::NONE,
-            data: Bytes::from_static(b"data"),
+            data: Bytes::from_static(&[0xab; 116]),
         };
-        check_vector(&format!("3100 7000 04000000 {HEAD} 64617461"), &request);
+        let data = "ab".repeat(116);
+        check_vector(&format!("3100 7000 74000000 {HEAD} {data}"), &request);
     }
 
     // test [MS-SMB2] 4.4

@@ -59,9 +59,55 @@ fn decode_one(name: &str, data: &str) -> Result<CreateContext, DecodeError> {
 // test [MS-SMB2] 4.5
 #[test]
 fn a_request_for_a_file_is_as_in_the_example() {
+    let request = CreateRequest {
+        requested_oplock_level: OplockLevel::BATCH,
+        file_attributes: FileAttributes::from_bits(0x80),
+        share_access: ShareAccess::READ | ShareAccess::WRITE,
+        create_options: CreateOptions::NON_DIRECTORY_FILE | CreateOptions::SYNCHRONOUS_IO_NONALERT,
+        ..request("testfile.txt", Vec::new())
+    };
     check_vector(
-        &format!("{HEAD} 7800 1000 00000000 00000000 740065007300740031002e0074007800"),
-        &request("test1.tx", Vec::new()),
+        "3900 00 09 02000000 0000000000000000 0000000000000000 89001200 80000000 03000000 01000000 \
+         60000000 7800 1800 00000000 00000000 740065007300740066006900 6c0065002e00740078007400",
+        &request,
+    );
+}
+
+// test [MS-SMB2] 4.9
+#[test]
+fn a_request_for_a_durable_handle_with_a_lease_is_as_in_the_example() {
+    let key = |guid: &str| LeaseKey(guid.parse::<Guid>().unwrap().0);
+    let durable = CreateContext::DurableHandleRequestV2 {
+        timeout_ms: 0,
+        flags: DurableHandleFlags::NONE,
+        create_guid: "33AA3970-EF1A-60A4-4BF1-11F5F9FBBFDB".parse().unwrap(),
+    };
+    let lease = LeaseContext {
+        lease_key: key("5A0E33E0-478A-9FA7-4286-B52390B5857B"),
+        lease_state: LeaseState::from_bits(7),
+        lease_flags: LeaseFlags::PARENT_LEASE_KEY_SET,
+        v2: Some(LeaseContextV2 {
+            parent_lease_key: key("5B4F4EAD-B0E6-B997-4222-50FADEC1FD86"),
+            epoch: 0,
+        }),
+    };
+    let contexts = vec![durable, CreateContext::RequestLease(lease)];
+    let request = CreateRequest {
+        requested_oplock_level: OplockLevel::LEASE,
+        desired_access: AccessMask::from_bits(0x0012_019f),
+        file_attributes: FileAttributes::from_bits(0x20),
+        create_disposition: CreateDisposition::OPEN_IF,
+        ..request("Replay.txt", contexts)
+    };
+    check_vector(
+        "3900 00 ff 02000000 0000000000000000 0000000000000000 9f011200 20000000 07000000 03000000 \
+         40000000 7800 1400 90000000 84000000 5200650070006c00610079002e00740078007400 00000000 \
+         38000000 1000 0400 0000 1800 20000000 44483251 00000000 \
+         00000000 00000000 0000000000000000 7039aa331aefa4604bf111f5f9fbbfdb \
+         00000000 1000 0400 0000 1800 34000000 52714c73 00000000 \
+         e0330e5a8a47a79f4286b52390b5857b 07000000 04000000 0000000000000000 \
+         ad4e4f5be6b097b9422250fadec1fd86 0000 0000",
+        &request,
     );
 }
 

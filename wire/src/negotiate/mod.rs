@@ -247,17 +247,57 @@ mod tests {
             max_write_size: 65_536,
             system_time: FileTime(127_972_992_061_679_232),
             server_start_time: FileTime(127_972_985_895_467_232),
-            security_buffer: Bytes::from_static(b"token"),
+            security_buffer: Bytes::from_static(&[0xab; 30]),
             contexts: Vec::new(),
         };
+        let token = "ab".repeat(30);
         check_vector(
-            "4100 0100 0202 0000 09f25c3fe5a44900a7d66a456d5ca5cf 01000000 00000100 00000100 00000100 \
-             8026ae1cc2a6c601 e03825adc0a6c601 8000 0500 00000000 746f6b656e",
+            &format!(
+                "4100 0100 0202 0000 09f25c3fe5a44900a7d66a456d5ca5cf 01000000 00000100 00000100 \
+                 00000100 8026ae1cc2a6c601 e03825adc0a6c601 8000 1e00 00000000 {token}"
+            ),
             &response,
         );
     }
 
     // test [MS-SMB2] 4.3
+    #[test]
+    fn a_request_is_as_in_the_example() {
+        let request = NegotiateRequest {
+            security_mode: SecurityMode::SIGNING_ENABLED,
+            capabilities: Capabilities::NONE,
+            client_guid: Guid::ZERO,
+            dialects: vec![Dialect::SMB_2_0_2],
+            contexts: Vec::new(),
+        };
+        check_vector(
+            "2400 0100 0100 0000 00000000 00000000000000000000000000000000 0000000000000000 0202",
+            &request,
+        );
+    }
+
+    // test [MS-SMB2] 4.10
+    #[test]
+    fn contexts_behind_five_dialects_begin_where_the_example_says() {
+        let request = NegotiateRequest {
+            security_mode: SecurityMode::SIGNING_ENABLED,
+            capabilities: Capabilities::from_bits(0x7f),
+            client_guid: "21a63604-ef37-11ea-bb9e-00155d546615".parse().unwrap(),
+            dialects: [0x0202, 0x0210, 0x0300, 0x0302, 0x0311]
+                .map(Dialect)
+                .to_vec(),
+            contexts: vec![NegotiateContext::Transport(
+                TransportCapabilities::ACCEPT_TRANSPORT_LEVEL_SECURITY,
+            )],
+        };
+        check_vector(
+            "2400 0500 0100 0000 7f000000 0436a62137efea11bb9e00155d546615 70000000 0100 0000 \
+             0202 1002 0003 0203 1103 0000 0600 0400 00000000 01000000",
+            &request,
+        );
+    }
+
+    // test [MS-SMB2] 2.2.3
     #[test]
     fn a_request_without_3_1_1_has_no_contexts_whatever_their_field_says() {
         let request = message(
