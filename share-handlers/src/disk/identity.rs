@@ -56,6 +56,11 @@ pub(super) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
     })
 }
 
+/// The user that owns what this thread makes.
+pub(super) fn worn_uid() -> u32 {
+    WORN.with_borrow(|worn| worn.as_ref().map_or(own().uid, |worn| worn.uid))
+}
+
 /// Does `work` under the process's own identity and puts the worn one back on.
 ///
 /// For what the caller has been granted by an object's descriptor and the host would let only the superuser do.

@@ -67,6 +67,29 @@ pub(super) fn from_disk(bytes: &[u8]) -> Vec<u16> {
     units
 }
 
+/// Appends units in generalised UTF-8, unpaired surrogates included, mapping nothing: for the names of streams.
+pub(super) fn append_wtf8(units: &[u16], bytes: &mut Vec<u8>) {
+    let mut buffer = [0; 4];
+    for character in char::decode_utf16(units.iter().copied()) {
+        match character {
+            Ok(character) => bytes.extend_from_slice(character.encode_utf8(&mut buffer).as_bytes()),
+            Err(unpaired) => bytes.extend(surrogate_bytes(unpaired.unpaired_surrogate())),
+        }
+    }
+}
+
+/// The units of generalised UTF-8; bytes that are none become units of the private-use area.
+pub(super) fn from_wtf8(bytes: &[u8]) -> Vec<u16> {
+    match str::from_utf8(bytes) {
+        Ok(text) => text.encode_utf16().collect(),
+        Err(_) => {
+            let mut units = Vec::with_capacity(bytes.len());
+            decode(bytes, &mut units);
+            units
+        }
+    }
+}
+
 fn encode(component: &[u16], path: &mut Vec<u8>) {
     let mut buffer = [0; 4];
     let mut characters = char::decode_utf16(component.iter().copied()).peekable();

@@ -1,0 +1,129 @@
+//! Extended attributes as OS/2 knew them, kept as the host's attributes of the `user` name space.
+//!
+//! Owns which of the host's attributes a client may see: not those in which this server, or Samba,
+//! keeps something else.
+
+use std::ffi::{CStr, CString};
+
+use rustix::fs::XattrFlags;
+use rustix::io::Errno;
+use wire::NtStatus;
+use wire::fscc::file_info::{EaFlags, FullEa};
+
+use super::dosattrib::DOSATTRIB;
+use super::errno::status;
+use super::file::File;
+use super::{security, streams};
+
+/// The attributes that a client may see, with their values.
+pub(super) fn list(file: &File) -> Result<Vec<FullEa>, NtStatus> {
+    let mut names = Vec::new();
+    for_each_name(file, |name| names.extend(visible(name).map(|_| name.to_owned())))
+        .map_err(status)?;
+    let mut attributes = Vec::with_capacity(names.len());
+    for name in names {
+        let value = file.whole_xattr(&name, LONGEST_VALUE).map_err(status)?;
+        let visible = visible(&name).unwrap_or_default().to_vec();
+        attributes.extend(
+            value.map(|value| FullEa { flags: EaFlags::NONE, name: visible, value }),
+        );
+    }
+    Ok(attributes)
+}
+
+/// The size that EaSize tells. [MS-FSCC] 2.4.12
+pub(super) fn total_size(file: &File) -> u32 {
+    let mut any = false;
+    let listed = for_each_name(file, |name| any |= visible(name).is_some());
+    if listed.is_err() || !any {
+        return 0;
+    }
+    let attributes = list(file).unwrap_or_default();
+    let sizes = attributes.iter().map(|attribute| 5 + attribute.name.len() + attribute.value.len());
+    u32::try_from(4 + sizes.sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+/// Sets each attribute, or removes it when its value is empty. [MS-FSA] 2.1.5.15.6
+pub(super) fn set(file: &File, attributes: &[FullEa]) -> Result<(), NtStatus> {
+    for attribute in attributes {
+        let present = stored_name(file, &attribute.name)?;
+        let name = present.clone().map_or_else(|| host_name(&attribute.name), Ok)?;
+        let done = if !attribute.value.is_empty() {
+            file.set_xattr(&name, &attribute.value, XattrFlags::empty())
+        } else if present.is_some() {
+            file.remove_xattr(&name)
+        } else {
+            Ok(())
+        };
+        done.map_err(|error| match error {
+            Errno::NOSPC | Errno::RANGE | Errno::TOOBIG => NtStatus::EA_TOO_LARGE,
+            Errno::OPNOTSUPP => NtStatus::EAS_NOT_SUPPORTED,
+            error => status(error),
+        })?;
+    }
+    Ok(())
+}
+
+/// Removes all that a client may see.
+pub(super) fn remove_all(file: &File) -> Result<(), NtStatus> {
+    let mut names = Vec::new();
+    for_each_name(file, |name| names.extend(visible(name).map(|_| name.to_owned())))
+        .map_err(status)?;
+    names.iter().try_for_each(|name| file.remove_xattr(name).map_err(status))
+}
+
+/// Calls `take` with the name of each of the host's extended attributes.
+pub(super) fn for_each_name(file: &File, mut take: impl FnMut(&CStr)) -> Result<(), Errno> {
+    let mut short = [0; 1024];
+    let mut long = Vec::new();
+    let length = match file.list_xattrs(&mut short) {
+        Err(Errno::RANGE) => {
+            long.resize(LONGEST_LIST, 0);
+            file.list_xattrs(&mut long)
+        }
+        Err(Errno::OPNOTSUPP) => return Ok(()),
+        result => result,
+    }?;
+    let buffer = if long.is_empty() { &short[..] } else { &long[..] };
+    let names = buffer[..length].split_inclusive(|byte| *byte == 0);
+    names.filter_map(|name| CStr::from_bytes_with_nul(name).ok()).for_each(&mut take);
+    Ok(())
+}
+
+/// The name that a client sees; none for an attribute that is not its business.
+fn visible(name: &CStr) -> Option<&[u8]> {
+    let hidden = name == DOSATTRIB
+        || name == security::USER_NTACL
+        || streams::is_stream(name)
+        || RESERVED.iter().any(|reserved| name.to_bytes().starts_with(reserved));
+    name.to_bytes().strip_prefix(PREFIX).filter(|_| !hidden)
+}
+
+/// The host's name of an attribute that exists, in whatever case.
+fn stored_name(file: &File, name: &[u8]) -> Result<Option<CString>, NtStatus> {
+    let mut found = None;
+    for_each_name(file, |stored| {
+        if visible(stored).is_some_and(|visible| visible.eq_ignore_ascii_case(name)) {
+            found = Some(stored.to_owned());
+        }
+    })
+    .map_err(status)?;
+    Ok(found)
+}
+
+fn host_name(name: &[u8]) -> Result<CString, NtStatus> {
+    let stored =
+        CString::new([PREFIX, name].concat()).map_err(|_| NtStatus::INVALID_EA_NAME)?;
+    if name.is_empty() || stored.as_bytes().len() > 255 || visible(&stored).is_none() {
+        return Err(NtStatus::INVALID_EA_NAME);
+    }
+    Ok(stored)
+}
+
+const PREFIX: &[u8] = b"user.";
+/// Where Samba and its kin keep things.
+const RESERVED: [&[u8]; 4] =
+    [b"user.SAMBA_PAI", b"user.DosStream", b"user.DosAttrib", b"user.org.netatalk"];
+/// XATTR_SIZE_MAX and XATTR_LIST_MAX.
+const LONGEST_VALUE: usize = 65_536;
+const LONGEST_LIST: usize = 65_536;

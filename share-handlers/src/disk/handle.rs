@@ -1,0 +1,187 @@
+//! The handle that the server holds: each call, and where its work is done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use server::share::{
+    Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId,
+    ReplyRoom, SetInfo, StreamEntry, WriteAt,
+};
+use wire::NtStatus;
+use wire::dtyp::{SecurityDescriptor, SecurityInformation};
+use wire::fscc::file_info::FullEa;
+use wire::fscc::{FileAttributes, Fsctl, Pattern};
+
+use super::file::Opening;
+use super::{extended, streams};
+
+/// One open, as the server holds it.
+pub(super) struct DiskHandle(pub Arc<Opening>);
+
+impl DiskHandle {
+    /// Work on names and metadata, as the caller.
+    fn as_caller<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Opening) -> Result<T, NtStatus> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let opening = Arc::clone(&self.0);
+        self.0.share.work.on_names(self.0.caller.host.as_ref(), move || work(&opening))
+    }
+
+    /// Work on the open descriptor that reads metadata only, as the server.
+    fn as_server<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Opening) -> Result<T, NtStatus> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let opening = Arc::clone(&self.0);
+        self.0.share.work.on_names(None, move || work(&opening))
+    }
+
+    /// Work that takes long or waits for a device, as the server.
+    fn on_pool<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Opening) -> Result<T, NtStatus> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let opening = Arc::clone(&self.0);
+        self.0.share.work.on_pool(None, move || work(&opening))
+    }
+}
+
+impl Handle for DiskHandle {
+    fn object(&self) -> ObjectId {
+        self.0.object.id
+    }
+
+    fn stat(&self) -> Answer<'_, FileStat> {
+        self.as_server(Opening::present_stat)
+    }
+
+    fn final_stat(&self) -> Answer<'_, FileStat> {
+        self.as_server(|opening| {
+            opening.end_writing();
+            opening.present_stat()
+        })
+    }
+
+    fn name(&self) -> Answer<'_, Name> {
+        self.as_server(Opening::present_name)
+    }
+
+    fn read<'a>(&'a self, at: u64, room: &'a mut ReplyRoom) -> Answer<'a, u32> {
+        self.0.read(at, room)
+    }
+
+    fn write(&self, at: WriteAt, data: Bytes) -> Answer<'_, u32> {
+        self.0.write(at, data)
+    }
+
+    fn flush(&self) -> Answer<'_, ()> {
+        self.on_pool(Opening::flush_now)
+    }
+
+    fn list<'a>(
+        &'a self,
+        from: ListFrom,
+        pattern: &'a Pattern,
+        room_bytes: usize,
+    ) -> Answer<'a, Vec<Entry>> {
+        let pattern = pattern.clone();
+        let quick = pattern.literal().is_some();
+        let work = move |opening: &Opening| opening.list_now(from, &pattern, room_bytes);
+        if quick { self.as_server(work) } else { self.on_pool(work) }
+    }
+
+    fn streams(&self) -> Answer<'_, Vec<StreamEntry>> {
+        self.as_server(Opening::all_streams)
+    }
+
+    fn extended_attributes(&self) -> Answer<'_, Vec<FullEa>> {
+        self.as_server(|opening| extended::list(&opening.file))
+    }
+
+    fn set(&self, request: SetInfo) -> Answer<'_, ()> {
+        self.as_caller(|opening| opening.set_now(request))
+    }
+
+    fn check_delete(&self) -> Answer<'_, ()> {
+        self.as_caller(Opening::check_delete_now)
+    }
+
+    fn security(&self, parts: SecurityInformation) -> Answer<'_, SecurityDescriptor> {
+        self.as_server(move |opening| opening.security_parts(parts))
+    }
+
+    fn parent_security(&self) -> Answer<'_, Option<SecurityDescriptor>> {
+        self.as_server(Opening::parent_security_now)
+    }
+
+    fn set_security(
+        &self,
+        parts: SecurityInformation,
+        descriptor: SecurityDescriptor,
+    ) -> Answer<'_, ()> {
+        self.as_caller(move |opening| opening.set_security_now(parts, &descriptor))
+    }
+
+    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+        self.on_pool(move |opening| opening.control_now(code, &input, room_bytes))
+    }
+
+    fn close(&self, how: CloseHow) -> Answer<'_, ()> {
+        match how {
+            CloseHow::Keep => {
+                self.0.end_writing();
+                Box::pin(std::future::ready(Ok(())))
+            }
+            CloseHow::Delete => self.as_caller(Opening::delete_now),
+        }
+    }
+}
+
+impl Opening {
+    /// What this handle wrote is what is seen from now on.
+    fn end_writing(&self) {
+        if self.wrote.load(Ordering::Relaxed) {
+            self.object.closed_by_writer();
+        }
+    }
+
+    fn set_now(&self, request: SetInfo) -> Result<(), NtStatus> {
+        match request {
+            SetInfo::Basic(change) => self.set_basic(&change),
+            SetInfo::EndOfFile(size) => self.set_end_of_file(size),
+            SetInfo::Allocation(size) => self.set_allocation(size),
+            SetInfo::Rename { target, replace } => self.rename_now(&target, replace),
+            SetInfo::Link { target, replace } => self.link_now(&target, replace),
+            SetInfo::FullEas(attributes) => extended::set(&self.file, &attributes),
+            SetInfo::Overwrite { attributes, allocation_size, extended_attributes, .. } => {
+                self.overwrite(attributes, allocation_size, &extended_attributes)
+            }
+        }
+    }
+
+    /// [MS-FSA] 2.1.5.1.2
+    fn overwrite(
+        &self,
+        attributes: FileAttributes,
+        allocation_size: u64,
+        extended_attributes: &[FullEa],
+    ) -> Result<(), NtStatus> {
+        self.set_end_of_file(0)?;
+        if self.stream.is_some() {
+            return Ok(());
+        }
+        streams::remove_all(&self.file)?;
+        extended::remove_all(&self.file)?;
+        self.change_dos_attributes(|kept| {
+            kept.attributes = attributes & FileAttributes::SETTABLE | FileAttributes::ARCHIVE;
+            kept.change_time = None;
+        })?;
+        extended::set(&self.file, extended_attributes)?;
+        if allocation_size > 0 {
+            self.set_allocation(allocation_size)?;
+        }
+        Ok(())
+    }
+}

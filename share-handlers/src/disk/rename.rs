@@ -1,0 +1,274 @@
+//! Giving objects other names, further names, and none.
+//!
+//! Owns where an object is now: every change of a name begins with the folder that holds it, opened, and with the
+//! check that the name there still is the object. A name that has come to be another's is never
+//! touched.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, RenameFlags};
+use rustix::io::Errno;
+use server::share::{Name, Replace};
+use wire::fscc::FileAttributes;
+use wire::{NtStatus, Utf16String};
+
+use super::attributes::file_type;
+use super::errno::status;
+use super::file::{File, Mode, Opening};
+use super::resolve::{self, Folder, join, link_stat, object_id};
+use super::{identity, names, streams};
+
+/// Where an object is.
+pub(super) struct Place {
+    /// The folder that holds it.
+    pub folder: Folder,
+    /// Its name there, on disk.
+    pub stored: Vec<u8>,
+}
+
+impl Opening {
+    /// Where the object is now: under the name it was opened by if that still is the object, else
+    /// wherever the host says it has gone.
+    ///
+    /// # Errors
+    /// `FILE_DELETED` when it is nowhere below the root any more.
+    pub(super) fn place(&self) -> Result<Place, NtStatus> {
+        let name = self.name.lock().clone();
+        if let Some(place) = self.place_by_name(&name) {
+            return Ok(place);
+        }
+        let path = self.share.root.path_of(self.file.as_fd())?;
+        let name = resolve::name_of(&path);
+        let stored = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+        let (folder, _) = self.share.root.parent(&name).map_err(|_| NtStatus::FILE_DELETED)?;
+        if !self.is_here(&folder, &stored) {
+            return Err(NtStatus::FILE_DELETED);
+        }
+        *self.name.lock() = name;
+        Ok(Place { folder, stored })
+    }
+
+    fn place_by_name(&self, name: &Name) -> Option<Place> {
+        let (folder, last) = self.share.root.parent(name).ok()?;
+        let stored = names::to_disk(last)?;
+        self.is_here(&folder, &stored).then_some(Place { folder, stored })
+    }
+
+    /// Whether `stored` in `folder` is this object, or a link through which it was opened.
+    fn is_here(&self, folder: &Folder, stored: &[u8]) -> bool {
+        let Ok(stat) = link_stat(folder.descriptor.as_fd(), stored) else { return false };
+        if file_type(&stat) != FileType::Symlink {
+            return object_id(&stat) == self.object.id;
+        }
+        let target = self.share.root.open_path(&join(&folder.path, stored), OFlags::PATH);
+        let stat = target.and_then(|target| resolve::stat(target.as_fd()));
+        stat.is_ok_and(|stat| object_id(&stat) == self.object.id)
+    }
+
+    /// The present name below the root, stream included.
+    pub(super) fn present_name(&self) -> Result<Name, NtStatus> {
+        let stream = self.stream.as_ref().map(|stream| stream.name.clone());
+        if self.object.id == self.share.root_id {
+            return Ok(Name::root().with_stream(stream));
+        }
+        self.place()?;
+        Ok(self.name.lock().with_stream(stream))
+    }
+
+    /// Whether the object could be deleted. [MS-FSA] 2.1.5.15.3
+    pub(super) fn check_delete_now(&self) -> Result<(), NtStatus> {
+        let (_, stat) = self.file.full_stat()?;
+        if stat.attributes.contains(FileAttributes::READONLY) || self.object.id == self.share.root_id {
+            return Err(NtStatus::CANNOT_DELETE);
+        }
+        if self.stream.is_some() {
+            return Ok(());
+        }
+        if self.file.directory && !self.is_empty_folder()? {
+            return Err(NtStatus::DIRECTORY_NOT_EMPTY);
+        }
+        let folder = self.place()?.folder.descriptor;
+        let needed = Access::WRITE_OK | Access::EXEC_OK;
+        rustix::fs::accessat(folder, c".", needed, AtFlags::EACCESS).map_err(status)
+    }
+
+    fn is_empty_folder(&self) -> Result<bool, NtStatus> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = identity::as_self(|| {
+            rustix::fs::openat(&self.file, c".", flags, rustix::fs::Mode::empty())
+        })?;
+        let mut entries = rustix::fs::Dir::new(opened.map_err(status)?).map_err(status)?;
+        let is_child = |entry: rustix::io::Result<rustix::fs::DirEntry>| {
+            entry.is_ok_and(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."))
+        };
+        Ok(!entries.any(is_child))
+    }
+
+    /// Removes the stream, or the object's name. What has gone already is no error.
+    pub(super) fn delete_now(&self) -> Result<(), NtStatus> {
+        if let Some(stream) = &self.stream {
+            let _alone = self.object.streams.lock();
+            return streams::remove(&self.file, stream);
+        }
+        let place = match self.place() {
+            Err(NtStatus::FILE_DELETED) => return Ok(()),
+            place => place?,
+        };
+        unlink(&place.folder, &place.stored)
+    }
+
+    /// Renames the object, or the stream. [MS-FSA] 2.1.5.15.12
+    pub(super) fn rename_now(&self, target: &Name, replace: Replace) -> Result<(), NtStatus> {
+        if let Some(stream) = &self.stream {
+            let name = target.stream().ok_or(NtStatus::INVALID_PARAMETER)?;
+            return self.rename_stream(stream, name, replace);
+        }
+        if self.object.id == self.share.root_id || target.is_root() {
+            return Err(NtStatus::ACCESS_DENIED);
+        }
+        let place = self.place()?;
+        let (folder, last) = self.share.root.parent(target)?;
+        let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
+        if folder.id != place.folder.id {
+            self.share.check_may_add(&self.caller, &folder, self.file.directory)?;
+        }
+        let _alone = self.share.changing(&folder);
+        let same_folder = folder.id == place.folder.id;
+        match self.share.root.stored(&folder, last).map_err(status)? {
+            Some(existing) if same_folder && existing == place.stored => {
+                if existing != wanted {
+                    rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?;
+                }
+            }
+            Some(existing) => self.rename_onto(&place, &folder, &existing, &wanted, replace)?,
+            None => rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?,
+        }
+        *self.name.lock() = folder.name.child(Utf16String::from_units(last.to_vec()));
+        Ok(())
+    }
+
+    fn rename_onto(
+        &self,
+        place: &Place,
+        folder: &Folder,
+        existing: &[u8],
+        wanted: &[u8],
+        replace: Replace,
+    ) -> Result<(), NtStatus> {
+        let is_same = self.may_replace(folder, existing, replace)?;
+        // Between two names of one file the host's rename does nothing at all.
+        if is_same {
+            unlink(&place.folder, &place.stored)?;
+            if existing != wanted {
+                let there = link_stat(folder.descriptor.as_fd(), wanted);
+                if matches!(there, Err(Errno::NOENT)) {
+                    let place = Place { folder: reopened(folder)?, stored: existing.to_vec() };
+                    return rename(&place, folder, wanted, RenameFlags::NOREPLACE);
+                }
+            }
+            return Ok(());
+        }
+        if existing == wanted {
+            return rename(place, folder, wanted, RenameFlags::empty());
+        }
+        unlink(folder, existing)?;
+        rename(place, folder, wanted, RenameFlags::NOREPLACE)
+    }
+
+    /// Gives the file a further name. [MS-FSA] 2.1.5.15.8
+    pub(super) fn link_now(&self, target: &Name, replace: Replace) -> Result<(), NtStatus> {
+        if self.file.directory {
+            return Err(NtStatus::FILE_IS_A_DIRECTORY);
+        }
+        if self.stream.is_some() || target.is_root() {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let (folder, last) = self.share.root.parent(target)?;
+        let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
+        self.share.check_may_add(&self.caller, &folder, self.file.directory)?;
+        let _alone = self.share.changing(&folder);
+        if let Some(existing) = self.share.root.stored(&folder, last).map_err(status)? {
+            if self.may_replace(&folder, &existing, replace)? {
+                return Ok(());
+            }
+            unlink(&folder, &existing)?;
+        }
+        let source = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
+        let flags = AtFlags::SYMLINK_FOLLOW;
+        rustix::fs::linkat(CWD, source, &folder.descriptor, wanted, flags).map_err(moved)
+    }
+
+    /// Whether what stands in the way may go; `true` means that it is this very object.
+    fn may_replace(
+        &self,
+        folder: &Folder,
+        existing: &[u8],
+        replace: Replace,
+    ) -> Result<bool, NtStatus> {
+        if replace == Replace::Never {
+            return Err(NtStatus::OBJECT_NAME_COLLISION);
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = rustix::fs::Mode::empty();
+        let opened = rustix::fs::openat(&folder.descriptor, existing, flags, mode).map_err(status)?;
+        let file = File { descriptor: opened.into(), mode: Mode::Path, directory: false };
+        let host = file.stat()?;
+        match file_type(&host) {
+            FileType::Directory => Err(NtStatus::ACCESS_DENIED),
+            FileType::Symlink => Ok(false),
+            _ if object_id(&host) == self.object.id => Ok(true),
+            _ => {
+                let kept = file.dos_attributes()?.unwrap_or_default();
+                if kept.attributes.contains(FileAttributes::READONLY) {
+                    return Err(NtStatus::ACCESS_DENIED);
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// Removes a name: a file's, a link's or an empty folder's.
+pub(super) fn unlink(folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
+    let stat = match link_stat(folder.descriptor.as_fd(), stored) {
+        Err(Errno::NOENT) => return Ok(()),
+        stat => stat.map_err(status)?,
+    };
+    let flags = match file_type(&stat) {
+        FileType::Directory => AtFlags::REMOVEDIR,
+        _ => AtFlags::empty(),
+    };
+    match rustix::fs::unlinkat(&folder.descriptor, stored, flags) {
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::EXIST) => Err(NtStatus::DIRECTORY_NOT_EMPTY),
+        Err(error) => Err(status(error)),
+    }
+}
+
+fn rename(place: &Place, folder: &Folder, wanted: &[u8], flags: RenameFlags) -> Result<(), NtStatus> {
+    let (from, to) = (&place.folder.descriptor, &folder.descriptor);
+    match rustix::fs::renameat_with(from, &place.stored[..], to, wanted, flags) {
+        // The file system cannot refuse to replace by itself: the name was free a moment ago.
+        Err(Errno::INVAL) if !flags.is_empty() => {
+            rustix::fs::renameat(from, &place.stored[..], to, wanted).map_err(moved)
+        }
+        result => result.map_err(moved),
+    }
+}
+
+/// Between names, EXDEV is about volumes and not about leaving the share.
+fn moved(error: Errno) -> NtStatus {
+    match error {
+        Errno::XDEV => NtStatus::NOT_SAME_DEVICE,
+        error => status(error),
+    }
+}
+
+fn reopened(folder: &Folder) -> Result<Folder, NtStatus> {
+    Ok(Folder {
+        descriptor: folder.descriptor.try_clone().map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?,
+        id: folder.id,
+        path: folder.path.clone(),
+        name: folder.name.clone(),
+    })
+}

@@ -1,0 +1,104 @@
+//! The system calls that no crate offers safely yet. Each use of `unsafe` is reasoned in `docs/unsafe.md`.
+
+#![expect(unsafe_code, reason = "system calls without a safe wrapper; see docs/unsafe.md")]
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::io::Errno;
+
+/// Reads an extended attribute of `name` in `folder`, without following a link.
+pub(super) fn getxattr_at(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    attribute: &CStr,
+    buffer: &mut [u8],
+) -> Result<usize, Errno> {
+    if MISSING.load(Ordering::Relaxed) {
+        return by_path(folder, name, attribute, buffer);
+    }
+    let arguments = XattrArguments {
+        value: buffer.as_mut_ptr() as u64,
+        size: u32::try_from(buffer.len()).unwrap_or(u32::MAX),
+        flags: 0,
+    };
+    // SAFETY: both names end in NUL and the buffer is writable for `size` bytes, all three for the length of the
+    // call; the kernel reads `size_of::<XattrArguments>()` bytes of `arguments` and keeps none of it.
+    let result = unsafe {
+        libc::syscall(
+            GETXATTRAT,
+            folder.as_raw_fd(),
+            name.as_ptr(),
+            libc::AT_SYMLINK_NOFOLLOW,
+            attribute.as_ptr(),
+            std::ptr::from_ref(&arguments),
+            size_of::<XattrArguments>(),
+        )
+    };
+    match usize::try_from(result) {
+        Ok(length) => Ok(length),
+        Err(_) => match last_error() {
+            // Kernels before 6.13, and sandboxes that do not know the call.
+            Errno::NOSYS | Errno::PERM => {
+                MISSING.store(true, Ordering::Relaxed);
+                by_path(folder, name, attribute, buffer)
+            }
+            error => Err(error),
+        },
+    }
+}
+
+/// The same by way of `/proc`, whose link leads to the folder itself; twice as slow.
+fn by_path(
+    folder: BorrowedFd<'_>,
+    name: &CStr,
+    attribute: &CStr,
+    buffer: &mut [u8],
+) -> Result<usize, Errno> {
+    let mut path = format!("/proc/self/fd/{}/", folder.as_raw_fd()).into_bytes();
+    path.extend_from_slice(name.to_bytes());
+    rustix::fs::lgetxattr(path, attribute, buffer)
+}
+
+fn last_error() -> Errno {
+    std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
+}
+
+/// `struct xattr_args` of the kernel.
+#[repr(C)]
+struct XattrArguments {
+    value: u64,
+    size: u32,
+    flags: u32,
+}
+
+/// The same on all architectures, as all calls from 424 on.
+const GETXATTRAT: libc::c_long = 464;
+static MISSING: AtomicBool = AtomicBool::new(false);
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn both_ways_read_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("file"), "").unwrap();
+        let path = folder.path().join("file");
+        if rustix::fs::setxattr(&path, c"user.x", b"value", rustix::fs::XattrFlags::empty()).is_err() {
+            eprintln!("skipped, no extended attributes here: both_ways_read_the_same");
+            return;
+        }
+        let opened = std::fs::File::open(folder.path()).unwrap();
+        let mut buffer = [0; 16];
+        for read in [getxattr_at, by_path] {
+            assert_eq!(read(opened.as_fd(), c"file", c"user.x", &mut buffer), Ok(5));
+            assert_eq!(&buffer[..5], b"value");
+            assert_eq!(read(opened.as_fd(), c"file", c"user.y", &mut buffer), Err(Errno::NODATA));
+            assert_eq!(read(opened.as_fd(), c"none", c"user.x", &mut buffer), Err(Errno::NOENT));
+        }
+    }
+}
