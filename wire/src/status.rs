@@ -160,10 +160,10 @@ wire_values! {
         const INVALID_SID = 0xc000_0078;
         /// The security descriptor is malformed.
         const INVALID_SECURITY_DESCR = 0xc000_0079;
-        /// The list of a new object could not be made from its parent's.
-        const BAD_INHERITANCE_ACL = 0xc000_007d;
         /// The caller has no token of identity.
         const NO_TOKEN = 0xc000_007c;
+        /// The list of a new object could not be made from its parent's.
+        const BAD_INHERITANCE_ACL = 0xc000_007d;
         /// The range to unlock is not locked.
         const RANGE_NOT_LOCKED = 0xc000_007e;
         /// The volume is full.

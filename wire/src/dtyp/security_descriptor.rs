@@ -79,6 +79,20 @@ wire_flags! {
     }
 }
 
+impl SecurityInformation {
+    /// Whether these parts include the entries of this type in a system list.
+    #[must_use]
+    pub const fn selects(self, ace_type: AceType) -> bool {
+        let part = match ace_type {
+            AceType::SYSTEM_MANDATORY_LABEL => Self::LABEL,
+            AceType::SYSTEM_RESOURCE_ATTRIBUTE => Self::ATTRIBUTE.with(Self::SACL),
+            AceType::SYSTEM_SCOPED_POLICY_ID => Self::SCOPE.with(Self::SACL),
+            _ => Self::SACL,
+        };
+        self.intersects(part.with(Self::BACKUP))
+    }
+}
+
 /// A list of a descriptor, which may be there, missing, or there and null.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AclSlot {
@@ -169,19 +183,10 @@ impl SecurityDescriptor {
         let AclSlot::List(list) = &self.sacl else {
             return self.sacl.clone();
         };
-        let wanted = |ace_type| {
-            let part = match ace_type {
-                AceType::SYSTEM_MANDATORY_LABEL => Info::LABEL,
-                AceType::SYSTEM_RESOURCE_ATTRIBUTE => Info::ATTRIBUTE | Info::SACL,
-                AceType::SYSTEM_SCOPED_POLICY_ID => Info::SCOPE | Info::SACL,
-                _ => Info::SACL,
-            };
-            info.intersects(part | Info::BACKUP)
-        };
         let entries = list
             .aces()
             .iter()
-            .filter(|ace| wanted(ace.ace_type()))
+            .filter(|ace| info.selects(ace.ace_type()))
             .cloned();
         match Acl::from_aces(entries) {
             Ok(part) if part.aces().is_empty() && !info.intersects(Info::SACL | Info::BACKUP) => {
