@@ -20,6 +20,27 @@
 )]
 
 pub mod access;
+pub mod commands;
+pub mod connection;
+pub mod context;
 pub mod crypto;
+pub mod disconnect;
+pub mod environment;
+pub mod job;
+pub mod mailbox;
 pub mod object_store;
+pub mod open;
+pub mod packet;
+pub mod request;
+pub mod server;
+pub mod session;
 pub mod share;
+pub mod statistics;
+pub mod tree_connect;
+
+pub use connection::{Connection, LinkFacts};
+pub use disconnect::DisconnectReason;
+pub use environment::{Environment, IdentityMap, Surroundings, Task};
+pub use job::{Done, Job};
+pub use packet::Frame;
+pub use server::{Server, Settings, ShareList};

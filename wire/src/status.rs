@@ -76,6 +76,8 @@ wire_values! {
         const NO_MEMORY = 0xc000_0017;
         /// The address range is taken.
         const CONFLICTING_ADDRESSES = 0xc000_0018;
+        /// A range is longer than what it is taken from.
+        const INVALID_VIEW_SIZE = 0xc000_001f;
         /// The caller may not do this.
         const ACCESS_DENIED = 0xc000_0022;
         /// Not even the smallest answer fits.

@@ -371,6 +371,13 @@ impl ObjectStore {
         notify::report(&self.shared, changes, by)
     }
 
+    /// Whether anybody would hear of a [`ObjectStore::report`]: a caller need not find out the name of
+    /// what has changed otherwise.
+    #[must_use]
+    pub fn has_listeners(&self) -> bool {
+        self.shared.names.is_observed()
+    }
+
     /// Takes a client's acknowledgement of an oplock break and returns the level it has now.
     ///
     /// # Errors

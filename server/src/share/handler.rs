@@ -5,16 +5,19 @@ use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use wire::NtStatus;
+
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
-use wire::fscc::{Fsctl, FullEa, Pattern};
+use wire::fscc::file_info::{FullEa, PipeInformation};
+use wire::fscc::{FileInfoClass, FileInformation, Fsctl, Pattern};
+use wire::{NtStatus, Utf16String};
 
 use super::name::Name;
 use super::room::ReplyRoom;
 use super::types::{
-    Caller, CloseHow, Entry, Features, FileStat, ListFrom, ObjectId, OpenHow,
-    Opened, SetInfo, StreamEntry, Volume, WriteAt,
+    Caller, CloseHow, Entry, Features, FileStat, ListFrom, ObjectId, OpenHow, Opened, SetInfo,
+    StreamEntry, Volume, WriteAt,
 };
+use crate::object_store::WatchScope;
 
 /// What every handler call returns: a future, because a handler may have to block elsewhere.
 ///
@@ -45,8 +48,12 @@ pub trait ShareHandler: Send + Sync {
     /// `OBJECT_NAME_NOT_FOUND`, `OBJECT_PATH_NOT_FOUND`, `OBJECT_NAME_INVALID`,
     /// `OBJECT_NAME_COLLISION`, `FILE_IS_A_DIRECTORY`, `NOT_A_DIRECTORY`, `ACCESS_DENIED`,
     /// `MEDIA_WRITE_PROTECTED`, `DISK_FULL`, `STOPPED_ON_SYMLINK`, `TOO_MANY_OPENED_FILES`.
-    fn open<'a>(&'a self, caller: &'a Caller, name: &'a Name, how: &'a OpenHow)
-    -> Answer<'a, Opened>;
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        name: &'a Name,
+        how: &'a OpenHow,
+    ) -> Answer<'a, Opened>;
 
     /// The volume's sizes, label and attributes.
     ///
@@ -68,6 +75,12 @@ pub trait Handle: Send + Sync {
     /// The present metadata.
     fn stat(&self) -> Answer<'_, FileStat>;
 
+    /// The metadata as CLOSE's reply tells it: what a handler holds back while a file is written
+    /// (the write time) is in it.
+    fn final_stat(&self) -> Answer<'_, FileStat> {
+        self.stat()
+    }
+
     /// The object's present name below the share's root, as stored, even after somebody else
     /// renamed it or a folder above it.
     fn name(&self) -> Answer<'_, Name>;
@@ -76,7 +89,8 @@ pub trait Handle: Send + Sync {
     /// the end of the file, 0 at or behind it.
     ///
     /// # Errors
-    /// `INVALID_DEVICE_REQUEST` for what cannot be read; a pipe answers `PIPE_EMPTY` and the like.
+    /// `INVALID_DEVICE_REQUEST` for what cannot be read; a pipe answers `PIPE_EMPTY` and the like, and
+    /// marks the room with [`ReplyRoom::mark_partial`] when more of the message is left.
     fn read<'a>(&'a self, _at: u64, _room: &'a mut ReplyRoom) -> Answer<'a, u32> {
         ready(Err(NtStatus::INVALID_DEVICE_REQUEST))
     }
@@ -121,6 +135,19 @@ pub trait Handle: Send + Sync {
         ready(Err(NtStatus::EAS_NOT_SUPPORTED))
     }
 
+    /// The 8.3 name, if the share gives names one.
+    fn short_name(&self) -> Answer<'_, Option<Utf16String>> {
+        ready(Ok(None))
+    }
+
+    /// The state of a pipe, as one of its three information classes.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER` for what is not a pipe.
+    fn pipe_information(&self, _class: FileInfoClass) -> Answer<'_, FileInformation> {
+        ready(Err(NtStatus::INVALID_PARAMETER))
+    }
+
     /// Changes metadata, size or name. The object store has agreed before.
     ///
     /// # Errors
@@ -150,7 +177,11 @@ pub trait Handle: Send + Sync {
     }
 
     /// Stores the descriptor's parts named by `parts`.
-    fn set_security(&self, _parts: SecurityInformation, _descriptor: SecurityDescriptor) -> Answer<'_, ()> {
+    fn set_security(
+        &self,
+        _parts: SecurityInformation,
+        _descriptor: SecurityDescriptor,
+    ) -> Answer<'_, ()> {
         ready(Err(NtStatus::NOT_SUPPORTED))
     }
 
@@ -169,6 +200,23 @@ pub trait Handle: Send + Sync {
     /// `INVALID_DEVICE_REQUEST` for what is not a pipe.
     fn transact(&self, _input: Bytes, _room_bytes: usize) -> Answer<'_, Transacted> {
         ready(Err(NtStatus::INVALID_DEVICE_REQUEST))
+    }
+
+    /// A client listens for changes of this directory: changes made outside the server are to be
+    /// reported too, as far as the handler can hear of them, until the handle is closed.
+    ///
+    /// # Errors
+    /// `NOT_IMPLEMENTED` where the share is configured without notifications.
+    fn watch(&self, _scope: WatchScope) -> Result<(), NtStatus> {
+        Ok(())
+    }
+
+    /// Sets the modes of a pipe.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER` for what is not a pipe.
+    fn set_pipe(&self, _information: PipeInformation) -> Answer<'_, ()> {
+        ready(Err(NtStatus::INVALID_PARAMETER))
     }
 
     /// Ends the open. With [`CloseHow::Delete`] the object's name is removed, by identity: if the

@@ -7,7 +7,10 @@
 mod handler;
 mod name;
 mod room;
-#[expect(clippy::module_inception, reason = "a share is what this module is about")]
+#[expect(
+    clippy::module_inception,
+    reason = "a share is what this module is about"
+)]
 mod share;
 mod types;
 

@@ -93,7 +93,11 @@ impl Name {
         }
         let mut parts = path.split(|unit| *unit == SEPARATOR).peekable();
         while let Some(part) = parts.next() {
-            let component = if parts.peek().is_none() { name.split_stream(part)? } else { part };
+            let component = if parts.peek().is_none() {
+                name.split_stream(part)?
+            } else {
+                part
+            };
             // `::$INDEX_ALLOCATION` and `:stream` alone name the root's streams.
             if component.is_empty() && name.components.is_empty() && name.stream_type.is_some() {
                 continue;
@@ -111,7 +115,9 @@ impl Name {
         if rest.is_some() {
             return Err(NameError::Invalid);
         }
-        let Some(stream) = stream else { return Ok(file) };
+        let Some(stream) = stream else {
+            return Ok(file);
+        };
         self.stream_type = Some(match stream_type {
             None if stream.is_empty() => return Err(NameError::Invalid),
             None => StreamType::Data,
@@ -163,7 +169,10 @@ impl Name {
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let (_, parents) = self.components.split_last()?;
-        Some(Self { components: parents.to_vec(), ..Self::default() })
+        Some(Self {
+            components: parents.to_vec(),
+            ..Self::default()
+        })
     }
 
     /// This name with one more component, which the caller knows to be legal (it came from the
@@ -172,14 +181,21 @@ impl Name {
     pub fn child(&self, component: Utf16String) -> Self {
         let mut components = self.components.clone();
         components.push(component);
-        Self { components, ..Self::default() }
+        Self {
+            components,
+            ..Self::default()
+        }
     }
 
     /// This name with `stream` instead of its own.
     #[must_use]
     pub fn with_stream(&self, stream: Option<StreamName>) -> Self {
         let stream_type = stream.as_ref().map(|_| StreamType::Data);
-        Self { components: self.components.clone(), stream, stream_type }
+        Self {
+            components: self.components.clone(),
+            stream,
+            stream_type,
+        }
     }
 
     /// The name as clients write it: `folder\file:stream`.
@@ -261,7 +277,10 @@ mod tests {
     }
 
     fn components(name: &Name) -> Vec<String> {
-        name.components().iter().map(Utf16String::to_string_lossy).collect()
+        name.components()
+            .iter()
+            .map(Utf16String::to_string_lossy)
+            .collect()
     }
 
     #[test]
@@ -290,7 +309,9 @@ mod tests {
         assert_eq!(parse("a\\..\\b"), Err(NameError::PathSyntax));
         assert_eq!(parse(".."), Err(NameError::PathSyntax));
         assert_eq!(parse("a\\.\\b"), Err(NameError::Invalid));
-        for text in ["a/b", "a*", "a?", "a<", "a>", "a|", "a\"", "a\0", "a\x1f", "x:y\\z"] {
+        for text in [
+            "a/b", "a*", "a?", "a<", "a>", "a|", "a\"", "a\0", "a\x1f", "x:y\\z",
+        ] {
             assert_eq!(parse(text), Err(NameError::Invalid), "{text:?}");
         }
     }
@@ -301,7 +322,10 @@ mod tests {
         assert_eq!(name.stream(), Some(&StreamName("stream".into())));
         assert_eq!(parse("file:stream:$data").unwrap(), name);
         let plain = parse("file::$DATA").unwrap();
-        assert_eq!((plain.stream(), plain.stream_type()), (None, Some(StreamType::Data)));
+        assert_eq!(
+            (plain.stream(), plain.stream_type()),
+            (None, Some(StreamType::Data))
+        );
         let index = parse("folder:$I30:$INDEX_ALLOCATION").unwrap();
         assert_eq!(index.stream_type(), Some(StreamType::IndexAllocation));
         assert_eq!(index.stream(), None);

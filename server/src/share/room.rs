@@ -17,6 +17,7 @@ pub struct ReplyRoom {
     length: usize,
     region: Option<FileRegion>,
     region_allowed: bool,
+    is_partial: bool,
 }
 
 /// Bytes of a file that the transport may send without bringing them into memory.
@@ -38,7 +39,14 @@ impl ReplyRoom {
         if buffer.len() < total {
             buffer.resize(total, 0);
         }
-        Self { buffer, head, length, region: None, region_allowed: false }
+        Self {
+            buffer,
+            head,
+            length,
+            region: None,
+            region_allowed: false,
+            is_partial: false,
+        }
     }
 
     /// Lets the handler answer with [`ReplyRoom::put_region`].
@@ -78,6 +86,17 @@ impl ReplyRoom {
         if self.region_allowed {
             self.region = Some(region);
         }
+    }
+
+    /// Says that more of the message that was read is left: `BUFFER_OVERFLOW` to the client.
+    pub fn mark_partial(&mut self) {
+        self.is_partial = true;
+    }
+
+    /// Whether [`ReplyRoom::mark_partial`] was called.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// The buffer, head included, and the region put, if any.

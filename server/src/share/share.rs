@@ -28,7 +28,13 @@ impl Share {
     #[must_use]
     pub fn new(id: ShareId, settings: config::Share, handler: Arc<dyn ShareHandler>) -> Self {
         let features = handler.features();
-        Self { id, settings, handler, features, current_uses: AtomicU32::new(0) }
+        Self {
+            id,
+            settings,
+            handler,
+            features,
+            current_uses: AtomicU32::new(0),
+        }
     }
 
     /// Name.
@@ -57,7 +63,11 @@ impl Share {
         } else {
             NameCase::Insensitive
         };
-        Location { share: self.id, case, name }
+        Location {
+            share: self.id,
+            case,
+            name,
+        }
     }
 
     /// EncryptData: only encrypted requests are served.
@@ -77,7 +87,10 @@ impl Share {
     pub fn access(&self, identity: &auth::Identity) -> Access {
         match identity.kind {
             auth::LogonKind::User => {
-                let groups = identity.account.as_ref().map_or(&[][..], |account| &account.groups);
+                let groups = identity
+                    .account
+                    .as_ref()
+                    .map_or(&[][..], |account| &account.groups);
                 self.settings.access(&identity.user, groups)
             }
             auth::LogonKind::Guest => self.settings.guest_access(),
@@ -113,6 +126,8 @@ impl Share {
 
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Share").field("name", &self.settings.name).finish_non_exhaustive()
+        f.debug_struct("Share")
+            .field("name", &self.settings.name)
+            .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use wire::Utf16String;
 use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor};
-use wire::fscc::{BasicChange, FileAttributes, FullEa};
+use wire::fscc::FileAttributes;
+use wire::fscc::file_info::{BasicChange, FullEa};
 
 use super::handler::Handle;
 use super::name::{Name, StreamName};
@@ -124,6 +125,27 @@ pub struct OpenHow {
     pub backup_intent: bool,
     /// The version of the past that is wanted.
     pub snapshot: Option<FileTime>,
+}
+
+impl OpenHow {
+    /// Opens what exists for no more than `access`, whatever it is.
+    #[must_use]
+    pub fn to_look(access: AccessMask) -> Self {
+        Self {
+            desired_access: access,
+            disposition: Disposition::Existing,
+            overwrite: false,
+            wanted: Wanted::Any,
+            attributes: FileAttributes::NONE,
+            security: None,
+            allocation_size: 0,
+            extended_attributes: Vec::new(),
+            write_through: false,
+            open_reparse_point: true,
+            backup_intent: false,
+            snapshot: None,
+        }
+    }
 }
 
 /// A successful open.
@@ -271,7 +293,7 @@ pub enum SetInfo {
         replace: Replace,
     },
     /// FileFullEaInformation: each attribute is set, or removed when its value is empty.
-    FullEas(Vec<FullEa>),
+    ExtendedAttributes(Vec<FullEa>),
     /// The harm of FILE_OVERWRITE, FILE_OVERWRITE_IF and FILE_SUPERSEDE, after arbitration:
     /// contents, named streams and extended attributes go; times and attributes are set anew.
     /// Refused with `ACCESS_DENIED`, and nothing is harmed, when the file is stored as hidden or

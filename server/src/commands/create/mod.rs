@@ -1,0 +1,266 @@
+//! CREATE. [MS-SMB2] 3.3.5.9
+//!
+//! The steps in their order: [`plan`] checks the request and makes it typed, the handler opens
+//! without harm, [`access`] decides what is granted, the object store arbitrates, and only then
+//! is anything destroyed. [`contexts`] writes what the client asked to be told.
+
+mod access;
+mod contexts;
+mod plan;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use wire::create::{CreateAction, CreateOptions, CreateResponseFlags};
+use wire::dtyp::AccessMask;
+use wire::fscc::{CompletionFilter, FileAction};
+use wire::{CreateRequest, CreateResponse, FileId, NtStatus, OplockLevel, Response};
+
+use super::{Answer, effects, teardown};
+use crate::context::Context;
+use crate::object_store::{
+    Arrival, Decision, Granted, GrantedCaching, OpenId, OpenRequest, StreamKind,
+};
+use crate::open::{Open, OpenState};
+use crate::share::{CloseHow, FileStat, Opened, SetInfo};
+use plan::Plan;
+
+/// Opens or creates what the name says.
+///
+/// # Errors
+/// Those of [`Plan::new`], of the handler's `open`, of the access check and of the object store;
+/// `INSUFFICIENT_RESOURCES` and `TOO_MANY_OPENED_FILES` at the limits.
+pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer, NtStatus> {
+    let plan = Plan::new(context, &request)?;
+    let tree = context.tree()?.clone();
+    let caller = context.caller()?;
+    let store = &context.server.clone().object_store;
+    store.check_path(&tree.share.location(&plan.name), &plan.caching)?;
+    let opened = tree
+        .share
+        .handler
+        .open(&caller, &plan.name, &plan.how)
+        .await?;
+    let granted = access::grant(&tree, &caller, &plan, &opened).await;
+    let granted = match granted {
+        Ok(granted) => granted,
+        Err(status) => return Err(refuse(&opened, status).await),
+    };
+    let file_id = new_file_id(context);
+    let arbitrated = arbitrate(context, &plan, &opened, granted, file_id).await;
+    let arbitrated = match arbitrated {
+        Ok(arbitrated) => arbitrated,
+        Err(status) => return Err(refuse(&opened, status).await),
+    };
+    let caching = arbitrated.caching;
+    let open = Arc::new(make_open(
+        context, &plan, &opened, granted, file_id, arbitrated,
+    )?);
+    let stat = match destroy(context, &plan, &opened, &open).await {
+        Ok(stat) => stat,
+        Err(status) => return Err(abandon(context, &open, status).await),
+    };
+    if let Err(status) = insert(context, &open) {
+        return Err(abandon(context, &open, status).await);
+    }
+    context.related.file_id = Some(file_id);
+    context.related.has_file = true;
+    let action = action(&plan, &opened);
+    if action == CreateAction::CREATED {
+        let filter = if open.is_directory {
+            CompletionFilter::DIR_NAME
+        } else {
+            CompletionFilter::FILE_NAME
+        };
+        effects::report(
+            &context.server,
+            &open,
+            &opened.name,
+            FileAction::ADDED,
+            filter,
+        );
+    }
+    let answered = contexts::answer(context, &plan, &opened, &open, &stat, caching).await;
+    Ok(Response::Create(response(&plan, &stat, file_id, action, caching, answered)).into())
+}
+
+/// Closes what the handler had opened, for an open that must not be.
+async fn refuse(opened: &Opened, status: NtStatus) -> NtStatus {
+    // The refusal is what the client has to know, whatever the close says.
+    let _ = opened.handle.close(CloseHow::Keep).await;
+    status
+}
+
+/// Closes an open that the object store had agreed to already.
+async fn abandon(context: &Context, open: &Open, status: NtStatus) -> NtStatus {
+    let _ = teardown::open(&context.server, open).await;
+    status
+}
+
+fn new_file_id(context: &Context) -> FileId {
+    let number = context.server.new_file_id();
+    FileId {
+        persistent: number,
+        volatile: number,
+    }
+}
+
+/// Asks the object store until it grants or denies.
+// [MS-FSA] 2.1.5.1.2
+async fn arbitrate(
+    context: &mut Context,
+    plan: &Plan,
+    opened: &Opened,
+    granted_access: AccessMask,
+    file_id: FileId,
+) -> Result<Granted, NtStatus> {
+    let server = context.server.clone();
+    let tree = context.tree()?.clone();
+    let is_directory = opened.stat.is_directory() && opened.stream.is_none();
+    loop {
+        let request = OpenRequest {
+            object: opened.handle.object(),
+            location: tree.share.location(&opened.name),
+            kind: if is_directory {
+                StreamKind::Directory
+            } else {
+                StreamKind::Data
+            },
+            arrival: match (opened.created, plan.how.overwrite) {
+                (true, _) => Arrival::Created,
+                (false, true) => Arrival::Overwritten,
+                (false, false) => Arrival::Opened,
+            },
+            desired_access: plan.arbitrated_access(granted_access),
+            granted_access,
+            share_access: plan.share_access,
+            delete_on_close: plan.options.contains(CreateOptions::DELETE_ON_CLOSE),
+            caching: plan.caching,
+            open: OpenId(file_id.volatile),
+        };
+        let outcome = server.object_store.open(&request);
+        effects::carry_out(&server, outcome.effects);
+        match outcome.decision {
+            Decision::Grant(granted) => return Ok(granted),
+            Decision::Deny(status) => return Err(status),
+            Decision::Wait(waiter) => context.wait(waiter).await?,
+        }
+    }
+}
+
+/// Does the harm of overwriting and superseding, and returns the metadata after it.
+async fn destroy(
+    context: &Context,
+    plan: &Plan,
+    opened: &Opened,
+    open: &Open,
+) -> Result<FileStat, NtStatus> {
+    if !plan.how.overwrite || opened.created {
+        return Ok(opened.stat);
+    }
+    let overwrite = SetInfo::Overwrite {
+        attributes: plan.how.attributes,
+        supersede: plan.supersede,
+        allocation_size: plan.how.allocation_size,
+        extended_attributes: plan.how.extended_attributes.clone(),
+    };
+    opened.handle.set(overwrite).await?;
+    let changed = CompletionFilter::ATTRIBUTES
+        .with(CompletionFilter::SIZE)
+        .with(CompletionFilter::LAST_WRITE);
+    effects::report(
+        &context.server,
+        open,
+        &opened.name,
+        FileAction::MODIFIED,
+        changed,
+    );
+    opened.handle.stat().await
+}
+
+fn make_open(
+    context: &Context,
+    plan: &Plan,
+    opened: &Opened,
+    granted_access: AccessMask,
+    file_id: FileId,
+    arbitrated: Granted,
+) -> Result<Open, NtStatus> {
+    let state = OpenState {
+        channel_sequence: context.header.channel_sequence(),
+        mode: plan.mode(),
+        ..OpenState::default()
+    };
+    Ok(Open {
+        file_id,
+        session_id: context.session()?.id,
+        tree: context.tree()?.clone(),
+        handle: opened.handle.clone(),
+        attachment: arbitrated.attachment,
+        granted_access,
+        share_access: plan.share_access,
+        create_options: plan.options,
+        is_directory: opened.stat.is_directory() && opened.stream.is_none(),
+        stream: opened.stream.clone(),
+        name: opened.name.clone(),
+        creation_time: context.server.environment().wall_clock(),
+        state: Mutex::new(state),
+    })
+}
+
+/// Puts the open into its tables.
+fn insert(context: &Context, open: &Arc<Open>) -> Result<(), NtStatus> {
+    let most = context.server.limits().opens_per_session;
+    if !context.server.insert_open(open) {
+        return Err(NtStatus::INSUFFICIENT_RESOURCES);
+    }
+    let session = context.session()?;
+    session
+        .opens
+        .insert(open.clone(), most)
+        .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)
+}
+
+fn action(plan: &Plan, opened: &Opened) -> CreateAction {
+    if opened.created {
+        CreateAction::CREATED
+    } else if plan.supersede {
+        CreateAction::SUPERSEDED
+    } else if plan.how.overwrite {
+        CreateAction::OVERWRITTEN
+    } else {
+        CreateAction::OPENED
+    }
+}
+
+fn response(
+    plan: &Plan,
+    stat: &FileStat,
+    file_id: FileId,
+    create_action: CreateAction,
+    caching: GrantedCaching,
+    contexts: Vec<wire::create::CreateResponseContext>,
+) -> CreateResponse {
+    let is_reparse_point = stat.reparse_tag != 0 && plan.how.open_reparse_point;
+    CreateResponse {
+        oplock_level: match caching {
+            GrantedCaching::Oplock(level) => level,
+            GrantedCaching::Lease(_) => OplockLevel::LEASE,
+        },
+        flags: if is_reparse_point {
+            CreateResponseFlags::REPARSEPOINT
+        } else {
+            CreateResponseFlags::NONE
+        },
+        create_action,
+        creation_time: stat.creation_time,
+        last_access_time: stat.last_access_time,
+        last_write_time: stat.last_write_time,
+        change_time: stat.change_time,
+        allocation_size: stat.allocation_size,
+        end_of_file: stat.end_of_file,
+        file_attributes: stat.attributes,
+        file_id,
+        contexts,
+    }
+}

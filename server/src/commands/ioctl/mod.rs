@@ -1,0 +1,147 @@
+//! IOCTL. [MS-SMB2] 3.3.5.15
+//!
+//! What concerns the connection or more than one open is carried out here; every other code is
+//! the share handler's.
+
+mod copy;
+mod object_id;
+mod validate_negotiate;
+
+use bytes::Bytes;
+use wire::dtyp::AccessMask;
+use wire::fscc::Fsctl;
+use wire::ioctl::IoctlFlags;
+use wire::{FileId, IoctlRequest, IoctlResponse, NtStatus, Response};
+
+use super::{Answer, effects};
+use crate::context::Context;
+use crate::object_store::Operation;
+use crate::open::Open;
+
+/// Carries a control code out.
+///
+/// # Errors
+/// `NOT_SUPPORTED` for device controls, `INVALID_PARAMETER`, `FILE_CLOSED`,
+/// `FS_DRIVER_REQUIRED` for DFS, `INVALID_DEVICE_REQUEST` for what nobody here knows, and what
+/// the handler says.
+pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer, NtStatus> {
+    check(context, &request)?;
+    let code = request.ctl_code;
+    if code.needs_no_open() {
+        return without_open(context, &request, code);
+    }
+    let open = context.open(request.file_id)?;
+    let room = usize::try_from(request.max_output_response).unwrap_or_default();
+    let output = match code {
+        Fsctl::PIPE_TRANSCEIVE => return transceive(context, &open, &request, room).await,
+        Fsctl::SRV_REQUEST_RESUME_KEY => copy::resume_key(context, &open, room)?,
+        Fsctl::SRV_COPYCHUNK | Fsctl::SRV_COPYCHUNK_WRITE => {
+            return copy::run(context, &open, &request).await;
+        }
+        Fsctl::CREATE_OR_GET_OBJECT_ID | Fsctl::GET_OBJECT_ID => object_id::answer(&open, room)?,
+        _ => {
+            if let Some(needed) = needed_access(code) {
+                open.require_any(needed)?;
+            }
+            if code == Fsctl::SET_ZERO_DATA {
+                effects::prepare(context, &open, Operation::ZeroData).await?;
+            }
+            open.handle
+                .control(code, request.input.clone(), room)
+                .await?
+        }
+    };
+    Ok(answer(&request, open.file_id, NtStatus::SUCCESS, output))
+}
+
+fn check(context: &Context, request: &IoctlRequest) -> Result<(), NtStatus> {
+    if request.flags != IoctlFlags::IS_FSCTL {
+        return Err(NtStatus::NOT_SUPPORTED);
+    }
+    let most = context
+        .connection
+        .negotiated()
+        .ok_or(NtStatus::INVALID_PARAMETER)?
+        .max_transact_size;
+    let input = u32::try_from(request.input.len()).unwrap_or(u32::MAX);
+    let largest = input
+        .max(request.max_input_response)
+        .max(request.max_output_response);
+    if largest > most {
+        Err(NtStatus::INVALID_PARAMETER)
+    } else {
+        Ok(())
+    }
+}
+
+/// Codes that are for the server rather than for a file.
+fn without_open(
+    context: &mut Context,
+    request: &IoctlRequest,
+    code: Fsctl,
+) -> Result<Answer, NtStatus> {
+    if request.file_id != FileId::NONE {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    match code {
+        Fsctl::VALIDATE_NEGOTIATE_INFO => {
+            let output = validate_negotiate::run(context, request)?;
+            Ok(answer(request, FileId::NONE, NtStatus::SUCCESS, output))
+        }
+        // [MS-SMB2] 3.3.5.15.2: this server is no DFS server.
+        Fsctl::DFS_GET_REFERRALS | Fsctl::DFS_GET_REFERRALS_EX => Err(NtStatus::FS_DRIVER_REQUIRED),
+        // Pipes here are always ready for one more; one that does not exist never will be.
+        Fsctl::PIPE_WAIT => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
+        // [MS-SMB2] 3.3.5.15.11: there is one channel, so there is nothing to tell.
+        _ => Err(NtStatus::NOT_SUPPORTED),
+    }
+}
+
+// [MS-SMB2] 3.3.5.15.10
+async fn transceive(
+    context: &mut Context,
+    open: &Open,
+    request: &IoctlRequest,
+    room: usize,
+) -> Result<Answer, NtStatus> {
+    let transacted = {
+        let transacting = open.handle.transact(request.input.clone(), room);
+        context.wait(transacting).await??
+    };
+    let status = if transacted.more {
+        NtStatus::BUFFER_OVERFLOW
+    } else {
+        NtStatus::SUCCESS
+    };
+    Ok(answer(request, open.file_id, status, transacted.data))
+}
+
+/// The access that a control code needs besides what the handler checks; any of it will do.
+// [MS-FSCC] 2.3: bits 14 and 15 of a code
+fn needed_access(code: Fsctl) -> Option<AccessMask> {
+    const READ: u32 = 0x4000;
+    const WRITE: u32 = 0x8000;
+    match code {
+        Fsctl::SET_SPARSE => Some(
+            AccessMask::FILE_WRITE_DATA
+                .with(AccessMask::FILE_APPEND_DATA)
+                .with(AccessMask::FILE_WRITE_ATTRIBUTES),
+        ),
+        Fsctl::SET_REPARSE_POINT | Fsctl::DELETE_REPARSE_POINT => {
+            Some(AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_WRITE_ATTRIBUTES))
+        }
+        code if code.0 & WRITE != 0 => Some(AccessMask::FILE_WRITE_DATA),
+        code if code.0 & READ != 0 => Some(AccessMask::FILE_READ_DATA),
+        _ => None,
+    }
+}
+
+fn answer(request: &IoctlRequest, file_id: FileId, status: NtStatus, output: Bytes) -> Answer {
+    let response = IoctlResponse {
+        ctl_code: request.ctl_code,
+        file_id,
+        input: Bytes::new(),
+        output,
+    };
+    Answer::with_status(status, Response::Ioctl(response))
+}

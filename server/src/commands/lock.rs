@@ -1,0 +1,125 @@
+//! LOCK. [MS-SMB2] 3.3.5.14
+
+use wire::dtyp::AccessMask;
+use wire::lock::LockFlags;
+use wire::{LockRequest, LockResponse, NtStatus, Response};
+
+use super::{Answer, effects};
+use crate::context::Context;
+use crate::object_store::{Blocking, Decision, LockElement, LockKind, Range, Replay};
+use crate::open::Open;
+
+/// Locks or unlocks byte ranges.
+///
+/// # Errors
+/// `FILE_CLOSED`, `ACCESS_DENIED` without the right to read or write, `INVALID_PARAMETER`,
+/// `LOCK_NOT_GRANTED`, `RANGE_NOT_LOCKED`, `INVALID_LOCK_RANGE`, `CANCELLED`.
+pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, NtStatus> {
+    let open = context.open(request.file_id)?;
+    open.require_any(AccessMask::FILE_READ_DATA.with(AccessMask::FILE_WRITE_DATA))?;
+    let is_verified = verifies_sequence(context);
+    let sequence = request.lock_sequence;
+    if is_verified && open.state.lock().lock_sequences.check(sequence.0) == Replay::Done {
+        return Ok(Response::Lock(LockResponse).into());
+    }
+    let first = request.locks.first().ok_or(NtStatus::INVALID_PARAMETER)?;
+    if first.flags.contains(LockFlags::UNLOCK) {
+        unlock(context, &open, &request)?;
+    } else {
+        lock(context, &open, &request).await?;
+    }
+    if is_verified {
+        open.state.lock().lock_sequences.record(sequence.0);
+    }
+    Ok(Response::Lock(LockResponse).into())
+}
+
+/// Only dialects with durable opens or channels repeat requests.
+// [MS-SMB2] 3.3.5.14
+fn verifies_sequence(context: &Context) -> bool {
+    context
+        .connection
+        .negotiated()
+        .is_some_and(super::negotiate::Negotiated::is_smb3)
+}
+
+// [MS-SMB2] 3.3.5.14.1
+fn unlock(context: &Context, open: &Open, request: &LockRequest) -> Result<(), NtStatus> {
+    for element in &request.locks {
+        // What stands before a malformed element is unlocked all the same.
+        let is_unlock = element.flags.contains(LockFlags::UNLOCK);
+        let is_lock = element
+            .flags
+            .intersects(LockFlags::SHARED_LOCK.with(LockFlags::EXCLUSIVE_LOCK));
+        if !is_unlock || is_lock {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let range = Range {
+            offset: element.offset,
+            length: element.length,
+        };
+        let outcome = context
+            .server
+            .object_store
+            .unlock(&open.attachment, &[range]);
+        effects::carry_out(&context.server, outcome.effects);
+        if let Decision::Deny(status) = outcome.decision {
+            return Err(status);
+        }
+    }
+    Ok(())
+}
+
+// [MS-SMB2] 3.3.5.14.2
+async fn lock(context: &mut Context, open: &Open, request: &LockRequest) -> Result<(), NtStatus> {
+    let fails_at_once = |flags: LockFlags| flags.contains(LockFlags::FAIL_IMMEDIATELY);
+    let count = request.locks.len();
+    if count > 1
+        && !request
+            .locks
+            .iter()
+            .all(|element| fails_at_once(element.flags))
+    {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    let elements = request
+        .locks
+        .iter()
+        .map(lock_element)
+        .collect::<Result<Vec<_>, NtStatus>>()?;
+    let blocking = match request.locks.first() {
+        Some(first) if !fails_at_once(first.flags) => Blocking::Wait,
+        _ => Blocking::FailImmediately,
+    };
+    let outcome = context
+        .server
+        .object_store
+        .lock(&open.attachment, &elements, blocking);
+    effects::carry_out(&context.server, outcome.effects);
+    match outcome.decision {
+        Decision::Grant(()) => Ok(()),
+        Decision::Deny(status) => Err(status),
+        Decision::Wait(waiter) => context.wait(waiter).await?,
+    }
+}
+
+fn lock_element(element: &wire::lock::LockElement) -> Result<LockElement, NtStatus> {
+    let kinds = LockFlags::SHARED_LOCK
+        .with(LockFlags::EXCLUSIVE_LOCK)
+        .with(LockFlags::UNLOCK);
+    let kind = match element.flags & kinds {
+        LockFlags::SHARED_LOCK => LockKind::Shared,
+        LockFlags::EXCLUSIVE_LOCK => LockKind::Exclusive,
+        _ => return Err(NtStatus::INVALID_PARAMETER),
+    };
+    if !element.flags.unknown().is_empty() {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    Ok(LockElement {
+        range: Range {
+            offset: element.offset,
+            length: element.length,
+        },
+        kind,
+    })
+}

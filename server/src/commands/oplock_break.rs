@@ -1,0 +1,54 @@
+//! OPLOCK_BREAK: acknowledgments of oplock and lease breaks. [MS-SMB2] 3.3.5.22
+
+use wire::oplock_break::{LeaseBreak, OplockBreak};
+use wire::{NtStatus, OplockBreakAcknowledgment, OplockBreakResponse, Response};
+
+use super::{Answer, effects};
+use crate::context::Context;
+
+/// Takes an acknowledgment and answers with what the client has now.
+///
+/// # Errors
+/// `FILE_CLOSED`; `INVALID_DEVICE_STATE`, `INVALID_OPLOCK_PROTOCOL`, `INVALID_PARAMETER` for an oplock;
+/// `OBJECT_NAME_NOT_FOUND`, `UNSUCCESSFUL`, `REQUEST_NOT_ACCEPTED` for a lease.
+pub fn run(context: &mut Context, request: OplockBreakAcknowledgment) -> Result<Answer, NtStatus> {
+    let response = match request {
+        OplockBreakAcknowledgment::Oplock(broken) => acknowledge_oplock(context, broken)?,
+        OplockBreakAcknowledgment::Lease(broken) => acknowledge_lease(context, broken)?,
+    };
+    Ok(Response::OplockBreak(response).into())
+}
+
+// [MS-SMB2] 3.3.5.22.1
+fn acknowledge_oplock(
+    context: &mut Context,
+    broken: OplockBreak,
+) -> Result<OplockBreakResponse, NtStatus> {
+    let open = context.open(broken.file_id)?;
+    let store = &context.server.object_store;
+    let (level, todo) = store.acknowledge_oplock(&open.attachment, broken.oplock_level);
+    effects::carry_out(&context.server, todo);
+    Ok(OplockBreakResponse::Oplock(OplockBreak {
+        oplock_level: level?,
+        ..broken
+    }))
+}
+
+// [MS-SMB2] 3.3.5.22.2
+fn acknowledge_lease(
+    context: &Context,
+    broken: LeaseBreak,
+) -> Result<OplockBreakResponse, NtStatus> {
+    let negotiated = context
+        .connection
+        .negotiated()
+        .ok_or(NtStatus::INVALID_PARAMETER)?;
+    let store = &context.server.object_store;
+    let (state, todo) =
+        store.acknowledge_lease(negotiated.client_guid, broken.lease_key, broken.lease_state);
+    effects::carry_out(&context.server, todo);
+    Ok(OplockBreakResponse::Lease(LeaseBreak {
+        lease_state: state?,
+        ..broken
+    }))
+}

@@ -1,0 +1,53 @@
+//! Marking a file for deletion. [MS-FSA] 2.1.5.15.3
+
+use wire::NtStatus;
+use wire::fscc::file_info::DispositionFlags;
+
+use crate::commands::effects;
+use crate::context::Context;
+use crate::object_store::{Decision, Disposition};
+use crate::open::Open;
+
+/// Marks the file for deletion at its last close, or takes the mark back.
+///
+/// # Errors
+/// `CANNOT_DELETE`, `DIRECTORY_NOT_EMPTY`.
+pub(super) async fn set(context: &mut Context, open: &Open, delete: bool) -> Result<(), NtStatus> {
+    let disposition = if delete {
+        open.handle.check_delete().await?;
+        Disposition::Delete
+    } else {
+        Disposition::Keep
+    };
+    loop {
+        let outcome = context
+            .server
+            .object_store
+            .set_delete(&open.attachment, disposition);
+        effects::carry_out(&context.server, outcome.effects);
+        match outcome.decision {
+            Decision::Grant(()) => return Ok(()),
+            Decision::Deny(status) => return Err(status),
+            Decision::Wait(waiter) => context.wait(waiter).await?,
+        }
+    }
+}
+
+/// The extended form, as far as it means the same.
+///
+/// # Errors
+/// `NOT_SUPPORTED` for deletion before the last close and for changing delete-on-close.
+// [MS-FSA] 2.1.5.15.4
+pub(super) async fn set_ex(
+    context: &mut Context,
+    open: &Open,
+    flags: DispositionFlags,
+) -> Result<(), NtStatus> {
+    let other = DispositionFlags::POSIX_SEMANTICS
+        .with(DispositionFlags::ON_CLOSE)
+        .with(DispositionFlags::IGNORE_READONLY_ATTRIBUTE);
+    if flags.intersects(other) {
+        return Err(NtStatus::NOT_SUPPORTED);
+    }
+    set(context, open, flags.contains(DispositionFlags::DELETE)).await
+}

@@ -1,0 +1,136 @@
+//! SET_INFO of a file, but for its name and its deletion. [MS-SMB2] 3.3.5.21.1
+
+use wire::dtyp::AccessMask;
+use wire::fscc::file_info::{BasicChange, FileMode};
+use wire::fscc::{CompletionFilter, FileAction, FileAttributes, SetFileInformation};
+use wire::{NtStatus, SetInfoRequest};
+
+use super::{disposition, rename};
+use crate::commands::effects;
+use crate::context::Context;
+use crate::object_store::Operation;
+use crate::open::Open;
+use crate::share::SetInfo;
+
+/// Carries out one information class.
+pub(super) async fn set(
+    context: &mut Context,
+    open: &Open,
+    request: &SetInfoRequest,
+) -> Result<(), NtStatus> {
+    let class = request.file_info_class.of_file();
+    let change = SetFileInformation::decode(class, &request.buffer)?;
+    require_access(open, &change)?;
+    match change {
+        SetFileInformation::Basic(basic) => set_basic(context, open, basic).await,
+        SetFileInformation::EndOfFile(size) => {
+            resize(context, open, SetInfo::EndOfFile(size)).await
+        }
+        SetFileInformation::Allocation(size) => {
+            resize(context, open, SetInfo::Allocation(size)).await
+        }
+        SetFileInformation::ValidDataLength(size) => check_valid_data_length(open, size).await,
+        SetFileInformation::FullEa(list) => {
+            open.handle.set(SetInfo::ExtendedAttributes(list)).await?;
+            report(context, open, CompletionFilter::EA).await;
+            Ok(())
+        }
+        SetFileInformation::Position(position) => {
+            open.state.lock().position = position;
+            Ok(())
+        }
+        SetFileInformation::Mode(mode) => set_mode(open, mode),
+        SetFileInformation::Disposition(delete) => disposition::set(context, open, delete).await,
+        SetFileInformation::DispositionEx(flags) => disposition::set_ex(context, open, flags).await,
+        SetFileInformation::Rename(to) => rename::rename(context, open, &to).await,
+        SetFileInformation::Link(to) => rename::link(context, open, &to).await,
+        SetFileInformation::Pipe(info) => open.handle.set_pipe(info).await,
+        // POSIX renames are no business of a Windows volume, and short names are not kept.
+        SetFileInformation::RenameEx(_) | SetFileInformation::ShortName(_) => {
+            Err(NtStatus::NOT_SUPPORTED)
+        }
+    }
+}
+
+/// [MS-SMB2] 3.3.5.21.1
+fn require_access(open: &Open, change: &SetFileInformation) -> Result<(), NtStatus> {
+    match change {
+        SetFileInformation::Basic(_) | SetFileInformation::Pipe(_) => {
+            open.require(AccessMask::FILE_WRITE_ATTRIBUTES)
+        }
+        SetFileInformation::Rename(_)
+        | SetFileInformation::RenameEx(_)
+        | SetFileInformation::Disposition(_)
+        | SetFileInformation::DispositionEx(_)
+        | SetFileInformation::ShortName(_) => open.require(AccessMask::DELETE),
+        SetFileInformation::FullEa(_) => open.require(AccessMask::FILE_WRITE_EA),
+        SetFileInformation::Allocation(_)
+        | SetFileInformation::EndOfFile(_)
+        | SetFileInformation::ValidDataLength(_) => open.require(AccessMask::FILE_WRITE_DATA),
+        SetFileInformation::Link(_)
+        | SetFileInformation::Mode(_)
+        | SetFileInformation::Position(_) => Ok(()),
+    }
+}
+
+// [MS-FSA] 2.1.5.15.2
+async fn set_basic(context: &Context, open: &Open, basic: BasicChange) -> Result<(), NtStatus> {
+    if let Some(attributes) = basic.file_attributes {
+        let directory = attributes.contains(FileAttributes::DIRECTORY);
+        let temporary = attributes.contains(FileAttributes::TEMPORARY);
+        if directory && !open.is_directory || temporary && open.is_directory {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+    }
+    open.handle.set(SetInfo::Basic(basic)).await?;
+    let changed = CompletionFilter::ATTRIBUTES
+        .with(CompletionFilter::CREATION)
+        .with(CompletionFilter::LAST_WRITE)
+        .with(CompletionFilter::LAST_ACCESS);
+    report(context, open, changed).await;
+    Ok(())
+}
+
+async fn resize(context: &mut Context, open: &Open, request: SetInfo) -> Result<(), NtStatus> {
+    if open.is_directory {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    effects::prepare(context, open, Operation::SetSize).await?;
+    open.handle.set(request).await?;
+    report(
+        context,
+        open,
+        CompletionFilter::SIZE.with(CompletionFilter::LAST_WRITE),
+    )
+    .await;
+    Ok(())
+}
+
+/// Everything up to the end of a file is valid here; the length may only be confirmed.
+// [MS-FSA] 2.1.5.15.15
+async fn check_valid_data_length(open: &Open, size: u64) -> Result<(), NtStatus> {
+    let end_of_file = open.handle.stat().await?.end_of_file;
+    if size > end_of_file {
+        Err(NtStatus::INVALID_PARAMETER)
+    } else {
+        Ok(())
+    }
+}
+
+// [MS-FSA] 2.1.5.15.8
+fn set_mode(open: &Open, mode: FileMode) -> Result<(), NtStatus> {
+    let allowed = FileMode::WRITE_THROUGH
+        .with(FileMode::SEQUENTIAL_ONLY)
+        .with(FileMode::SYNCHRONOUS_IO_ALERT)
+        .with(FileMode::SYNCHRONOUS_IO_NONALERT);
+    let synchronous = FileMode::SYNCHRONOUS_IO_ALERT.with(FileMode::SYNCHRONOUS_IO_NONALERT);
+    if !allowed.contains(mode) || mode.intersects(synchronous) {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    open.state.lock().mode = mode;
+    Ok(())
+}
+
+async fn report(context: &Context, open: &Open, filter: CompletionFilter) {
+    effects::report_now(&context.server, open, FileAction::MODIFIED, filter).await;
+}

@@ -1,0 +1,51 @@
+//! SET_INFO of a security descriptor. [MS-SMB2] 3.3.5.21.3
+
+use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
+use wire::fscc::{CompletionFilter, FileAction};
+use wire::{NtStatus, SetInfoRequest};
+
+use crate::commands::effects;
+use crate::context::Context;
+use crate::open::Open;
+
+/// Stores the parts of the descriptor that the request names.
+///
+/// # Errors
+/// `ACCESS_DENIED` without the right to write a part, `INVALID_PARAMETER` for bytes that are no descriptor,
+/// `INVALID_OWNER` and the like from the handler.
+pub(super) async fn set(
+    context: &Context,
+    open: &Open,
+    request: &SetInfoRequest,
+) -> Result<(), NtStatus> {
+    let parts = request.security_information();
+    open.require(needed_access(parts))?;
+    let descriptor =
+        SecurityDescriptor::decode(&request.buffer).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    open.handle.set_security(parts, descriptor).await?;
+    let changed = CompletionFilter::SECURITY;
+    effects::report_now(&context.server, open, FileAction::MODIFIED, changed).await;
+    Ok(())
+}
+
+fn needed_access(parts: SecurityInformation) -> AccessMask {
+    let rules = [
+        (
+            SecurityInformation::SACL,
+            AccessMask::ACCESS_SYSTEM_SECURITY,
+        ),
+        (SecurityInformation::DACL, AccessMask::WRITE_DAC),
+        (SecurityInformation::LABEL, AccessMask::WRITE_OWNER),
+        (SecurityInformation::GROUP, AccessMask::WRITE_OWNER),
+        (SecurityInformation::OWNER, AccessMask::WRITE_OWNER),
+        (SecurityInformation::ATTRIBUTE, AccessMask::WRITE_DAC),
+        (
+            SecurityInformation::SCOPE,
+            AccessMask::ACCESS_SYSTEM_SECURITY,
+        ),
+    ];
+    rules
+        .into_iter()
+        .filter(|(part, _)| parts.contains(*part))
+        .fold(AccessMask::NONE, |needed, (_, access)| needed.with(access))
+}

@@ -1,0 +1,82 @@
+//! Closing what a CLOSE, a LOGOFF, a TREE_DISCONNECT or a lost connection leaves behind.
+
+use std::sync::Arc;
+
+use wire::NtStatus;
+use wire::fscc::{CompletionFilter, FileAction};
+
+use super::effects;
+use crate::connection::ConnectionState;
+use crate::object_store::Deletion;
+use crate::open::Open;
+use crate::server::Server;
+use crate::session::Session;
+use crate::share::CloseHow;
+
+/// Closes one open that has been taken out of its session's table.
+///
+/// # Errors
+/// What the handler says; the open is closed whatever it says.
+// [MS-SMB2] 3.3.4.17
+pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStatus> {
+    server.remove_open(open.id());
+    // [MS-FSA] 2.1.5.5: a directory that is not empty stays.
+    if open.is_directory
+        && open
+            .create_options
+            .contains(wire::create::CreateOptions::DELETE_ON_CLOSE)
+        && open.handle.check_delete().await.is_err()
+    {
+        server.object_store.keep_on_close(&open.attachment);
+    }
+    let name = open.handle.name().await;
+    let closed = server.object_store.close(&open.attachment);
+    effects::carry_out(server, closed.effects);
+    let how = match closed.delete {
+        Deletion::Nothing => CloseHow::Keep,
+        Deletion::Stream | Deletion::File => CloseHow::Delete,
+    };
+    let result = open.handle.close(how).await;
+    if let (CloseHow::Delete, Ok(()), Ok(name)) = (how, &result, name) {
+        let filter = if open.is_directory {
+            CompletionFilter::DIR_NAME
+        } else {
+            CompletionFilter::FILE_NAME
+        };
+        effects::report(server, open, &name, FileAction::REMOVED, filter);
+    }
+    result
+}
+
+/// Closes opens that have been taken out of their session's table.
+pub(crate) async fn opens(server: &Arc<Server>, opens: Vec<Arc<Open>>) {
+    for each in opens {
+        if let Err(status) = open(server, &each).await {
+            tracing::debug!(target: "smb::request", %status, "an open was closed with an error");
+        }
+    }
+}
+
+/// Ends a session on all its connections and closes all it holds. Does nothing the second time.
+// [MS-SMB2] 3.3.5.6
+pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>) {
+    if !server.remove_session(session.id) {
+        return;
+    }
+    for connection in session.channels() {
+        connection.detach(session.id);
+    }
+    opens(server, session.opens.take_matching(|_| true)).await;
+    session.tree_connects.lock().trees.clear();
+}
+
+/// Closes all that only this connection held.
+// [MS-SMB2] 3.3.7.1
+pub(crate) async fn connection(server: &Arc<Server>, connection: &Arc<ConnectionState>) {
+    connection.setups.lock().clear();
+    for held in connection.sessions() {
+        if let Some((held, true)) = connection.detach(held.id) {
+            session(server, &held).await;
+        }
+    }
+}

@@ -1,0 +1,475 @@
+//! What a request carries while it is being carried out.
+//!
+//! One [`Context`] serves the messages of one frame in turn. It owns the replies collected so far
+//! and is the one place where a request may wait: [`Context::wait`] makes the interim reply and is
+//! ended by CANCEL.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use wire::{
+    AsyncId, Command, FileId, Header, HeaderFlags, HeaderId, NtStatus, Response, SessionId, TreeId,
+};
+
+use crate::commands::Answer;
+use crate::connection::ConnectionState;
+use crate::crypto::PreauthHash;
+use crate::disconnect::DisconnectReason;
+use crate::mailbox::Mail;
+use crate::open::Open;
+use crate::packet::{Frame, ReplyBuffer, Signer};
+use crate::request::Incoming;
+use crate::request::cancel::RequestEntry;
+use crate::server::Server;
+use crate::session::{Attached, Channel, Session};
+use crate::share::{Caller, ReplyRoom};
+use crate::tree_connect::TreeConnect;
+
+/// What a compounded request takes over from the one before it. [MS-SMB2] 3.3.5.2.7.2
+#[derive(Debug, Clone, Default)]
+pub struct Related {
+    /// The SessionId used or generated.
+    pub session_id: Option<SessionId>,
+    /// The TreeId used or generated.
+    pub tree_id: Option<TreeId>,
+    /// The FileId used or generated.
+    pub file_id: Option<FileId>,
+    /// How the previous request ended.
+    pub last_status: Option<NtStatus>,
+    /// The previous request has a FileId, or would have if it had not failed.
+    pub has_file: bool,
+}
+
+/// One request being carried out, and the replies of its frame.
+pub struct Context {
+    /// The server.
+    pub server: Arc<Server>,
+    /// The connection that the request came on.
+    pub connection: Arc<ConnectionState>,
+    /// When the frame came.
+    pub received: Instant,
+    /// The request's header.
+    pub header: Header,
+    /// The session, once looked up.
+    pub session: Option<Arc<Session>>,
+    /// The tree connect, once looked up.
+    pub tree: Option<Arc<TreeConnect>>,
+    /// What the request takes over from the one before it, and leaves to the next.
+    pub related: Related,
+    /// The session that the frame was encrypted for.
+    pub sealed_by: Option<SessionId>,
+    /// The session's hash that the reply's bytes go into. [MS-SMB2] 3.3.5.5.3
+    pub(crate) hash_reply_into: Option<HashTarget>,
+    channel: Option<Arc<Channel>>,
+    entry: Arc<RequestEntry>,
+    granted: u16,
+    async_id: Option<AsyncId>,
+    replies: ReplyBuffer,
+    lent: Option<ReplyRoom>,
+    is_last: bool,
+    disconnect: Option<DisconnectReason>,
+}
+
+/// Which pre-authentication hash a reply's bytes are added to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum HashTarget {
+    /// The connection's.
+    Connection,
+    /// That of a log-on in progress.
+    Setup(SessionId),
+}
+
+impl Context {
+    pub(crate) fn new(
+        server: &Arc<Server>,
+        connection: &Arc<ConnectionState>,
+        received: Instant,
+        sealed_by: Option<SessionId>,
+    ) -> Self {
+        Self {
+            replies: ReplyBuffer::new(server.buffers.clone()),
+            server: server.clone(),
+            connection: connection.clone(),
+            received,
+            header: EMPTY_HEADER,
+            session: None,
+            tree: None,
+            related: Related::default(),
+            sealed_by,
+            hash_reply_into: None,
+            channel: None,
+            entry: Arc::default(),
+            granted: 0,
+            async_id: None,
+            lent: None,
+            is_last: true,
+            disconnect: None,
+        }
+    }
+
+    /// Starts the next message of the frame.
+    pub(crate) fn begin(&mut self, incoming: &Incoming, is_last: bool) {
+        self.header = incoming.header;
+        self.entry = incoming.entry.clone();
+        self.granted = incoming.granted;
+        self.async_id = None;
+        self.session = None;
+        self.channel = None;
+        self.tree = None;
+        self.is_last = is_last;
+    }
+
+    /// Uses a session of this connection for the request and its reply.
+    pub(crate) fn use_session(&mut self, attached: Attached) {
+        self.related.session_id = Some(attached.session.id);
+        self.session = Some(attached.session);
+        self.channel = attached.channel;
+    }
+
+    /// The session.
+    ///
+    /// # Errors
+    /// `USER_SESSION_DELETED` without one: the command's rule did not ask for it.
+    pub fn session(&self) -> Result<&Arc<Session>, NtStatus> {
+        self.session.as_ref().ok_or(NtStatus::USER_SESSION_DELETED)
+    }
+
+    /// The tree connect.
+    ///
+    /// # Errors
+    /// `NETWORK_NAME_DELETED` without one.
+    pub fn tree(&self) -> Result<&Arc<TreeConnect>, NtStatus> {
+        self.tree.as_ref().ok_or(NtStatus::NETWORK_NAME_DELETED)
+    }
+
+    /// The user as the share's handler knows it.
+    ///
+    /// # Errors
+    /// `NETWORK_NAME_DELETED` without a tree connect.
+    pub fn caller(&self) -> Result<Arc<Caller>, NtStatus> {
+        Ok(self.tree()?.caller.load_full())
+    }
+
+    /// The open that the request names, or the one of the request before it.
+    ///
+    /// # Errors
+    /// `FILE_CLOSED`; in a compound `INVALID_HANDLE` or the previous request's status.
+    pub fn open(&mut self, named: FileId) -> Result<Arc<Open>, NtStatus> {
+        let file_id = self.file_id(named)?;
+        let open = self
+            .session()?
+            .opens
+            .find(file_id)
+            .ok_or(NtStatus::FILE_CLOSED)?;
+        // [MS-SMB2] 3.3.5.2.11: the open belongs to the tree connect it was made on.
+        if self
+            .tree
+            .as_ref()
+            .is_some_and(|tree| tree.id != open.tree.id)
+        {
+            return Err(NtStatus::FILE_CLOSED);
+        }
+        self.verify_channel_sequence(&open)?;
+        Ok(open)
+    }
+
+    /// The FileId that the request names, or takes over.
+    ///
+    /// # Errors
+    /// `INVALID_HANDLE`, or the previous request's status.
+    pub fn file_id(&mut self, named: FileId) -> Result<FileId, NtStatus> {
+        let is_related = self.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
+        if !is_related {
+            self.related.file_id = Some(named);
+            self.related.has_file = true;
+            return Ok(named);
+        }
+        // [MS-SMB2] 3.3.5.2.7.2
+        if !self.related.has_file {
+            return Err(NtStatus::INVALID_HANDLE);
+        }
+        match self.related.last_status.filter(|status| status.is_error()) {
+            Some(status) => Err(status),
+            None => self.related.file_id.ok_or(NtStatus::INVALID_HANDLE),
+        }
+    }
+
+    // [MS-SMB2] 3.3.5.2.10
+    fn verify_channel_sequence(&self, open: &Open) -> Result<(), NtStatus> {
+        if !self
+            .connection
+            .negotiated()
+            .is_some_and(|negotiated| negotiated.is_smb3())
+        {
+            return Ok(());
+        }
+        let sequence = self.header.channel_sequence();
+        let mut state = open.state.lock();
+        let is_replay = self.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
+        let changes_file = matches!(
+            self.header.command(),
+            Some(Command::Write | Command::SetInfo | Command::Ioctl)
+        );
+        let stale = if sequence == state.channel_sequence {
+            is_replay && state.outstanding_pre_requests != 0
+        } else if sequence.wrapping_sub(state.channel_sequence) <= 0x7fff {
+            let outstanding = state.outstanding_requests;
+            let before = state.outstanding_pre_requests.saturating_add(outstanding);
+            state.outstanding_pre_requests = before;
+            state.outstanding_requests = 0;
+            state.channel_sequence = sequence;
+            is_replay && before != 0
+        } else {
+            true
+        };
+        if stale && changes_file {
+            Err(NtStatus::FILE_NOT_AVAILABLE)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Waits for `event`. Unless it has happened already, the client gets an interim reply first,
+    /// and may then cancel.
+    ///
+    /// # Errors
+    /// `CANCELLED`, or the status with which somebody ended the request; `INSUFFICIENT_RESOURCES` when
+    /// too many requests of the connection wait.
+    // [MS-SMB2] 3.3.4.2
+    pub async fn wait<T>(&mut self, event: impl Future<Output = T>) -> Result<T, NtStatus> {
+        let mut event = pin!(event);
+        let at_once = std::future::poll_fn(|cx| match event.as_mut().poll(cx) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        if let Some(value) = at_once.await {
+            return Ok(value);
+        }
+        self.become_asynchronous()?;
+        let entry = self.entry.clone();
+        let mut ended = pin!(entry.ended());
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(value) = event.as_mut().poll(cx) {
+                return Poll::Ready(Ok(value));
+            }
+            ended.as_mut().poll(cx).map(Err)
+        })
+        .await
+    }
+
+    /// Refuses to wait for what may never happen when other requests of the frame come after.
+    ///
+    /// # Errors
+    /// `INTERNAL_ERROR`, as Windows answers. [MS-SMB2] note 266
+    pub fn refuse_waiting_in_compound(&self) -> Result<(), NtStatus> {
+        if self.is_last {
+            Ok(())
+        } else {
+            Err(NtStatus::INTERNAL_ERROR)
+        }
+    }
+
+    /// Sends what is ready and an interim reply, once per request.
+    fn become_asynchronous(&mut self) -> Result<(), NtStatus> {
+        if self.async_id.is_some() {
+            return Ok(());
+        }
+        let most = usize::try_from(self.server.limits().async_operations).unwrap_or(usize::MAX);
+        // [MS-SMB2] 3.3.4.2
+        if self.connection.requests.waiting() >= most {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
+        // Replies of earlier requests in the compound do not wait for this one.
+        if let Some(frame) = self.finish_frame() {
+            self.connection.mailbox.post(Mail::Frame(frame));
+        }
+        let async_id = self.connection.new_async_id();
+        self.entry.set_async_id(async_id);
+        self.async_id = Some(async_id);
+        let header = self.reply_header(NtStatus::PENDING);
+        self.replies
+            .append(&header, &Answer::error(NtStatus::PENDING).body, None);
+        if let Some(frame) = self.finish_frame() {
+            self.connection.mailbox.post(Mail::Frame(frame));
+        }
+        Ok(())
+    }
+
+    /// The room of a READ reply; hand it back by [`Answer::data`] or [`Context::give_back`].
+    pub(crate) fn lend_room(&mut self, length: usize) -> ReplyRoom {
+        let room = self.replies.lend_room(length);
+        if self.may_send_region() {
+            room.allow_region()
+        } else {
+            room
+        }
+    }
+
+    /// Takes a room back that will not be used.
+    pub(crate) fn give_back(&mut self, room: ReplyRoom) {
+        self.replies.give_back(room);
+    }
+
+    /// Keeps the filled room for the reply.
+    pub(crate) fn keep_room(&mut self, room: ReplyRoom) {
+        self.lent = Some(room);
+    }
+
+    /// Whether the reply is alone in its frame, neither signed nor encrypted.
+    fn may_send_region(&self) -> bool {
+        self.is_last && self.replies.is_empty() && self.signer().is_none() && !self.seals()
+    }
+
+    /// Puts the request's final reply with the others.
+    pub(crate) fn reply(&mut self, answer: Answer) {
+        self.related.last_status = Some(answer.status);
+        let header = self.reply_header(answer.status);
+        let signer = self.signer();
+        match (self.lent.take(), answer.filled) {
+            (Some(room), Some(filled)) => self.replies.append_data(&header, room, filled, signer),
+            (room, _) => {
+                if let Some(room) = room {
+                    self.replies.give_back(room);
+                }
+                self.replies.append(&header, &answer.body, signer);
+            }
+        }
+    }
+
+    /// Puts a reply that has no SMB2 request behind it.
+    pub(crate) fn reply_alone(&mut self, header: &Header, body: &Response) {
+        self.replies.append(header, body, None);
+    }
+
+    /// Completes the replies collected so far as one frame.
+    pub(crate) fn finish_frame(&mut self) -> Option<Frame> {
+        let sealer = self.sealer();
+        let frame = self.replies.finish(sealer.as_deref())?;
+        match self.hash_reply_into.take() {
+            Some(HashTarget::Connection) => self.hash(&mut self.connection.preauth.lock(), &frame),
+            Some(HashTarget::Setup(id)) => {
+                if let Some(setup) = self.connection.setups.lock().get_mut(&id) {
+                    self.hash(&mut setup.preauth, &frame);
+                }
+            }
+            None => {}
+        }
+        Some(frame)
+    }
+
+    fn hash(&self, hash: &mut PreauthHash, frame: &Frame) {
+        hash.update(self.server.crypto, &frame.head);
+    }
+
+    /// Ends the connection once this frame's replies are sent.
+    pub(crate) fn disconnect(&mut self, reason: DisconnectReason) {
+        self.disconnect = self.disconnect.or(Some(reason));
+    }
+
+    /// Why the connection has to end, if it has to.
+    pub(crate) fn disconnect_reason(&self) -> Option<DisconnectReason> {
+        self.disconnect
+    }
+
+    fn reply_header(&mut self, status: NtStatus) -> Header {
+        let mut flags = HeaderFlags::SERVER_TO_REDIR;
+        // [MS-SMB2] 3.3.5.2.7.2
+        if !self.replies.is_empty() && self.header.flags.contains(HeaderFlags::RELATED_OPERATIONS) {
+            flags |= HeaderFlags::RELATED_OPERATIONS;
+        }
+        flags |= self.header.flags & (HeaderFlags::PRIORITY_MASK | HeaderFlags::REPLAY_OPERATION);
+        let tree_id = self
+            .tree
+            .as_ref()
+            .map(|tree| tree.id)
+            .or(self.header.tree_id());
+        let id = match (self.async_id, self.header.id) {
+            (Some(id), _) | (None, HeaderId::Async(id)) => HeaderId::Async(id),
+            (
+                None,
+                HeaderId::Sync {
+                    process_id,
+                    tree_id: named,
+                },
+            ) => HeaderId::Sync {
+                process_id,
+                tree_id: tree_id.unwrap_or(named),
+            },
+        };
+        let session_id = self.session.as_ref().map(|session| session.id);
+        Header {
+            credit_charge: self.header.credit_charge,
+            status,
+            command: self.header.command,
+            credits: std::mem::take(&mut self.granted),
+            flags,
+            next_command: 0,
+            message_id: self.header.message_id,
+            id,
+            session_id: session_id
+                .or(self.related.session_id)
+                .unwrap_or(self.header.session_id),
+            signature: [0; 16],
+        }
+    }
+
+    /// Who signs the reply. [MS-SMB2] 3.3.4.1.1
+    fn signer(&self) -> Signer {
+        let channel = self.channel.as_ref()?;
+        let was_signed = self.header.flags.contains(HeaderFlags::SIGNED);
+        (was_signed || channel.session.signing_required).then(|| channel.clone())
+    }
+
+    /// Signs the reply of the SESSION_SETUP that completed a log-on.
+    pub(crate) fn sign_by(&mut self, channel: Option<Arc<Channel>>) {
+        if channel.is_some() {
+            self.header.flags |= HeaderFlags::SIGNED;
+        }
+        self.channel = channel;
+    }
+
+    fn seals(&self) -> bool {
+        self.sealer().is_some()
+    }
+
+    /// The session whose key encrypts the frame. [MS-SMB2] 3.3.4.1.4
+    fn sealer(&self) -> Option<Arc<Session>> {
+        if let Some(id) = self.sealed_by {
+            let current = self
+                .session
+                .as_ref()
+                .filter(|session| session.id == id)
+                .cloned();
+            return current.or_else(|| Some(self.connection.session(id)?.session));
+        }
+        let command = self.header.command();
+        let session = self.session.as_ref()?;
+        let is_clear = matches!(command, Some(Command::Negotiate | Command::SessionSetup));
+        let share_seals = command != Some(Command::TreeConnect)
+            && self
+                .tree
+                .as_ref()
+                .is_some_and(|tree| tree.share.encrypt_data());
+        ((session.encrypt_data || share_seals) && !is_clear).then(|| session.clone())
+    }
+}
+
+/// Stands where no message has been begun yet.
+const EMPTY_HEADER: Header = Header {
+    credit_charge: 0,
+    status: NtStatus::SUCCESS,
+    command: wire::CommandCode(0),
+    credits: 0,
+    flags: HeaderFlags::NONE,
+    next_command: 0,
+    message_id: wire::MessageId(0),
+    id: HeaderId::Sync {
+        process_id: wire::ProcessId(0),
+        tree_id: TreeId(0),
+    },
+    session_id: SessionId(0),
+    signature: [0; 16],
+};

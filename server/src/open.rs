@@ -1,0 +1,195 @@
+//! Opens: what a client holds after CREATE.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use wire::create::{CreateOptions, ShareAccess};
+use wire::dtyp::{AccessMask, FileTime};
+use wire::fscc::Pattern;
+use wire::fscc::file_info::FileMode;
+use wire::{FileId, NtStatus, SessionId};
+
+use crate::object_store::{Attachment, LockSequences, OpenId};
+use crate::share::{Entry, Handle, Name, StreamName};
+use crate::tree_connect::TreeConnect;
+
+/// An open file, directory, stream or pipe. [MS-SMB2] 3.3.1.10
+pub struct Open {
+    /// FileId.
+    pub file_id: FileId,
+    /// The session it belongs to.
+    pub session_id: SessionId,
+    /// TreeConnect.
+    pub tree: Arc<TreeConnect>,
+    /// LocalOpen: the handler's side.
+    pub handle: Arc<dyn Handle>,
+    /// LocalOpen: the object store's side.
+    pub attachment: Attachment,
+    /// GrantedAccess.
+    pub granted_access: AccessMask,
+    /// The sharing asked for.
+    pub share_access: ShareAccess,
+    /// CreateOptions.
+    pub create_options: CreateOptions,
+    /// Whether it is a directory (and no stream of one).
+    pub is_directory: bool,
+    /// The named stream, if it is one.
+    pub stream: Option<StreamName>,
+    /// PathName, as stored when it was opened.
+    pub name: Name,
+    /// When it was opened.
+    pub creation_time: FileTime,
+    /// What changes over its life.
+    pub state: Mutex<OpenState>,
+}
+
+/// What changes over an open's life.
+#[derive(Debug, Default)]
+pub struct OpenState {
+    /// CurrentByteOffset, only remembered: the wire's reads and writes name their place.
+    pub position: u64,
+    /// The directory listing in progress. [MS-SMB2] 3.3.1.10, EnumerationLocation
+    pub enumeration: Option<Enumeration>,
+    /// ChannelSequence.
+    pub channel_sequence: u16,
+    /// OutstandingRequestCount.
+    pub outstanding_requests: u32,
+    /// OutstandingPreRequestCount.
+    pub outstanding_pre_requests: u32,
+    /// LockSequenceArray.
+    pub lock_sequences: LockSequences,
+    /// Open.Mode of [MS-FSA].
+    pub mode: FileMode,
+}
+
+/// A directory listing in progress.
+#[derive(Debug)]
+pub struct Enumeration {
+    /// EnumerationSearchPattern.
+    pub pattern: Arc<Pattern>,
+    /// Entries that the handler gave and no reply has carried yet, in order.
+    pub ready: std::collections::VecDeque<Entry>,
+    /// The position behind the last entry that the handler gave; none at the start.
+    pub position: Option<u64>,
+    /// Whether any reply has carried an entry.
+    pub begun: bool,
+    /// Whether the handler has no more.
+    pub exhausted: bool,
+}
+
+impl Open {
+    /// The number that the object store knows the open by.
+    #[must_use]
+    pub fn id(&self) -> OpenId {
+        OpenId(self.file_id.volatile)
+    }
+
+    /// Fails unless all of `access` was granted.
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED`.
+    pub fn require(&self, access: AccessMask) -> Result<(), NtStatus> {
+        if self.granted_access.contains(access) {
+            Ok(())
+        } else {
+            Err(NtStatus::ACCESS_DENIED)
+        }
+    }
+
+    /// Fails unless any of `access` was granted.
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED`.
+    pub fn require_any(&self, access: AccessMask) -> Result<(), NtStatus> {
+        if self.granted_access.intersects(access) {
+            Ok(())
+        } else {
+            Err(NtStatus::ACCESS_DENIED)
+        }
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open")
+            .field("file_id", &self.file_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Session.OpenTable.
+#[derive(Debug, Default)]
+pub struct OpenTable(Mutex<HashMap<u64, Arc<Open>>>);
+
+impl OpenTable {
+    /// The open with this id, unless it is closed or being closed.
+    #[must_use]
+    pub fn find(&self, id: FileId) -> Option<Arc<Open>> {
+        self.0
+            .lock()
+            .get(&id.volatile)
+            .filter(|open| open.file_id == id)
+            .cloned()
+    }
+
+    /// Adds an open unless there are `most` already.
+    ///
+    /// # Errors
+    /// Gives the open back.
+    pub fn insert(&self, open: Arc<Open>, most: u32) -> Result<(), Arc<Open>> {
+        let mut opens = self.0.lock();
+        if opens.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Err(open);
+        }
+        opens.insert(open.file_id.volatile, open);
+        Ok(())
+    }
+
+    /// Takes an open out; it is whoever takes it that closes it.
+    #[must_use]
+    pub fn remove(&self, id: FileId) -> Option<Arc<Open>> {
+        let mut opens = self.0.lock();
+        if opens.get(&id.volatile)?.file_id != id {
+            return None;
+        }
+        opens.remove(&id.volatile)
+    }
+
+    /// Takes every open for which `matches` holds, in the order of their ids.
+    #[must_use]
+    pub fn take_matching(&self, matches: impl Fn(&Open) -> bool) -> Vec<Arc<Open>> {
+        let mut opens = self.0.lock();
+        let mut taken: Vec<_> = opens
+            .values()
+            .filter(|open| matches(open))
+            .cloned()
+            .collect();
+        taken.sort_unstable_by_key(|open| open.file_id.volatile);
+        for open in &taken {
+            opens.remove(&open.file_id.volatile);
+        }
+        taken
+    }
+
+    /// All opens, in the order of their ids.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<Open>> {
+        let mut all: Vec<_> = self.0.lock().values().cloned().collect();
+        all.sort_unstable_by_key(|open| open.file_id.volatile);
+        all
+    }
+
+    /// The number of opens.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+}

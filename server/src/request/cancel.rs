@@ -1,0 +1,133 @@
+//! The requests in progress of a connection, and how CANCEL and a lost connection end their waits.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use parking_lot::Mutex;
+use wire::{AsyncId, MessageId, NtStatus};
+
+/// A request being carried out. [MS-SMB2] 3.3.1.13
+#[derive(Debug, Default)]
+pub struct RequestEntry {
+    state: Mutex<EntryState>,
+}
+
+#[derive(Debug, Default)]
+struct EntryState {
+    async_id: Option<AsyncId>,
+    ended: Option<NtStatus>,
+    waiting: Option<Waker>,
+}
+
+impl RequestEntry {
+    /// Ends the request's wait, now or as soon as it starts to wait, with `status`.
+    pub fn end(&self, status: NtStatus) {
+        let waker = {
+            let mut state = self.state.lock();
+            state.ended.get_or_insert(status);
+            state.waiting.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Ready with the status when somebody has ended the request.
+    pub fn ended(&self) -> Ended<'_> {
+        Ended(self)
+    }
+
+    /// Remembers the id that the client may cancel the request by.
+    pub fn set_async_id(&self, id: AsyncId) {
+        self.state.lock().async_id = Some(id);
+    }
+
+    fn async_id(&self) -> Option<AsyncId> {
+        self.state.lock().async_id
+    }
+}
+
+/// The future of [`RequestEntry::ended`].
+pub struct Ended<'a>(&'a RequestEntry);
+
+impl Future for Ended<'_> {
+    type Output = NtStatus;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<NtStatus> {
+        let mut state = self.0.state.lock();
+        if let Some(status) = state.ended {
+            return Poll::Ready(status);
+        }
+        state.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// Connection.RequestList. [MS-SMB2] 3.3.1.7
+#[derive(Debug, Default)]
+pub struct RequestList {
+    entries: Mutex<HashMap<MessageId, Arc<RequestEntry>>>,
+}
+
+impl RequestList {
+    /// Registers a request.
+    pub fn insert(&self, id: MessageId) -> Arc<RequestEntry> {
+        let entry = Arc::<RequestEntry>::default();
+        self.entries.lock().insert(id, entry.clone());
+        entry
+    }
+
+    /// Forgets a request that has its final reply.
+    pub fn remove(&self, id: MessageId) {
+        self.entries.lock().remove(&id);
+    }
+
+    /// The number of requests in progress.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.lock().len()
+    }
+
+    /// The number of requests that wait asynchronously.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.entries
+            .lock()
+            .values()
+            .filter(|entry| entry.async_id().is_some())
+            .count()
+    }
+
+    /// Whether nothing is in progress.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.lock().is_empty()
+    }
+
+    /// The request with this message id.
+    #[must_use]
+    pub fn by_message_id(&self, id: MessageId) -> Option<Arc<RequestEntry>> {
+        self.entries.lock().get(&id).cloned()
+    }
+
+    /// The request with this async id.
+    #[must_use]
+    pub fn by_async_id(&self, id: AsyncId) -> Option<Arc<RequestEntry>> {
+        self.entries
+            .lock()
+            .values()
+            .find(|entry| entry.async_id() == Some(id))
+            .cloned()
+    }
+
+    /// Ends every wait: the connection is gone.
+    pub fn end_all(&self, status: NtStatus) {
+        let entries: Vec<_> = self.entries.lock().values().cloned().collect();
+        for entry in entries {
+            entry.end(status);
+        }
+    }
+}

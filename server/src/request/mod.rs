@@ -1,0 +1,154 @@
+//! The request layer: everything between a message's bytes and the command that carries it out.
+//!
+//! It checks sizes, credits, signature, session and tree, in the order of [MS-SMB2] 3.3.5.2, and
+//! turns what a command returns into a reply. It knows no command's meaning.
+
+pub mod cancel;
+mod credits;
+mod lookup;
+mod sequence;
+mod signing;
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use wire::{Command, DecodeError, Header, HeaderFlags, HeaderId, NtStatus, Request};
+
+use crate::commands::{self, Answer};
+use crate::connection::ConnectionState;
+use crate::context::Context;
+use crate::job::Done;
+use cancel::RequestEntry;
+
+pub(crate) use credits::{check_size, credits_to_grant};
+pub use sequence::SequenceWindow;
+
+/// One message of a frame, admitted by the connection.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) header: Header,
+    pub(crate) command: Command,
+    /// Header and body; the only owner of its bytes, so that they can be verified in place.
+    pub(crate) message: BytesMut,
+    /// Credits granted on the first reply.
+    pub(crate) granted: u16,
+    /// Its place in the connection's RequestList.
+    pub(crate) entry: Arc<RequestEntry>,
+}
+
+/// Carries out the messages of one frame in their order.
+// [MS-SMB2] 3.3.5.2.7
+pub(crate) async fn carry_out(mut context: Context, messages: Vec<Incoming>) -> Done {
+    let count = messages.len();
+    let mut chain_is_broken = false;
+    for (place, incoming) in messages.into_iter().enumerate() {
+        let is_last = place.saturating_add(1) == count;
+        context.begin(&incoming, is_last);
+        let message_id = incoming.header.message_id;
+        let is_related = incoming
+            .header
+            .flags
+            .contains(HeaderFlags::RELATED_OPERATIONS);
+        // [MS-SMB2] 3.3.5.2.7.2: a chain cannot begin with a related request.
+        chain_is_broken = is_related && (place == 0 || chain_is_broken);
+        let started = tracing::enabled!(target: "smb::request", tracing::Level::DEBUG)
+            .then(|| context.server.environment().now());
+        let command = incoming.command;
+        let result = if chain_is_broken {
+            Err(NtStatus::INVALID_PARAMETER)
+        } else {
+            serve(&mut context, incoming, is_related).await
+        };
+        let answer = result.unwrap_or_else(Answer::error);
+        context
+            .server
+            .statistics
+            .count_request(command, answer.status.is_error());
+        if let Some(started) = started {
+            log(&context, command, answer.status, started);
+        }
+        context.reply(answer);
+        context.connection.requests.remove(message_id);
+        if context.disconnect_reason().is_some() {
+            break;
+        }
+    }
+    match context.disconnect_reason() {
+        Some(reason) => Done {
+            frames: Vec::new(),
+            disconnect: Some(reason),
+        },
+        None => Done {
+            frames: context.finish_frame().into_iter().collect(),
+            disconnect: None,
+        },
+    }
+}
+
+/// Checks one message and carries it out.
+async fn serve(
+    context: &mut Context,
+    mut incoming: Incoming,
+    is_related: bool,
+) -> Result<Answer, NtStatus> {
+    if !is_related {
+        context.related = crate::context::Related::default();
+    }
+    let rule = commands::rule(incoming.command);
+    lookup::session(context, rule, is_related)?;
+    signing::verify(context, incoming.command, &mut incoming.message)?;
+    lookup::session_state(context, rule, incoming.command)?;
+    lookup::tree(context, rule, is_related)?;
+    let message = incoming.message.freeze();
+    let request = Request::decode(incoming.command, &message).map_err(malformed)?;
+    credits::check_charge(context, &request)?;
+    if rule.changes_file_id {
+        context.related.has_file = true;
+    }
+    commands::dispatch(context, request, message).await
+}
+
+/// The one place where bytes that are not what they should be become a status.
+// [MS-SMB2] 3.3.5.2.6
+fn malformed(error: DecodeError) -> NtStatus {
+    tracing::debug!(target: "smb::request", %error, "malformed request");
+    NtStatus::INVALID_PARAMETER
+}
+
+/// Ends the wait of the request that a CANCEL names; there is no reply.
+// [MS-SMB2] 3.3.5.16
+pub(crate) fn cancel_request(
+    connection: &ConnectionState,
+    header: &Header,
+    mut message: BytesMut,
+    is_sealed: bool,
+) {
+    if !is_sealed && !signing::is_authentic(connection, header, &mut message) {
+        return;
+    }
+    let entry = match header.id {
+        HeaderId::Async(id) => connection.requests.by_async_id(id),
+        HeaderId::Sync { .. } => connection.requests.by_message_id(header.message_id),
+    };
+    if let Some(entry) = entry {
+        entry.end(NtStatus::CANCELLED);
+    }
+}
+
+fn log(context: &Context, command: Command, status: NtStatus, started: std::time::Instant) {
+    let took = context
+        .server
+        .environment()
+        .now()
+        .saturating_duration_since(started);
+    let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(
+        target: "smb::request",
+        connection = context.connection.id,
+        session = %format_args!("{:#x}", context.header.session_id.0),
+        message = context.header.message_id.0,
+        command = command.name(),
+        %status,
+        microseconds,
+    );
+}

@@ -1,0 +1,242 @@
+//! Sessions and their channels.
+//!
+//! A [`Session`] exists only once its authentication has succeeded: its keys are facts, not
+//! options. What a log-on in progress holds is a [`Setup`], in the connection.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use auth::{Identity, LogonKind, SessionKey};
+use parking_lot::Mutex;
+use wire::dtyp::{FileTime, Guid};
+use wire::{Dialect, SessionId, TreeId};
+
+use crate::connection::ConnectionState;
+use crate::crypto::{OpeningKey, PreauthHash, SealingKey, Secret, SigningKey};
+use crate::open::OpenTable;
+use crate::tree_connect::TreeConnect;
+
+/// An authenticated session. [MS-SMB2] 3.3.1.8
+pub struct Session {
+    /// SessionId.
+    pub id: SessionId,
+    /// The dialect of the connection that it was set up on.
+    pub dialect: Dialect,
+    /// The GUID of the client that set it up.
+    pub client_guid: Guid,
+    /// CreationTime.
+    pub creation_time: FileTime,
+    /// Who the user is; replaced by re-authentication.
+    pub identity: ArcSwap<Identity>,
+    /// SigningRequired.
+    pub signing_required: bool,
+    /// EncryptData: requests must come encrypted.
+    pub encrypt_data: bool,
+    /// The keys; none for guests and anonymous users.
+    pub keys: Option<SessionKeyring>,
+    /// TreeConnectTable.
+    pub tree_connects: Mutex<TreeTable>,
+    /// OpenTable.
+    pub opens: OpenTable,
+    expired: AtomicBool,
+    /// ChannelList: the connections that the session is used on.
+    channels: Mutex<Vec<Weak<ConnectionState>>>,
+}
+
+/// The keys of a session, set up for use.
+pub struct SessionKeyring {
+    /// SigningKey: signs SESSION_SETUP replies and verifies bindings.
+    pub signing_key: Secret<16>,
+    /// ApplicationKey.
+    pub application_key: Secret<16>,
+    /// The key that authentication yielded.
+    pub session_key: SessionKey,
+    /// EncryptionKey and DecryptionKey; none below 3.0 or without a cipher.
+    pub sealing: Option<(SealingKey, OpeningKey)>,
+}
+
+/// The tree connects of a session, and the next id.
+#[derive(Debug, Default)]
+pub struct TreeTable {
+    /// The tree connects by id.
+    pub trees: BTreeMap<TreeId, Arc<TreeConnect>>,
+    last_id: u32,
+}
+
+impl TreeTable {
+    /// An id that is not in use. [MS-SMB2] 3.3.5.7: -1 is reserved; 0 is kept for "none".
+    pub fn next_id(&mut self) -> TreeId {
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            let id = TreeId(self.last_id);
+            if self.last_id != 0 && self.last_id != u32::MAX && !self.trees.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+impl Session {
+    /// A session without trees or opens.
+    #[must_use]
+    pub fn new(facts: SessionFacts) -> Self {
+        Self {
+            id: facts.id,
+            dialect: facts.dialect,
+            client_guid: facts.client_guid,
+            creation_time: facts.creation_time,
+            identity: ArcSwap::from_pointee(facts.identity),
+            signing_required: facts.signing_required,
+            encrypt_data: facts.encrypt_data,
+            keys: facts.keys,
+            tree_connects: Mutex::default(),
+            opens: OpenTable::default(),
+            expired: AtomicBool::new(false),
+            channels: Mutex::default(),
+        }
+    }
+
+    /// Whether re-authentication is due. [MS-SMB2] 3.3.5.2.9
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        self.expired.load(Ordering::Relaxed)
+    }
+
+    /// Sets or clears the expiry.
+    pub fn set_expired(&self, expired: bool) {
+        self.expired.store(expired, Ordering::Relaxed);
+    }
+
+    /// Whether the user is a guest or anonymous.
+    #[must_use]
+    pub fn is_guest_or_anonymous(&self) -> bool {
+        self.identity.load().kind != LogonKind::User
+    }
+
+    /// The key that encrypts for the client.
+    #[must_use]
+    pub fn sealing_key(&self) -> Option<&SealingKey> {
+        self.keys
+            .as_ref()?
+            .sealing
+            .as_ref()
+            .map(|(sealing, _)| sealing)
+    }
+
+    /// The key that decrypts what the client sent.
+    #[must_use]
+    pub fn opening_key(&self) -> Option<&OpeningKey> {
+        self.keys
+            .as_ref()?
+            .sealing
+            .as_ref()
+            .map(|(_, opening)| opening)
+    }
+
+    /// Adds a connection to the ones that the session is used on.
+    pub(crate) fn add_channel(&self, connection: &Arc<ConnectionState>) {
+        self.channels.lock().push(Arc::downgrade(connection));
+    }
+
+    /// Removes a connection; true when it was the last one.
+    pub(crate) fn remove_channel(&self, connection: &ConnectionState) -> bool {
+        let mut channels = self.channels.lock();
+        channels.retain(|channel| {
+            channel
+                .upgrade()
+                .is_some_and(|other| other.id != connection.id)
+        });
+        channels.is_empty()
+    }
+
+    /// The connections that the session is used on, the oldest first.
+    #[must_use]
+    pub fn channels(&self) -> Vec<Arc<ConnectionState>> {
+        self.channels
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// The tree connect with this id.
+    #[must_use]
+    pub fn tree_connect(&self, id: TreeId) -> Option<Arc<TreeConnect>> {
+        self.tree_connects.lock().trees.get(&id).cloned()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is known when a session begins.
+pub struct SessionFacts {
+    /// See [`Session::id`].
+    pub id: SessionId,
+    /// See [`Session::dialect`].
+    pub dialect: Dialect,
+    /// See [`Session::client_guid`].
+    pub client_guid: Guid,
+    /// See [`Session::creation_time`].
+    pub creation_time: FileTime,
+    /// See [`Session::identity`].
+    pub identity: Identity,
+    /// See [`Session::signing_required`].
+    pub signing_required: bool,
+    /// See [`Session::encrypt_data`].
+    pub encrypt_data: bool,
+    /// See [`Session::keys`].
+    pub keys: Option<SessionKeyring>,
+}
+
+/// A session on one connection. [MS-SMB2] 3.3.1.14
+pub struct Channel {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Channel.SigningKey, set up for the connection's algorithm.
+    pub signing_key: SigningKey,
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel")
+            .field("session", &self.session.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session as one connection sees it: guests have no key, so they have no [`Channel`] to sign by.
+#[derive(Debug, Clone)]
+pub struct Attached {
+    /// The session.
+    pub session: Arc<Session>,
+    /// What signs on this connection.
+    pub channel: Option<Arc<Channel>>,
+}
+
+/// A log-on in progress on one connection.
+pub struct Setup {
+    /// The mechanism's side of it.
+    pub context: Box<dyn auth::Context>,
+    /// Session.PreauthIntegrityHashValue so far; the connection's before 3.1.1 too, unused.
+    pub preauth: PreauthHash,
+    /// What the log-on is for.
+    pub purpose: Purpose,
+}
+
+/// What a log-on in progress will lead to.
+#[derive(Debug, Clone)]
+pub enum Purpose {
+    /// A session of its own.
+    New,
+    /// Renewed rights for an existing session.
+    Reauthentication(Arc<Session>),
+}
