@@ -38,9 +38,12 @@ pub mod share;
 pub mod statistics;
 pub mod tree_connect;
 
-pub use connection::{Connection, LinkFacts};
+pub use connection::{Connection, ConnectionState, LinkFacts};
 pub use disconnect::DisconnectReason;
 pub use environment::{Environment, IdentityMap, Surroundings, Task};
 pub use job::{Done, Job};
+pub use mailbox::{Mail, Mailbox};
+pub use open::Open;
 pub use packet::Frame;
 pub use server::{Server, Settings, ShareList};
+pub use session::Session;

@@ -37,6 +37,9 @@ mod rename;
 mod share_mode;
 mod wait;
 
+#[cfg(test)]
+mod scripts;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -369,13 +372,6 @@ impl ObjectStore {
     /// `by` is the open that made the change, if it was a client: its own parent lease stays.
     pub fn report(&self, changes: &[Change<'_>], by: Option<&Attachment>) -> Effects {
         notify::report(&self.shared, changes, by)
-    }
-
-    /// Whether anybody would hear of a [`ObjectStore::report`]: a caller need not find out the name of
-    /// what has changed otherwise.
-    #[must_use]
-    pub fn has_listeners(&self) -> bool {
-        self.shared.names.is_observed()
     }
 
     /// Takes a client's acknowledgement of an oplock break and returns the level it has now.
