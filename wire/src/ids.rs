@@ -75,6 +75,7 @@ impl FileId {
         volatile: u64::MAX,
     };
 
+    #[inline]
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             persistent: reader.u64()?,
@@ -82,6 +83,7 @@ impl FileId {
         })
     }
 
+    #[inline]
     pub(crate) fn write(self, out: &mut Writer<'_>) {
         out.u64(self.persistent);
         out.u64(self.volatile);

@@ -210,6 +210,7 @@ wire_values! {
 impl Channel {
     /// Cuts out the description of the channel, which is to be ignored where there is none.
     // [MS-SMB2] 2.2.19
+    #[inline]
     pub(crate) fn info(
         self,
         what: &'static str,

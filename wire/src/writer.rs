@@ -15,6 +15,7 @@ pub struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Begins a message at the end of `out`: there may be other messages, or room for a transform
     /// header, in front of it.
+    #[inline]
     #[must_use]
     pub fn new(out: &'a mut BytesMut) -> Self {
         let start = out.len();
@@ -22,6 +23,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Goes on with the message whose header lies at `start` in `out`.
+    #[inline]
     #[must_use]
     pub fn resume(out: &'a mut BytesMut, start: usize) -> Self {
         let start = start.min(out.len());
@@ -29,52 +31,62 @@ impl<'a> Writer<'a> {
     }
 
     /// How many bytes the message has so far, counted from the start of its header.
+    #[inline]
     #[must_use]
     pub fn position(&self) -> usize {
         self.out.len().saturating_sub(self.start)
     }
 
     /// Appends one byte.
+    #[inline]
     pub fn u8(&mut self, value: u8) {
-        self.out.put_u8(value);
+        self.bytes(&[value]);
     }
 
     /// Appends two bytes.
+    #[inline]
     pub fn u16(&mut self, value: u16) {
-        self.out.put_u16_le(value);
+        self.bytes(&value.to_le_bytes());
     }
 
     /// Appends four bytes.
+    #[inline]
     pub fn u32(&mut self, value: u32) {
-        self.out.put_u32_le(value);
+        self.bytes(&value.to_le_bytes());
     }
 
     /// Appends eight bytes.
+    #[inline]
     pub fn u64(&mut self, value: u64) {
-        self.out.put_u64_le(value);
+        self.bytes(&value.to_le_bytes());
     }
 
     /// Appends an offset or a length as two bytes, 0xffff if it is larger.
+    #[inline]
     pub fn size16(&mut self, value: usize) {
         self.u16(saturate_u16(value));
     }
 
     /// Appends an offset or a length as four bytes, 0xffff_ffff if it is larger.
+    #[inline]
     pub fn size32(&mut self, value: usize) {
         self.u32(saturate_u32(value));
     }
 
     /// Appends bytes as they are.
+    #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
     /// Appends `count` zero bytes.
+    #[inline]
     pub fn zeros(&mut self, count: usize) {
         self.out.put_bytes(0, count);
     }
 
     /// Appends zeros up to the next multiple of `alignment`, counted from the start of the header.
+    #[inline]
     pub fn pad_to(&mut self, alignment: usize) {
         let position = self.position();
         let aligned = position
@@ -84,11 +96,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes back what was appended behind `position`.
+    #[inline]
     pub fn truncate(&mut self, position: usize) {
         self.out.truncate(self.start.saturating_add(position));
     }
 
     /// Makes room for two bytes to be patched later; returns their position.
+    #[inline]
     pub fn reserve_u16(&mut self) -> usize {
         let at = self.position();
         self.u16(0);
@@ -96,6 +110,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes room for four bytes to be patched later; returns their position.
+    #[inline]
     pub fn reserve_u32(&mut self) -> usize {
         let at = self.position();
         self.u32(0);
@@ -103,25 +118,30 @@ impl<'a> Writer<'a> {
     }
 
     /// Overwrites two bytes at `at`, counted from the start of the header.
+    #[inline]
     pub fn patch_u16(&mut self, at: usize, value: u16) {
         self.patch(at, value.to_le_bytes());
     }
 
     /// Overwrites four bytes at `at`, counted from the start of the header.
+    #[inline]
     pub fn patch_u32(&mut self, at: usize, value: u32) {
         self.patch(at, value.to_le_bytes());
     }
 
     /// Overwrites a two-byte offset or length at `at`, 0xffff if it is larger.
+    #[inline]
     pub fn patch_size16(&mut self, at: usize, value: usize) {
         self.patch_u16(at, saturate_u16(value));
     }
 
     /// Overwrites a four-byte offset or length at `at`, 0xffff_ffff if it is larger.
+    #[inline]
     pub fn patch_size32(&mut self, at: usize, value: usize) {
         self.patch_u32(at, saturate_u32(value));
     }
 
+    #[inline]
     fn patch<const N: usize>(&mut self, at: usize, value: [u8; N]) {
         let message = self.out.get_mut(self.start..).unwrap_or_default();
         let room = message

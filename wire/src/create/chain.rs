@@ -1,8 +1,6 @@
 //! The chain in which CREATE carries its contexts, [MS-SMB2] section 2.2.13.2.
 
-use bytes::Bytes;
-
-use crate::reader::slice;
+use crate::reader::part;
 use crate::{DecodeError, Reader, Writer};
 
 /// Where the offset and the length of a chain are patched.
@@ -15,11 +13,12 @@ pub(super) fn reserve(out: &mut Writer<'_>) -> ChainAt {
     ChainAt(at)
 }
 
-/// Calls `each` with name and data of every context; `base` is where the chain lies in the message.
+/// Calls `each` with name and data of every context, both parts of `chain`; `base` is where the chain
+/// lies in the message.
 pub(super) fn decode(
-    chain: &Bytes,
+    chain: &[u8],
     base: usize,
-    mut each: impl FnMut(&Bytes, Bytes) -> Result<(), DecodeError>,
+    mut each: impl FnMut(&[u8], &[u8]) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     if chain.is_empty() {
         return Ok(());
@@ -31,37 +30,41 @@ pub(super) fn decode(
             at: base,
         });
     }
-    let mut rest = chain.clone();
     let mut at = base;
-    loop {
-        let (entry, next) = split(&rest).map_err(|error| moved(error, at))?;
-        let (name, data) = name_and_data(&entry).map_err(|error| moved(error, at))?;
-        each(&name, data).map_err(|error| moved(error, at))?;
-        match next {
-            Some(next) => {
-                at = at.saturating_add(entry.len());
-                rest = next;
-            }
-            None => return Ok(()),
-        }
+    let mut next = Some(chain);
+    while let Some(rest) = next {
+        let moved = |error: DecodeError| DecodeError {
+            at: error.at.saturating_add(at),
+            ..error
+        };
+        let (entry, behind) = split(rest).map_err(moved)?;
+        let (name, data) = name_and_data(entry).map_err(moved)?;
+        each(name, data).map_err(moved)?;
+        at = at.saturating_add(entry.len());
+        next = behind;
     }
+    Ok(())
 }
 
 /// Cuts the first context from those behind it.
-fn split(rest: &Bytes) -> Result<(Bytes, Option<Bytes>), DecodeError> {
+fn split(rest: &[u8]) -> Result<(&[u8], Option<&[u8]>), DecodeError> {
     let mut reader = Reader::new(WHAT, rest);
     let next = reader.size32()?;
+    if next == 0 {
+        return Ok((rest, None));
+    }
     // [MS-SMB2] 2.2.13.2
-    match next {
-        0 => Ok((rest.clone(), None)),
-        _ if next < HEAD_SIZE || next >= rest.len() || !next.is_multiple_of(ALIGNMENT) => {
-            Err(reader.error())
+    match rest.split_at_checked(next) {
+        Some((entry, behind))
+            if next >= HEAD_SIZE && next.is_multiple_of(ALIGNMENT) && !behind.is_empty() =>
+        {
+            Ok((entry, Some(behind)))
         }
-        _ => Ok((rest.slice(..next), Some(rest.slice(next..)))),
+        _ => Err(reader.error()),
     }
 }
 
-fn name_and_data(entry: &Bytes) -> Result<(Bytes, Bytes), DecodeError> {
+fn name_and_data(entry: &[u8]) -> Result<(&[u8], &[u8]), DecodeError> {
     let mut head = Reader::new(WHAT, entry);
     head.skip(4)?;
     let (name_offset, name_length) = (head.size16()?, head.size16()?);
@@ -76,14 +79,14 @@ fn name_and_data(entry: &Bytes) -> Result<(Bytes, Bytes), DecodeError> {
     if !name_offset.is_multiple_of(ALIGNMENT) || !data_is_aligned {
         return Err(head.error());
     }
-    let name = slice(
+    let name = part(
         "create context name",
         entry,
         HEAD_SIZE,
         name_offset,
         name_length,
     )?;
-    let data = slice(
+    let data = part(
         "create context data",
         entry,
         HEAD_SIZE,
@@ -139,13 +142,6 @@ fn encode_one(out: &mut Writer<'_>, name: &[u8], data: impl Fn(&mut Writer<'_>))
     }
     out.patch_size16(offset_at, data_start.saturating_sub(start));
     out.patch_size32(length_at, length);
-}
-
-fn moved(error: DecodeError, by: usize) -> DecodeError {
-    DecodeError {
-        at: error.at.saturating_add(by),
-        ..error
-    }
 }
 
 const WHAT: &str = "create context";

@@ -132,7 +132,7 @@ impl CreateContexts {
     pub(super) fn decode(chain: &Bytes, base: usize) -> Result<Self, DecodeError> {
         let mut contexts = Vec::new();
         chain::decode(chain, base, |name, data| {
-            contexts.push(CreateContext::decode(name, data)?);
+            contexts.push(CreateContext::decode(chain, name, data)?);
             Ok(())
         })?;
         Ok(Self(contexts))
@@ -195,35 +195,36 @@ impl CreateContext {
         }
     }
 
+    /// Reads a context from its name and its data, which are parts of `chain`.
     // [MS-SMB2] 3.3.5.9
-    fn decode(name: &Bytes, data: Bytes) -> Result<Self, DecodeError> {
-        Ok(match &name[..] {
-            b"ExtA" => Self::EaBuffer(data),
-            b"SecD" => Self::SdBuffer(data),
+    fn decode(chain: &Bytes, name: &[u8], data: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match name {
+            b"ExtA" => Self::EaBuffer(chain.slice_ref(data)),
+            b"SecD" => Self::SdBuffer(chain.slice_ref(data)),
             b"DHnQ" => {
-                exactly::<16>("DHnQ context", &data)?;
+                exactly::<16>("DHnQ context", data)?;
                 Self::DurableHandleRequest
             }
             b"DHnC" => {
-                let mut reader = exactly::<16>("DHnC context", &data)?;
+                let mut reader = exactly::<16>("DHnC context", data)?;
                 Self::DurableHandleReconnect {
                     file_id: FileId::read(&mut reader)?,
                 }
             }
-            b"AlSi" => Self::AllocationSize(exactly::<8>("AlSi context", &data)?.u64()?),
+            b"AlSi" => Self::AllocationSize(exactly::<8>("AlSi context", data)?.u64()?),
             // [MS-SMB2] 2.2.13.2.5
             b"MxAc" if data.is_empty() => Self::QueryMaximalAccess { timestamp: None },
             b"MxAc" => {
-                let timestamp = FileTime(exactly::<8>("MxAc context", &data)?.u64()?);
+                let timestamp = FileTime(exactly::<8>("MxAc context", data)?.u64()?);
                 Self::QueryMaximalAccess {
                     timestamp: Some(timestamp),
                 }
             }
-            b"TWrp" => Self::TimewarpToken(FileTime(exactly::<8>("TWrp context", &data)?.u64()?)),
+            b"TWrp" => Self::TimewarpToken(FileTime(exactly::<8>("TWrp context", data)?.u64()?)),
             b"QFid" => Self::QueryOnDiskId,
-            b"RqLs" => Self::RequestLease(LeaseContext::decode(&data)?),
+            b"RqLs" => Self::RequestLease(LeaseContext::decode(data)?),
             b"DH2Q" => {
-                let mut reader = exactly::<32>("DH2Q context", &data)?;
+                let mut reader = exactly::<32>("DH2Q context", data)?;
                 let timeout_ms = reader.u32()?;
                 let flags = DurableHandleFlags::from_bits(reader.u32()?);
                 reader.skip(8)?;
@@ -235,29 +236,29 @@ impl CreateContext {
                 }
             }
             b"DH2C" => {
-                let mut reader = exactly::<36>("DH2C context", &data)?;
+                let mut reader = exactly::<36>("DH2C context", data)?;
                 Self::DurableHandleReconnectV2 {
                     file_id: FileId::read(&mut reader)?,
                     create_guid: Guid(reader.array()?),
                     flags: DurableHandleFlags::from_bits(reader.u32()?),
                 }
             }
-            b"AAPL" => Self::Aapl(data),
-            _ => return Self::decode_long_name(name, data),
+            b"AAPL" => Self::Aapl(chain.slice_ref(data)),
+            _ => return Self::decode_long_name(chain, name, data),
         })
     }
 
     /// Reads a context whose name is a GUID.
-    fn decode_long_name(name: &Bytes, data: Bytes) -> Result<Self, DecodeError> {
-        Ok(match &name[..] {
+    fn decode_long_name(chain: &Bytes, name: &[u8], data: &[u8]) -> Result<Self, DecodeError> {
+        Ok(match name {
             name if name == APP_INSTANCE_ID => {
-                let mut reader = exactly::<20>("AppInstanceId context", &data)?;
+                let mut reader = exactly::<20>("AppInstanceId context", data)?;
                 reader.structure_size(20)?;
                 reader.skip(2)?;
                 Self::AppInstanceId(Guid(reader.array()?))
             }
             name if name == APP_INSTANCE_VERSION => {
-                let mut reader = exactly::<24>("AppInstanceVersion context", &data)?;
+                let mut reader = exactly::<24>("AppInstanceVersion context", data)?;
                 reader.structure_size(24)?;
                 reader.skip(6)?;
                 Self::AppInstanceVersion {
@@ -265,14 +266,14 @@ impl CreateContext {
                     low: reader.u64()?,
                 }
             }
-            name if name == SVHDX_OPEN_DEVICE => Self::SvhdxOpenDevice(data),
+            name if name == SVHDX_OPEN_DEVICE => Self::SvhdxOpenDevice(chain.slice_ref(data)),
             // [MS-SMB2] 2.2.13.2
             name if name == POSIX && data.len() == 4 => Self::Posix {
-                mode: Reader::new("POSIX context", &data).u32()?,
+                mode: Reader::new("POSIX context", data).u32()?,
             },
             _ => Self::Unknown {
-                name: name.clone(),
-                data,
+                name: chain.slice_ref(name),
+                data: chain.slice_ref(data),
             },
         })
     }

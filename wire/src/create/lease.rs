@@ -1,8 +1,6 @@
 //! The lease in a CREATE, one form for asking and answering: [MS-SMB2] sections 2.2.13.2.8,
 //! 2.2.13.2.10, 2.2.14.2.10 and 2.2.14.2.11.
 
-use bytes::Bytes;
-
 use crate::flags::wire_flags;
 use crate::{DecodeError, LeaseKey, Reader, Writer};
 
@@ -31,7 +29,7 @@ pub struct LeaseContextV2 {
 }
 
 impl LeaseContext {
-    pub(super) fn decode(data: &Bytes) -> Result<Self, DecodeError> {
+    pub(super) fn decode(data: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new("lease context", data);
         // [MS-SMB2] 3.3.5.9
         if data.len() != V1_SIZE && data.len() != V2_SIZE {

@@ -69,9 +69,9 @@ impl CreateResponseContext {
         }
     }
 
-    fn decode(name: &Bytes, data: Bytes) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new("CREATE response context", &data);
-        Ok(match &name[..] {
+    fn decode(chain: &Bytes, name: &[u8], data: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new("CREATE response context", data);
+        Ok(match name {
             b"DHnQ" => Self::DurableHandle,
             b"MxAc" => Self::MaximalAccess {
                 query_status: NtStatus(reader.u32()?),
@@ -81,17 +81,17 @@ impl CreateResponseContext {
                 disk_file_id: reader.u64()?,
                 volume_id: reader.u64()?,
             },
-            b"RqLs" => Self::Lease(LeaseContext::decode(&data)?),
+            b"RqLs" => Self::Lease(LeaseContext::decode(data)?),
             b"DH2Q" => Self::DurableHandleV2 {
                 timeout_ms: reader.u32()?,
                 flags: DurableHandleFlags::from_bits(reader.u32()?),
             },
-            b"AAPL" => Self::Aapl(data),
-            name if name == SVHDX_OPEN_DEVICE => Self::SvhdxOpenDevice(data),
-            name if name == POSIX => Self::Posix(data),
+            b"AAPL" => Self::Aapl(chain.slice_ref(data)),
+            name if name == SVHDX_OPEN_DEVICE => Self::SvhdxOpenDevice(chain.slice_ref(data)),
+            name if name == POSIX => Self::Posix(chain.slice_ref(data)),
             _ => Self::Unknown {
-                name: name.clone(),
-                data,
+                name: chain.slice_ref(name),
+                data: chain.slice_ref(data),
             },
         })
     }
@@ -134,7 +134,7 @@ pub(super) fn decode_all(
 ) -> Result<Vec<CreateResponseContext>, DecodeError> {
     let mut contexts = Vec::new();
     chain::decode(chain, base, |name, data| {
-        contexts.push(CreateResponseContext::decode(name, data)?);
+        contexts.push(CreateResponseContext::decode(chain, name, data)?);
         Ok(())
     })?;
     Ok(contexts)
