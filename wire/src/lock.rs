@@ -38,8 +38,7 @@ impl LockSequence {
     /// Both in one field; what does not fit is cut off.
     #[must_use]
     pub const fn new(number: u8, index: u32) -> Self {
-        let [number, ..] = [number & 0xf, 0, 0, 0];
-        Self(u32::from_le_bytes([number, 0, 0, 0]) | index << 4)
+        Self(u32::from_le_bytes([number & 0xf, 0, 0, 0]) | index << 4)
     }
 
     /// Changes with each request of the same index.
