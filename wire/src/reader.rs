@@ -252,10 +252,10 @@ pub fn slice(
     }
 }
 
-/// As [`slice`], but borrowed: for parts that are turned into something else at once.
+/// As [`slice()`], but borrowed: for parts that are turned into something else at once.
 ///
 /// # Errors
-/// As [`slice`].
+/// As [`slice()`].
 #[inline]
 pub fn part<'a>(
     what: &'static str,
@@ -278,7 +278,7 @@ pub fn part<'a>(
 /// As [`part`], read as a string.
 ///
 /// # Errors
-/// As [`slice`], or the length is odd.
+/// As [`slice()`], or the length is odd.
 #[inline]
 pub fn string(
     what: &'static str,
