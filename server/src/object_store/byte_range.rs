@@ -11,7 +11,7 @@ use wire::NtStatus;
 use super::attachment::{Attachment, AttachmentId};
 use super::effect::{Decision, Effects, Outcome};
 use super::object::Stream;
-use super::oplock::{self, Operation};
+use super::oplock::{self, Contender, Operation};
 use super::wait::{self, Completer};
 use super::{Limits, StreamKind};
 
@@ -268,6 +268,24 @@ impl LockTable {
     }
 }
 
+#[cfg(test)]
+impl LockTable {
+    /// One line for each lock and each wait.
+    pub(super) fn show(&self) -> Vec<String> {
+        let of =
+            |range: Range, kind: LockKind| format!("{kind:?} {} {}", range.offset, range.length);
+        let granted = self
+            .granted
+            .values()
+            .map(|lock| format!("    {}", of(lock.range, lock.kind)));
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|wait| format!("    waiting {}", of(wait.element.range, wait.element.kind)));
+        granted.chain(waiting).collect()
+    }
+}
+
 /// Agrees to a read or write: breaks what it makes stale, and looks for locks of others.
 pub(super) fn check_io(
     attachment: &Attachment,
@@ -305,8 +323,16 @@ pub(super) fn lock(
     if blocking == Blocking::Wait && elements.len() > 1 {
         return Outcome::deny(NtStatus::INVALID_PARAMETER);
     }
-    let limits = attachment.object.limits();
-    let mut state = attachment.object.lock();
+    let (object, limits) = (&attachment.object, attachment.object.limits());
+    let mut effects = Effects::default();
+    let mut state = object.lock();
+    // Nobody who may lock meets write caching of others, so there is nothing to wait for.
+    let (id, loss, contender) = (
+        attachment.stream,
+        Operation::Lock.into(),
+        Contender::of(attachment),
+    );
+    oplock::check(object, &mut state, id, loss, &contender, &mut effects);
     let Some(stream) = state.stream_mut(attachment.stream) else {
         return Outcome::deny(NtStatus::FILE_CLOSED);
     };
@@ -318,7 +344,8 @@ pub(super) fn lock(
         }
         (Err(status), _) => Decision::Deny(status),
     };
-    Outcome::new(decision, Effects::default())
+    drop(state);
+    Outcome::new(decision, effects)
 }
 
 fn wait_for(

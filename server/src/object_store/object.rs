@@ -137,6 +137,17 @@ impl Shared {
         self.shard(id)?.get(&id).cloned()
     }
 
+    /// All objects, by id.
+    #[cfg(test)]
+    pub(super) fn objects(&self) -> Vec<Arc<Object>> {
+        let shards = self.shards.iter().map(Mutex::lock);
+        let mut objects: Vec<_> = shards
+            .flat_map(|shard| shard.values().cloned().collect::<Vec<_>>())
+            .collect();
+        objects.sort_by_key(|object| object.id);
+        objects
+    }
+
     /// Whether nothing is left of any open.
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
@@ -250,16 +261,19 @@ impl FileState {
         self.count_file(name.is_none(), mode, |count| {
             *count = count.saturating_add(1);
         });
-        let mut stream = match self.streams.iter().position(|stream| stream.name == name) {
-            Some(place) => self.streams.swap_remove(place),
-            None => Stream::new(StreamId(self.new_id()), name, kind),
+        let known = self.streams.iter().position(|stream| stream.name == name);
+        let place = known.unwrap_or(self.streams.len());
+        if known.is_none() {
+            let id = StreamId(self.new_id());
+            self.streams.push(Stream::new(id, name, kind));
+        }
+        let Some(stream) = self.streams.get_mut(place) else {
+            return StreamId(0);
         };
         stream.opens = stream.opens.saturating_add(1);
         stream.users = stream.users.saturating_add(u32::from(is_user(mode.access)));
         stream.share.add(mode);
-        let id = stream.id;
-        self.streams.push(stream);
-        id
+        stream.id
     }
 
     /// Forgets one open of a stream, but not the stream.

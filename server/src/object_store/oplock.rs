@@ -30,7 +30,7 @@ pub enum Operation {
     Write,
     /// FLUSH.
     Flush,
-    /// LOCK with elements to be locked.
+    /// LOCK with elements to be locked; [`super::ObjectStore::lock`] includes it.
     Lock,
     /// SET_INFO of the end of file or the allocation size.
     SetSize,
@@ -267,10 +267,32 @@ impl Oplocks {
         self.0.iter().filter(is_other).map(|(_, holding)| holding)
     }
 
-    /// All holdings with their holders.
+    /// One line for each holding.
     #[cfg(test)]
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Holder, &Holding)> {
-        self.0.iter()
+    pub(super) fn show(&self) -> Vec<String> {
+        let letters = super::scripts::letters;
+        let of = |(holder, holding): (&Holder, &Holding)| {
+            let name = match (holder, &holding.kind) {
+                (Holder::Lease(_, key), HoldingKind::Lease(facts)) => {
+                    format!("lease {} opens={}", key.0[15], facts.opens)
+                }
+                (_, HoldingKind::Oplock(open)) => format!("oplock {}", open.0),
+                _ => String::new(),
+            };
+            let breaking = holding.breaking.map(|breaking| {
+                format!(
+                    " breaking to {} ({})",
+                    letters(breaking.to),
+                    letters(breaking.required)
+                )
+            });
+            format!(
+                "    {name} {}{}",
+                letters(holding.state),
+                breaking.unwrap_or_default()
+            )
+        };
+        self.0.iter().map(of).collect()
     }
 
     fn holder_of(&self, number: u64) -> Option<Holder> {
@@ -624,6 +646,7 @@ pub(super) fn settle(
     let Some(stream) = state.stream_mut(stream) else {
         return;
     };
+    let mut still_breaking = false;
     if let Some(holding) = stream.oplocks.get_mut(holder) {
         holding.settle(
             kept,
@@ -633,9 +656,13 @@ pub(super) fn settle(
                 effects,
             },
         );
+        still_breaking = holding.is_breaking();
     }
     stream.oplocks.drop_ended_oplocks();
-    state.wake_waiting(effects);
+    // observed: who waits goes on waiting while a further break takes the rest
+    if !still_breaking {
+        state.wake_waiting(effects);
+    }
 }
 
 /// Ends a break that nobody will acknowledge.

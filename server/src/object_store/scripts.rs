@@ -1,0 +1,735 @@
+//! Runs the scripts of `scripts/*.txt` against a store and compares every line it answers.
+//!
+//! A line that is not indented is a command; the indented lines below it are all that the store
+//! does because of it: the decision, then the effects, then the waits that ended. `#` begins a
+//! comment. On a mismatch, the whole transcript is printed as it should stand in the file.
+//!
+//! ```text
+//! open N NAME [access=LETTERS] [share=LETTERS] [new|overwrite|supersede] [dir] [doc]
+//!             [oplock=II|EXCLUSIVE|BATCH] [lease=KEY:STATE] [v2] [parent=KEY] [client=N]
+//! close N [hold]   deleted N   delete N   keep N   pending N   path NAME   drop N
+//! rename N NAME [over=NAME]    link N NAME    do N OPERATION
+//! lock N (s|x OFFSET LENGTH)... [wait]   unlock N (OFFSET LENGTH)...   read|write N OFFSET LENGTH
+//! watch N [tree] [filter=HEX] [room=BYTES] [as=LABEL]   change ACTION NAME... [filter=HEX] [by=N]
+//! ack N LEVEL   ack lease=KEY STATE [client=N]   timeout   cancel LABEL   show
+//! ```
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use wire::create::ShareAccess;
+use wire::dtyp::{AccessMask, Guid};
+use wire::fscc::{CompletionFilter, FileAction};
+use wire::{LeaseKey, NtStatus, OplockLevel};
+
+use super::*;
+use crate::share::Name;
+
+macro_rules! scripts {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            run(include_str!(concat!("scripts/", stringify!($name), ".txt")));
+        }
+    )*};
+}
+
+scripts! {
+    share_modes
+    deletion
+    renames
+    byte_range_locks
+    change_notify
+    oplocks
+    leases
+    lease_breaks
+    directory_leases
+}
+
+fn run(script: &str) {
+    let (mut world, mut transcript) = (World::new(), String::new());
+    for line in script.lines() {
+        if line.starts_with("  ") {
+            continue;
+        }
+        transcript.push_str(line);
+        transcript.push('\n');
+        if !line.is_empty() && !line.starts_with('#') {
+            for answer in world.command(line) {
+                transcript.push_str(&format!("  {answer}\n"));
+            }
+        }
+    }
+    assert!(transcript == script, "the store answers:\n{transcript}");
+    world.leave();
+}
+
+/// A command that may have to be made again when its wait ends.
+type Retry = Box<dyn Fn(&mut World) -> Step>;
+type Pending = Pin<Box<dyn Future<Output = String>>>;
+
+/// What a command has come to.
+enum Step {
+    Done(String),
+    Again(Waiter<()>, Retry),
+    Waits(Pending),
+}
+
+struct World {
+    store: ObjectStore,
+    objects: BTreeMap<String, ObjectId>,
+    opens: BTreeMap<String, Attachment>,
+    again: Vec<(String, Waiter<()>, Retry)>,
+    waiting: Vec<(String, Pending)>,
+    breaks: Vec<BreakId>,
+    lines: Vec<String>,
+}
+
+/// The words of a command.
+#[derive(Clone)]
+struct Words(Vec<String>);
+
+impl Words {
+    fn at(&self, place: usize) -> &str {
+        self.0.get(place).map_or("", String::as_str)
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.0.iter().any(|word| word == flag)
+    }
+
+    fn value(&self, key: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
+    }
+
+    /// The words after the first two that are neither options nor flags.
+    fn operands(&self) -> impl Iterator<Item = &str> {
+        let flags = ["wait", "tree", "hold"];
+        let is_operand = move |word: &&str| !word.contains('=') && !flags.contains(word);
+        self.0.iter().skip(2).map(String::as_str).filter(is_operand)
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            store: ObjectStore::new(Limits {
+                waiting_locks: 3,
+                ..Limits::default()
+            }),
+            objects: BTreeMap::new(),
+            opens: BTreeMap::new(),
+            again: Vec::new(),
+            waiting: Vec::new(),
+            breaks: Vec::new(),
+            lines: Vec::new(),
+        }
+    }
+
+    fn command(&mut self, line: &str) -> Vec<String> {
+        let words = Words(line.split_whitespace().map(str::to_owned).collect());
+        let step = self.step(&words);
+        let label = words.value("as").unwrap_or(words.at(1)).to_owned();
+        let (effects, answer) = (std::mem::take(&mut self.lines), self.begin(&label, step));
+        self.lines.extend(answer);
+        self.lines.extend(effects);
+        self.poll();
+        std::mem::take(&mut self.lines)
+    }
+
+    /// Takes note of what a command has come to, and says so.
+    fn begin(&mut self, label: &str, step: Step) -> Option<String> {
+        match step {
+            Step::Done(answer) if answer.is_empty() => return None,
+            Step::Done(answer) => return Some(answer),
+            Step::Again(waiter, retry) => self.again.push((label.to_owned(), waiter, retry)),
+            Step::Waits(pending) => self.waiting.push((label.to_owned(), pending)),
+        }
+        Some("waits".to_owned())
+    }
+
+    /// Goes on with everything that need not wait any more.
+    fn poll(&mut self) {
+        let mut context = Context::from_waker(Waker::noop());
+        for (label, mut pending) in std::mem::take(&mut self.waiting) {
+            match pending.as_mut().poll(&mut context) {
+                Poll::Ready(answer) => self.lines.push(format!("{label}: {answer}")),
+                Poll::Pending => self.waiting.push((label, pending)),
+            }
+        }
+        for (label, mut waiter, retry) in std::mem::take(&mut self.again) {
+            if Pin::new(&mut waiter).poll(&mut context).is_pending() {
+                self.again.push((label, waiter, retry));
+                continue;
+            }
+            let step = retry(self);
+            if let Some(answer) = self.begin(&label, step) {
+                self.lines.push(format!("{label}: {answer}"));
+            }
+        }
+    }
+
+    fn step(&mut self, words: &Words) -> Step {
+        let operands: Vec<&str> = words.operands().collect();
+        let attachment = self.opens.get(words.at(1)).cloned();
+        match (words.at(0), attachment) {
+            ("open", _) => self.open(words),
+            ("path", _) => {
+                let name = name(words.at(1));
+                done(
+                    self.store
+                        .check_path(&location(&name), &Caching::None)
+                        .err(),
+                )
+            }
+            ("change", _) => self.change(words),
+            ("timeout", _) => {
+                for id in std::mem::take(&mut self.breaks) {
+                    let effects = self.store.give_up(id);
+                    self.carry_out(effects);
+                }
+                Step::Done(String::new())
+            }
+            ("ack", None) => {
+                let (key, client) = (words.value("lease").unwrap(), client(words));
+                let state = words
+                    .0
+                    .get(2)
+                    .map_or(LeaseState::NONE, |text| lease_state(text));
+                let (kept, effects) = self.store.acknowledge_lease(client, lease_key(key), state);
+                self.carry_out(effects);
+                Step::Done(kept.map_or_else(denied, |kept| format!("keeps {}", letters(kept))))
+            }
+            ("cancel", _) => {
+                self.again.retain(|(label, ..)| label != words.at(1));
+                self.waiting.retain(|(label, _)| label != words.at(1));
+                Step::Done(String::new())
+            }
+            ("show", _) => {
+                self.lines.extend(show(&self.store));
+                Step::Done(String::new())
+            }
+            (_, Some(attachment)) => self.on_open(words, &operands, attachment),
+            _ => panic!("no such command or open: {words:?}", words = words.0),
+        }
+    }
+
+    fn on_open(&mut self, words: &Words, operands: &[&str], attachment: Attachment) -> Step {
+        match words.at(0) {
+            "close" => self.close(words, &attachment),
+            "deleted" => {
+                self.store.deleted(&attachment);
+                self.opens.remove(words.at(1));
+                Step::Done(String::new())
+            }
+            "drop" => {
+                self.opens.remove(words.at(1));
+                Step::Done(String::new())
+            }
+            "delete" | "keep" => {
+                let delete = words.at(0) == "delete";
+                let to = if delete {
+                    Disposition::Delete
+                } else {
+                    Disposition::Keep
+                };
+                self.repeat(move |world| world.store.set_delete(&attachment, to))
+            }
+            "pending" => Step::Done(self.store.is_delete_pending(&attachment).to_string()),
+            "rename" | "link" => self.rename(words, attachment),
+            "do" => {
+                let operation = operation(words.at(2));
+                self.repeat(move |world| world.store.prepare(&attachment, operation))
+            }
+            "read" | "write" => {
+                let (offset, length) = (number(operands[0]), number(operands[1]));
+                let is_read = words.at(0) == "read";
+                self.repeat(move |world| match is_read {
+                    true => world.store.check_read(&attachment, offset, length),
+                    false => world.store.check_write(&attachment, offset, length),
+                })
+            }
+            "lock" => {
+                let elements: Vec<_> = operands.chunks(3).map(element).collect();
+                let wait = if words.has("wait") {
+                    Blocking::Wait
+                } else {
+                    Blocking::FailImmediately
+                };
+                let outcome = self.store.lock(&attachment, &elements, wait);
+                self.end(outcome, |()| "granted".to_owned())
+            }
+            "unlock" => {
+                let ranges: Vec<_> = operands.chunks(2).map(range).collect();
+                let outcome = self.store.unlock(&attachment, &ranges);
+                self.carry_out(outcome.effects);
+                match outcome.decision {
+                    Decision::Deny(status) => Step::Done(denied(status)),
+                    _ => Step::Done("unlocked".to_owned()),
+                }
+            }
+            "watch" => {
+                let scope = if words.has("tree") {
+                    WatchScope::Tree
+                } else {
+                    WatchScope::Directory
+                };
+                let room_bytes = words
+                    .value("room")
+                    .map_or(1000, |text| text.parse().unwrap());
+                let request = WatchRequest {
+                    filter: filter(words),
+                    scope,
+                    room_bytes,
+                };
+                let outcome = self.store.watch(&attachment, &request);
+                self.end(outcome, |changes| listed(&changes))
+            }
+            "ack" => {
+                let level = oplock_level(words.at(2));
+                let (kept, effects) = self.store.acknowledge_oplock(&attachment, level);
+                self.carry_out(effects);
+                Step::Done(kept.map_or_else(denied, |kept| format!("keeps {kept:?}")))
+            }
+            command => panic!("no such command: {command}"),
+        }
+    }
+
+    fn open(&mut self, words: &Words) -> Step {
+        let name = name(words.at(2));
+        let (location, caching) = (location(&name), caching(words));
+        if let Err(status) = self.store.check_path(&location, &caching) {
+            return Step::Done(denied(status));
+        }
+        let request = self.request(words, location, caching);
+        let outcome = self.store.open(&request);
+        self.carry_out(outcome.effects);
+        match outcome.decision {
+            Decision::Grant(granted) => {
+                self.opens
+                    .insert(words.at(1).to_owned(), granted.attachment);
+                Step::Done(granted_text(granted.caching))
+            }
+            Decision::Deny(status) => Step::Done(denied(status)),
+            Decision::Wait(waiter) => {
+                let words = words.clone();
+                Step::Again(waiter, Box::new(move |world| world.open(&words)))
+            }
+        }
+    }
+
+    fn request<'a>(
+        &mut self,
+        words: &Words,
+        location: Location<'a>,
+        caching: Caching,
+    ) -> OpenRequest<'a> {
+        let arrival = match () {
+            () if words.has("new") => Arrival::Created,
+            () if words.has("overwrite") => Arrival::Overwritten,
+            () if words.has("supersede") => Arrival::Superseded,
+            () => Arrival::Opened,
+        };
+        let access = access(words.value("access").unwrap_or("rw"));
+        OpenRequest {
+            object: self.object(location.name),
+            location,
+            kind: if words.has("dir") {
+                StreamKind::Directory
+            } else {
+                StreamKind::Data
+            },
+            arrival,
+            desired_access: access,
+            granted_access: access,
+            share_access: share(words.value("share").unwrap_or("")),
+            delete_on_close: words.has("doc"),
+            caching,
+            open: OpenId(words.at(1).parse().unwrap()),
+        }
+    }
+
+    /// The object that has a name: as a handler that never lets two names be one.
+    fn object(&mut self, name: &Name) -> ObjectId {
+        let file = u64::try_from(self.objects.len()).unwrap() + 1;
+        let new = ObjectId { volume: 1, file };
+        *self.objects.entry(file_text(name)).or_insert(new)
+    }
+
+    fn close(&mut self, words: &Words, attachment: &Attachment) -> Step {
+        let closed = self.store.close(attachment);
+        self.carry_out(closed.effects);
+        if !words.has("hold") {
+            self.store.deleted(attachment);
+            self.opens.remove(words.at(1));
+        }
+        Step::Done(match closed.delete {
+            Deletion::Nothing => String::new(),
+            delete => format!("delete {delete:?}"),
+        })
+    }
+
+    fn rename(&mut self, words: &Words, attachment: Attachment) -> Step {
+        let target = name(words.at(2));
+        let kind = if words.at(0) == "link" {
+            RenameKind::Link
+        } else {
+            RenameKind::Rename
+        };
+        let replaces = words.value("over").map(|over| self.object(&name(over)));
+        let rename = Rename {
+            target: location(&target),
+            replaces,
+            kind,
+        };
+        let outcome = self.store.check_rename(&attachment, &rename);
+        self.carry_out(outcome.effects);
+        match outcome.decision {
+            Decision::Grant(()) if kind == RenameKind::Rename => {
+                self.store.renamed(&attachment, &rename.target);
+                self.objects
+                    .retain(|_, object| *object != attachment.object.id);
+                self.objects
+                    .insert(file_text(&target), attachment.object.id);
+                Step::Done("renamed".to_owned())
+            }
+            Decision::Grant(()) => Step::Done("linked".to_owned()),
+            Decision::Deny(status) => Step::Done(denied(status)),
+            Decision::Wait(waiter) => {
+                let words = words.clone();
+                let again = move |world: &mut Self| world.rename(&words, attachment.clone());
+                Step::Again(waiter, Box::new(again))
+            }
+        }
+    }
+
+    fn change(&mut self, words: &Words) -> Step {
+        let names: Vec<Name> = words.operands().map(name).collect();
+        let actions: &[FileAction] = match words.at(1) {
+            "added" => &[FileAction::ADDED],
+            "removed" => &[FileAction::REMOVED],
+            "modified" => &[FileAction::MODIFIED],
+            "renamed" => &[FileAction::RENAMED_OLD_NAME, FileAction::RENAMED_NEW_NAME],
+            action => panic!("no such action: {action}"),
+        };
+        let filter = filter(words);
+        let changes: Vec<Change<'_>> = names
+            .iter()
+            .zip(actions)
+            .map(|(name, action)| Change {
+                location: location(name),
+                action: *action,
+                filter,
+            })
+            .collect();
+        let by = words.value("by").and_then(|open| self.opens.get(open));
+        let effects = self.store.report(&changes, by);
+        self.carry_out(effects);
+        Step::Done(String::new())
+    }
+
+    /// A call that says `granted` or a status, and is made again after a wait.
+    fn repeat(&mut self, call: impl Fn(&mut Self) -> Outcome<()> + Clone + 'static) -> Step {
+        let outcome = call(self);
+        self.carry_out(outcome.effects);
+        match outcome.decision {
+            Decision::Grant(()) => Step::Done("granted".to_owned()),
+            Decision::Deny(status) => Step::Done(denied(status)),
+            Decision::Wait(waiter) => {
+                Step::Again(waiter, Box::new(move |world| world.repeat(call.clone())))
+            }
+        }
+    }
+
+    /// A call whose wait is its end.
+    fn end<T: 'static>(
+        &mut self,
+        outcome: Outcome<T, Result<T, NtStatus>>,
+        text: impl Fn(T) -> String + 'static,
+    ) -> Step {
+        self.carry_out(outcome.effects);
+        match outcome.decision {
+            Decision::Grant(value) => Step::Done(text(value)),
+            Decision::Deny(status) => Step::Done(denied(status)),
+            Decision::Wait(waiter) => {
+                Step::Waits(Box::pin(
+                    async move { waiter.await.map_or_else(denied, text) },
+                ))
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: Effects) {
+        for effect in effects {
+            let (id, acknowledge, text) = match effect {
+                Effect::Wake(_) => continue,
+                Effect::OplockBreak(it) => (
+                    it.id,
+                    it.acknowledge,
+                    format!("break {} to {:?}", it.open.0, it.level),
+                ),
+                Effect::LeaseBreak(it) => {
+                    let (from, to) = (letters(it.current), letters(it.new));
+                    let epoch = if it.epoch == 0 {
+                        String::new()
+                    } else {
+                        format!(" epoch={}", it.epoch)
+                    };
+                    let text = format!("break lease={} {from} to {to}{epoch}", it.key.0[15]);
+                    (it.id, it.acknowledge, text)
+                }
+            };
+            if acknowledge {
+                self.breaks.push(id);
+            }
+            self.lines.push(
+                text + if acknowledge {
+                    ", to be acknowledged"
+                } else {
+                    ""
+                },
+            );
+        }
+    }
+
+    /// Ends everything and checks that nothing stays behind.
+    fn leave(mut self) {
+        self.again.clear();
+        self.waiting.clear();
+        for attachment in self.opens.values() {
+            let _ = self.store.close(attachment);
+            self.store.deleted(attachment);
+        }
+        assert!(
+            self.store.shared.is_empty(),
+            "something is left: {:?}",
+            show(&self.store)
+        );
+    }
+}
+
+fn show(store: &ObjectStore) -> Vec<String> {
+    let mut lines = Vec::new();
+    for object in store.shared.objects() {
+        let state = object.lock();
+        let deleted = if state.links.iter().any(|link| link.is_deleted) {
+            " deleted"
+        } else {
+            ""
+        };
+        lines.push(format!("object {}{deleted}", object.id.file));
+        for stream in &state.streams {
+            let name = stream
+                .name
+                .as_deref()
+                .map(String::from_utf16_lossy)
+                .unwrap_or_default();
+            let deleted = if stream.is_deleted { " deleted" } else { "" };
+            lines.push(format!(
+                "  stream \"{name}\" opens={}{deleted}",
+                stream.opens
+            ));
+            lines.extend(stream.locks.show());
+            lines.extend(stream.oplocks.show());
+        }
+    }
+    lines
+}
+
+fn granted_text(caching: GrantedCaching) -> String {
+    match caching {
+        GrantedCaching::Oplock(OplockLevel::NONE) => "granted".to_owned(),
+        GrantedCaching::Oplock(level) => format!("granted {level:?}"),
+        GrantedCaching::Lease(lease) => {
+            let breaking = if lease.breaking { " breaking" } else { "" };
+            let epoch = match lease.version {
+                LeaseVersion::V1 => String::new(),
+                LeaseVersion::V2 => format!(" epoch={}", lease.epoch),
+            };
+            format!("granted {}{breaking}{epoch}", letters(lease.state))
+        }
+    }
+}
+
+fn done(status: Option<NtStatus>) -> Step {
+    Step::Done(status.map_or_else(|| "granted".to_owned(), denied))
+}
+
+fn denied(status: NtStatus) -> String {
+    format!("{status:?}")
+}
+
+fn listed(changes: &Changes) -> String {
+    let of = |change: &wire::fscc::FileNotifyInformation| {
+        format!("{:?} {}", change.action, change.file_name)
+    };
+    changes.iter().map(of).collect::<Vec<_>>().join(", ")
+}
+
+fn name(text: &str) -> Name {
+    Name::parse_text(text.trim_start_matches('/')).unwrap()
+}
+
+fn location(name: &Name) -> Location<'_> {
+    Location {
+        share: ShareId(1),
+        case: NameCase::Insensitive,
+        name,
+    }
+}
+
+fn file_text(name: &Name) -> String {
+    name.with_stream(None).to_string().to_lowercase()
+}
+
+fn number(text: &str) -> u64 {
+    match text.strip_prefix("max") {
+        Some("") => u64::MAX,
+        Some(less) => u64::MAX - less.trim_start_matches('-').parse::<u64>().unwrap(),
+        None => text.parse().unwrap(),
+    }
+}
+
+fn range(words: &[&str]) -> Range {
+    Range {
+        offset: number(words[0]),
+        length: number(words[1]),
+    }
+}
+
+fn element(words: &[&str]) -> LockElement {
+    let kind = if words[0] == "x" {
+        LockKind::Exclusive
+    } else {
+        LockKind::Shared
+    };
+    LockElement {
+        range: range(&words[1..]),
+        kind,
+    }
+}
+
+fn filter(words: &Words) -> CompletionFilter {
+    let bits = words
+        .value("filter")
+        .map_or(3, |text| u32::from_str_radix(text, 16).unwrap());
+    CompletionFilter::from_bits(bits)
+}
+
+fn access(text: &str) -> AccessMask {
+    text.chars().fold(AccessMask::NONE, |access, letter| {
+        access.with(match letter {
+            'r' => AccessMask::FILE_READ_DATA,
+            'w' => AccessMask::FILE_WRITE_DATA,
+            'a' => AccessMask::FILE_APPEND_DATA,
+            'x' => AccessMask::FILE_EXECUTE,
+            'd' => AccessMask::DELETE,
+            't' => AccessMask::FILE_READ_ATTRIBUTES,
+            'c' => AccessMask::READ_CONTROL,
+            'e' => AccessMask::FILE_READ_EA,
+            letter => panic!("no such access: {letter}"),
+        })
+    })
+}
+
+fn share(text: &str) -> ShareAccess {
+    text.chars().fold(ShareAccess::NONE, |share, letter| {
+        share.with(match letter {
+            'r' => ShareAccess::READ,
+            'w' => ShareAccess::WRITE,
+            'd' => ShareAccess::DELETE,
+            letter => panic!("no such share: {letter}"),
+        })
+    })
+}
+
+fn caching(words: &Words) -> Caching {
+    if let Some(level) = words.value("oplock") {
+        return Caching::Oplock(oplock_level(level));
+    }
+    let Some((key, state)) = words.value("lease").and_then(|lease| lease.split_once(':')) else {
+        return Caching::None;
+    };
+    Caching::Lease(LeaseRequest {
+        client: client(words),
+        key: lease_key(key),
+        parent: words.value("parent").map(lease_key),
+        state: lease_state(state),
+        version: if words.has("v2") {
+            LeaseVersion::V2
+        } else {
+            LeaseVersion::V1
+        },
+        epoch: 0,
+    })
+}
+
+fn client(words: &Words) -> Guid {
+    Guid(
+        [words
+            .value("client")
+            .map_or(1, |text| text.parse().unwrap()); 16],
+    )
+}
+
+fn lease_key(text: &str) -> LeaseKey {
+    LeaseKey(u128::from(number(text)).to_be_bytes())
+}
+
+fn lease_state(text: &str) -> LeaseState {
+    text.chars().fold(LeaseState::NONE, |state, letter| {
+        state.with(match letter {
+            'R' => LeaseState::READ_CACHING,
+            'W' => LeaseState::WRITE_CACHING,
+            'H' => LeaseState::HANDLE_CACHING,
+            _ => LeaseState::NONE,
+        })
+    })
+}
+
+pub(super) fn letters(state: LeaseState) -> String {
+    let known = [
+        (LeaseState::READ_CACHING, 'R'),
+        (LeaseState::WRITE_CACHING, 'W'),
+        (LeaseState::HANDLE_CACHING, 'H'),
+    ];
+    let text: String = known
+        .iter()
+        .filter(|(bit, _)| state.contains(*bit))
+        .map(|(_, c)| c)
+        .collect();
+    if text.is_empty() {
+        "-".to_owned()
+    } else {
+        text
+    }
+}
+
+fn oplock_level(text: &str) -> OplockLevel {
+    match text {
+        "NONE" => OplockLevel::NONE,
+        "II" => OplockLevel::II,
+        "EXCLUSIVE" => OplockLevel::EXCLUSIVE,
+        "BATCH" => OplockLevel::BATCH,
+        "LEASE" => OplockLevel::LEASE,
+        level => panic!("no such level: {level}"),
+    }
+}
+
+fn operation(text: &str) -> Operation {
+    match text {
+        "read" => Operation::Read,
+        "write" => Operation::Write,
+        "flush" => Operation::Flush,
+        "size" => Operation::SetSize,
+        "zero" => Operation::ZeroData,
+        "rename" => Operation::Rename,
+        "delete" => Operation::Delete,
+        "security" => Operation::SetSecurity,
+        operation => panic!("no such operation: {operation}"),
+    }
+}
