@@ -40,8 +40,13 @@ pub fn elsewhere<T: Send + 'static>(
     pool: &dyn Offload,
     work: impl FnOnce() -> Result<T, NtStatus> + Send + 'static,
 ) -> Answer<'static, T> {
-    let slot = Arc::new(Mutex::new(Slot { result: None, waker: None }));
-    let sender = Sender { slot: Arc::clone(&slot) };
+    let slot = Arc::new(Mutex::new(Slot {
+        result: None,
+        waker: None,
+    }));
+    let sender = Sender {
+        slot: Arc::clone(&slot),
+    };
     pool.run(Box::new(move || {
         let result = work();
         sender.send(result);

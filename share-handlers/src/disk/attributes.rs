@@ -6,7 +6,9 @@
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps, XattrFlags};
+use rustix::fs::{
+    AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps, XattrFlags,
+};
 use rustix::io::Errno;
 use server::share::FileStat;
 use wire::NtStatus;
@@ -59,7 +61,10 @@ impl Opening {
             if creation.is_some() {
                 kept.creation_time = creation;
             }
-            kept.change_time = changed.map(|time| SetChangeTime { time, until: soon() });
+            kept.change_time = changed.map(|time| SetChangeTime {
+                time,
+                until: soon(),
+            });
         })
     }
 
@@ -119,7 +124,10 @@ impl File {
         access: Option<FileTime>,
         write: Option<FileTime>,
     ) -> Result<(), NtStatus> {
-        let times = Timestamps { last_access: timespec(access), last_modification: timespec(write) };
+        let times = Timestamps {
+            last_access: timespec(access),
+            last_modification: timespec(write),
+        };
         let set = || {
             if self.is_path() {
                 let path = format!("/proc/self/fd/{}", self.as_fd().as_raw_fd());
@@ -155,9 +163,13 @@ pub(super) fn file_stat(host: &Statx, kept: Option<&DosAttributes>) -> FileStat 
         attributes |= FileAttributes::DIRECTORY;
     }
     let change_time = time(host.stx_ctime);
-    let set = kept.and_then(|kept| kept.change_time).filter(|set| change_time <= set.until);
+    let set = kept
+        .and_then(|kept| kept.change_time)
+        .filter(|set| change_time <= set.until);
     FileStat {
-        creation_time: kept.and_then(|kept| kept.creation_time).unwrap_or_else(|| birth(host)),
+        creation_time: kept
+            .and_then(|kept| kept.creation_time)
+            .unwrap_or_else(|| birth(host)),
         last_access_time: time(host.stx_atime),
         last_write_time: time(host.stx_mtime),
         change_time: set.map_or(change_time, |set| set.time),
@@ -177,7 +189,10 @@ pub(super) fn file_stat(host: &Statx, kept: Option<&DosAttributes>) -> FileStat 
 /// more than the contents need is taken for that, so that an empty file has size 0.
 fn allocation(host: &Statx) -> u64 {
     let have = host.stx_blocks.saturating_mul(512);
-    let need = host.stx_size.checked_next_multiple_of(UNIT).unwrap_or(u64::MAX);
+    let need = host
+        .stx_size
+        .checked_next_multiple_of(UNIT)
+        .unwrap_or(u64::MAX);
     match have.checked_sub(need) {
         Some(1..=UNIT) => need,
         _ => have,
@@ -199,7 +214,9 @@ pub(super) fn birth(host: &Statx) -> FileTime {
     if host.stx_mask & StatxFlags::BTIME.bits() != 0 {
         return time(host.stx_btime);
     }
-    time(host.stx_mtime).min(time(host.stx_ctime)).min(time(host.stx_atime))
+    time(host.stx_mtime)
+        .min(time(host.stx_ctime))
+        .min(time(host.stx_atime))
 }
 
 /// A time of the host.
@@ -209,10 +226,16 @@ pub(super) fn time(time: StatxTimestamp) -> FileTime {
 
 fn timespec(time: Option<FileTime>) -> Timespec {
     let Some(time) = time else {
-        return Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+        return Timespec {
+            tv_sec: 0,
+            tv_nsec: rustix::fs::UTIME_OMIT,
+        };
     };
     let (tv_sec, nanoseconds) = time.to_unix();
-    Timespec { tv_sec, tv_nsec: nanoseconds.into() }
+    Timespec {
+        tv_sec,
+        tv_nsec: nanoseconds.into(),
+    }
 }
 
 fn to_set(change: TimeChange) -> Option<FileTime> {
@@ -237,8 +260,124 @@ fn sticky_time(before: Option<FileTime>, change: TimeChange, now: FileTime) -> O
 fn soon() -> FileTime {
     let now = SystemTime::now() + Duration::from_millis(10);
     let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    FileTime::from_unix(i64::try_from(since.as_secs()).unwrap_or(i64::MAX), since.subsec_nanos())
+    FileTime::from_unix(
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        since.subsec_nanos(),
+    )
 }
 
 /// The unit that allocation sizes are told in.
 pub(super) const UNIT: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use server::share::{Opened, SetInfo};
+
+    use super::super::testing::{Fixture, set};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    fn change(opened: &Opened, change: BasicChange) -> FileStat {
+        set(opened, SetInfo::Basic(change)).unwrap();
+        wait(opened.handle.stat()).unwrap()
+    }
+
+    #[test]
+    fn all_four_times_read_back_as_they_were_set() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        for seconds in [-63_158_400, -2, -1, 0, 1, 4_294_967_295, 10_000_000_000] {
+            let time = FileTime::from_unix(seconds, 700);
+            let set = TimeChange::Set(time);
+            let stat = change(
+                &file,
+                BasicChange {
+                    creation_time: set,
+                    last_access_time: set,
+                    last_write_time: set,
+                    change_time: set,
+                    file_attributes: None,
+                },
+            );
+            let times = [
+                stat.creation_time,
+                stat.last_access_time,
+                stat.last_write_time,
+                stat.change_time,
+            ];
+            assert_eq!(times, [time; 4], "{seconds}");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        fs::write(fixture.path("a"), "changed from outside").unwrap();
+        let stat = wait(file.handle.stat()).unwrap();
+        assert!(stat.change_time > FileTime::from_unix(1_600_000_000, 0));
+    }
+
+    #[test]
+    fn freezing_and_thawing_move_nothing() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        for time in [TimeChange::Freeze, TimeChange::Thaw, TimeChange::Keep] {
+            let stat = change(
+                &file,
+                BasicChange {
+                    creation_time: time,
+                    last_write_time: time,
+                    ..BasicChange::default()
+                },
+            );
+            assert_eq!(stat.last_write_time, file.stat.last_write_time);
+            assert_eq!(stat.creation_time, file.stat.creation_time);
+        }
+    }
+
+    #[test]
+    fn attributes_are_kept_beside_the_file() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let hidden = FileAttributes::HIDDEN | FileAttributes::READONLY;
+        let file_attributes = Some(hidden | FileAttributes::NORMAL);
+        change(
+            &file,
+            BasicChange {
+                file_attributes,
+                ..BasicChange::default()
+            },
+        );
+        assert_eq!(fixture.existing("a").unwrap().stat.attributes, hidden);
+        let file_attributes = Some(FileAttributes::NORMAL);
+        let stat = change(
+            &file,
+            BasicChange {
+                file_attributes,
+                ..BasicChange::default()
+            },
+        );
+        assert_eq!(stat.attributes, FileAttributes::NORMAL);
+        assert_eq!(stat.creation_time, file.stat.creation_time);
+        let folder = fixture.create("b\\");
+        assert_eq!(folder.stat.attributes, FileAttributes::DIRECTORY);
+    }
+
+    #[test]
+    fn a_file_of_another_program_is_to_be_archived() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path("a"), "x").unwrap();
+        let stat = fixture.existing("a").unwrap().stat;
+        assert_eq!(stat.attributes, FileAttributes::ARCHIVE);
+        assert_eq!((stat.end_of_file, stat.allocation_size), (1, 4096));
+    }
+
+    #[test]
+    fn a_block_of_attributes_is_no_part_of_the_file() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let long = vec![7; 2000];
+        if rustix::fs::setxattr(fixture.path("a"), c"user.long", &long, XattrFlags::empty()).is_ok()
+        {
+            assert_eq!(wait(file.handle.stat()).unwrap().allocation_size, 0);
+        }
+    }
+}

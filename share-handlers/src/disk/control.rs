@@ -70,7 +70,9 @@ impl Opening {
     fn write_zeros(&self, mut at: u64, behind: u64) -> Result<(), NtStatus> {
         let zeros = [0; 64 << 10];
         while at < behind {
-            let length = zeros.len().min(usize::try_from(behind - at).unwrap_or(usize::MAX));
+            let length = zeros
+                .len()
+                .min(usize::try_from(behind - at).unwrap_or(usize::MAX));
             match rustix::io::pwrite(&self.file, &zeros[..length], at) {
                 Ok(0) => return Err(NtStatus::DISK_FULL),
                 Ok(written) => at += written as u64,
@@ -84,7 +86,9 @@ impl Opening {
     /// [MS-FSA] 2.1.5.10.22
     fn allocated_ranges(&self, input: &[u8], room_bytes: usize) -> Result<Bytes, NtStatus> {
         let (from, length) = pair(input)?;
-        let behind = from.checked_add(length).filter(|end| *end <= i64::MAX.unsigned_abs());
+        let behind = from
+            .checked_add(length)
+            .filter(|end| *end <= i64::MAX.unsigned_abs());
         let behind = behind.ok_or(NtStatus::INVALID_PARAMETER)?;
         if self.file.directory || self.stream.is_some() {
             return Err(NtStatus::INVALID_PARAMETER);
@@ -102,7 +106,9 @@ impl Opening {
         let mut ranges = Vec::new();
         let mut at = from;
         while at < behind {
-            let Some((start, end)) = self.next_data(at, behind)? else { break };
+            let Some((start, end)) = self.next_data(at, behind)? else {
+                break;
+            };
             if ranges.len() + RANGE_SIZE > room_bytes {
                 return Err(NtStatus::BUFFER_OVERFLOW);
             }
@@ -152,7 +158,9 @@ fn pair(input: &[u8]) -> Result<(u64, u64), NtStatus> {
 }
 
 fn range(start: u64, end: u64) -> Bytes {
-    [start.to_le_bytes(), (end - start).to_le_bytes()].concat().into()
+    [start.to_le_bytes(), (end - start).to_le_bytes()]
+        .concat()
+        .into()
 }
 
 /// FILE_ALLOCATED_RANGE_BUFFER. [MS-FSCC] 2.3.52

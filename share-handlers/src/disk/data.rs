@@ -46,9 +46,12 @@ impl Opening {
         }
         let file = self.file.as_fd();
         let (read, end) = match self.share.cached_reads {
-            CachedReads::Always => {
-                read_full(&self.file.descriptor, at, room.as_mut_slice(), ReadWriteFlags::empty())
-            }
+            CachedReads::Always => read_full(
+                &self.file.descriptor,
+                at,
+                room.as_mut_slice(),
+                ReadWriteFlags::empty(),
+            ),
             CachedReads::Probed => {
                 read_full(&file, at, room.as_mut_slice(), ReadWriteFlags::NOWAIT)
             }
@@ -119,7 +122,9 @@ impl Opening {
             return ready(self.write_now(at.place, &data, through));
         }
         let opening = Arc::clone(self);
-        self.share.work.on_pool(None, move || opening.write_now(at.place, &data, through))
+        self.share
+            .work
+            .on_pool(None, move || opening.write_now(at.place, &data, through))
     }
 
     fn write_now(&self, place: Place, data: &[u8], through: bool) -> Result<u32, NtStatus> {
@@ -132,7 +137,11 @@ impl Opening {
             }
         };
         // [MS-FSA] 2.1.5.4
-        if at.checked_add(data.len() as u64).is_none_or(|end| end > LARGEST_FILE) && !data.is_empty() {
+        if at
+            .checked_add(data.len() as u64)
+            .is_none_or(|end| end > LARGEST_FILE)
+            && !data.is_empty()
+        {
             return Err(NtStatus::INVALID_PARAMETER);
         }
         if through {
@@ -161,7 +170,8 @@ impl Opening {
     /// [MS-FSA] 2.1.4.17, before the change: remembers the write time that is to be seen for a while yet, and
     /// marks the file as one to be archived.
     fn note_write(&self) -> Result<(), NtStatus> {
-        self.object.before_write(|| self.file.stat().ok().map(|stat| time(stat.stx_mtime)));
+        self.object
+            .before_write(|| self.file.stat().ok().map(|stat| time(stat.stx_mtime)));
         if !self.wrote.swap(true, Ordering::Relaxed) {
             self.mark_archive()?;
         }
@@ -208,13 +218,17 @@ impl Opening {
         if !self.unsynced_name.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let Ok(place) = self.place() else { return Ok(()) };
+        let Ok(place) = self.place() else {
+            return Ok(());
+        };
         let folder = self.share.root.open_path(
             &place.folder.path,
             rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
         );
         // Without the right to list the folder, the file's own fsync has to do.
-        folder.map_or(Ok(()), |folder: OwnedFd| rustix::fs::fsync(&folder).map_err(status))
+        folder.map_or(Ok(()), |folder: OwnedFd| {
+            rustix::fs::fsync(&folder).map_err(status)
+        })
     }
 
     /// Cuts the file or fills it up with zeros.
@@ -293,3 +307,213 @@ fn length_of(bytes: usize) -> u32 {
 /// The largest file of an NTFS volume with the usual clusters: 16 TiB less 64 KiB.
 pub(super) const LARGEST_FILE: u64 = 0x0FFF_FFFF_0000;
 const SMALLEST_REGION: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use server::share::{CloseHow, Disposition, OpenHow, Opened, SetInfo};
+    use wire::dtyp::{AccessMask, FileTime};
+    use wire::fscc::TimeChange;
+    use wire::fscc::file_info::BasicChange;
+
+    use super::super::testing::{Fixture, how, read, set, write};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    fn write_time(opened: &Opened) -> FileTime {
+        wait(opened.handle.stat()).unwrap().last_write_time
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_at_any_offset() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        assert_eq!(read(&file.handle, 0, 10).unwrap(), b"");
+        assert_eq!(write(&file.handle, 5, b"hello"), Ok(5));
+        assert_eq!(read(&file.handle, 0, 100).unwrap(), b"\0\0\0\0\0hello");
+        assert_eq!(read(&file.handle, 7, 2).unwrap(), b"ll");
+        assert_eq!(read(&file.handle, 10, 1).unwrap(), b"");
+        assert_eq!(write(&file.handle, 5 << 30, b"far"), Ok(3));
+        assert_eq!(read(&file.handle, (5 << 30) - 1, 9).unwrap(), b"\0far");
+    }
+
+    #[test]
+    fn large_and_write_through_writes_go_by_way_of_the_pool_and_arrive() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let data: Vec<u8> = (0..3_000_000_u32).map(|number| number as u8).collect();
+        assert_eq!(write(&file.handle, 0, &data), Ok(3_000_000));
+        let at = WriteAt {
+            place: Place::End,
+            write_through: true,
+        };
+        assert_eq!(
+            wait(file.handle.write(at, Bytes::from_static(b"end"))),
+            Ok(3)
+        );
+        wait(file.handle.flush()).unwrap();
+        assert_eq!(fs::metadata(fixture.path("a")).unwrap().len(), 3_000_003);
+        assert_eq!(read(&file.handle, 0, 3_000_000).unwrap(), data);
+    }
+
+    #[test]
+    fn the_largest_file_has_an_end() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let beyond = write(&file.handle, LARGEST_FILE, b"x");
+        assert_eq!(beyond, Err(NtStatus::INVALID_PARAMETER));
+        assert_eq!(write(&file.handle, LARGEST_FILE, b""), Ok(0));
+        let longer = set(&file, SetInfo::EndOfFile(LARGEST_FILE + 1));
+        assert_eq!(longer, Err(NtStatus::INVALID_PARAMETER));
+        assert_eq!(fs::metadata(fixture.path("a")).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_folder_has_no_bytes() {
+        let fixture = Fixture::new();
+        let folder = fixture.create("a\\");
+        assert_eq!(
+            read(&folder.handle, 0, 1),
+            Err(NtStatus::INVALID_DEVICE_REQUEST)
+        );
+        assert_eq!(
+            write(&folder.handle, 0, b"x"),
+            Err(NtStatus::INVALID_DEVICE_REQUEST)
+        );
+        assert_eq!(
+            set(&folder, SetInfo::EndOfFile(1)),
+            Err(NtStatus::INVALID_PARAMETER)
+        );
+    }
+
+    #[test]
+    fn sizes_are_set_and_room_is_reserved() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        assert_eq!(file.stat.allocation_size, 0);
+        set(&file, SetInfo::EndOfFile(100)).unwrap();
+        assert_eq!(read(&file.handle, 0, 200).unwrap(), [0; 100]);
+        set(&file, SetInfo::Allocation(1 << 20)).unwrap();
+        let stat = wait(file.handle.stat()).unwrap();
+        assert_eq!((stat.end_of_file, stat.allocation_size), (100, 1 << 20));
+        set(&file, SetInfo::Allocation(10)).unwrap();
+        let stat = wait(file.handle.stat()).unwrap();
+        assert_eq!(stat.end_of_file, 10);
+        assert!(stat.allocation_size <= 4096);
+    }
+
+    #[test]
+    fn a_region_is_handed_out_only_when_it_is_allowed_large_and_there() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        write(&file.handle, 0, &vec![1; 200_000]).unwrap();
+        let region = |at, length, allowed| {
+            let room = ReplyRoom::new(bytes::BytesMut::new(), 80, length);
+            let mut room = if allowed { room.allow_region() } else { room };
+            let read = wait(file.handle.read(at, &mut room)).unwrap();
+            (
+                read,
+                room.into_parts()
+                    .1
+                    .map(|region| (region.offset, region.length)),
+            )
+        };
+        assert_eq!(region(0, 65_536, true), (65_536, Some((0, 65_536))));
+        assert_eq!(
+            region(100_000, 1 << 20, true),
+            (100_000, Some((100_000, 100_000)))
+        );
+        assert_eq!(region(0, 65_536, false), (65_536, None));
+        assert_eq!(region(0, 4096, true), (4096, None));
+        assert_eq!(region(199_000, 65_536, true), (1000, None));
+    }
+
+    #[test]
+    fn a_write_shows_its_time_when_the_file_is_flushed_sized_or_closed() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let before = write_time(&file);
+        sleep(Duration::from_millis(20));
+        write(&file.handle, 0, b"x").unwrap();
+        assert_eq!(write_time(&file), before);
+        wait(file.handle.flush()).unwrap();
+        let flushed = write_time(&file);
+        assert!(flushed > before);
+        sleep(Duration::from_millis(20));
+        write(&file.handle, 0, b"y").unwrap();
+        assert_eq!(write_time(&file), flushed);
+        set(&file, SetInfo::EndOfFile(1)).unwrap();
+        let sized = write_time(&file);
+        assert!(sized > flushed);
+        sleep(Duration::from_millis(20));
+        write(&file.handle, 0, b"z").unwrap();
+        assert!(wait(file.handle.final_stat()).unwrap().last_write_time > sized);
+    }
+
+    #[test]
+    fn a_time_that_was_set_stays_through_writes_of_the_same_handle() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let then = FileTime::from_unix(1_000_000_000, 0);
+        let last_write_time = TimeChange::Set(then);
+        set(
+            &file,
+            SetInfo::Basic(BasicChange {
+                last_write_time,
+                ..BasicChange::default()
+            }),
+        )
+        .unwrap();
+        write(&file.handle, 0, b"x").unwrap();
+        wait(file.handle.close(CloseHow::Keep)).unwrap();
+        assert_eq!(
+            fs::metadata(fixture.path("a")).unwrap().mtime(),
+            1_000_000_000
+        );
+        assert_eq!(write_time(&file), then);
+    }
+
+    #[test]
+    fn writing_marks_the_file_for_the_archive() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let file_attributes = Some(FileAttributes::HIDDEN);
+        set(
+            &file,
+            SetInfo::Basic(BasicChange {
+                file_attributes,
+                ..BasicChange::default()
+            }),
+        )
+        .unwrap();
+        assert_eq!(
+            wait(file.handle.stat()).unwrap().attributes,
+            FileAttributes::HIDDEN
+        );
+        write(&file.handle, 0, b"x").unwrap();
+        let marked = FileAttributes::HIDDEN | FileAttributes::ARCHIVE;
+        assert_eq!(wait(file.handle.stat()).unwrap().attributes, marked);
+    }
+
+    #[test]
+    fn a_handle_for_reading_does_not_write() {
+        let fixture = Fixture::new();
+        fixture.create("a");
+        let desired_access = AccessMask::FILE_READ_DATA;
+        let file = fixture
+            .open(
+                "a",
+                &OpenHow {
+                    desired_access,
+                    ..how(Disposition::Existing)
+                },
+            )
+            .unwrap();
+        assert!(write(&file.handle, 0, b"x").is_err());
+        assert_eq!(fs::read(fixture.path("a")).unwrap(), b"");
+    }
+}

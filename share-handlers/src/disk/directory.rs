@@ -66,7 +66,9 @@ impl Opening {
                 BEGIN => Some(self.dot(&[DOT], BEHIND_DOT)?),
                 BEHIND_DOT => Some(self.dot(&[DOT, DOT], BEHIND_DOTS)?),
                 _ => {
-                    let Some(raw) = self.next_raw(&mut listing, position)? else { break };
+                    let Some(raw) = self.next_raw(&mut listing, position)? else {
+                        break;
+                    };
                     position = raw.position;
                     self.entry(raw, pattern)?
                 }
@@ -94,7 +96,13 @@ impl Opening {
         let Some(stored) = stored.and_then(|stored| CString::new(stored).ok()) else {
             return Ok(Vec::new());
         };
-        let entry = self.entry(RawEntry { name: stored, position: u64::MAX }, &Pattern::any())?;
+        let entry = self.entry(
+            RawEntry {
+                name: stored,
+                position: u64::MAX,
+            },
+            &Pattern::any(),
+        )?;
         Ok(entry.into_iter().collect())
     }
 
@@ -113,30 +121,40 @@ impl Opening {
     /// `.` or `..`; the share's root is its own parent.
     fn dot(&self, name: &[u16], position: u64) -> Result<Entry, NtStatus> {
         let is_root = self.object.id == self.share.root_id;
-        let parent = if name.len() == 2 && !is_root { parent_stat(self.file.as_fd()) } else { None };
+        let parent = if name.len() == 2 && !is_root {
+            parent_stat(self.file.as_fd())
+        } else {
+            None
+        };
         let stat = match parent {
             Some(stat) => stat,
             None => self.file.full_stat()?.1,
         };
         let name = Utf16String::from_units(name.to_vec());
-        Ok(Entry { name, short_name: None, stat, position })
+        Ok(Entry {
+            name,
+            short_name: None,
+            stat,
+            position,
+        })
     }
 
     /// The next entry of the folder behind `position`, read ahead many at a time.
-    fn next_raw(
-        &self,
-        listing: &mut Listing,
-        position: u64,
-    ) -> Result<Option<RawEntry>, NtStatus> {
+    fn next_raw(&self, listing: &mut Listing, position: u64) -> Result<Option<RawEntry>, NtStatus> {
         if listing.position != position {
             let start = position.saturating_sub(BEHIND_DOTS);
             rustix::fs::seek(&self.file, SeekFrom::Start(start)).map_err(status)?;
-            *listing = Listing { position, ..Listing::default() };
+            *listing = Listing {
+                position,
+                ..Listing::default()
+            };
         }
         if listing.ahead.is_empty() && !listing.at_end {
             self.read_ahead(listing)?;
         }
-        let Some(entry) = listing.ahead.pop_front() else { return Ok(None) };
+        let Some(entry) = listing.ahead.pop_front() else {
+            return Ok(None);
+        };
         listing.position = entry.position;
         Ok(Some(entry))
     }
@@ -168,9 +186,16 @@ impl Opening {
         if !pattern.matches(&name) {
             return Ok(None);
         }
-        let Some(stat) = self.entry_stat(&raw.name)? else { return Ok(None) };
+        let Some(stat) = self.entry_stat(&raw.name)? else {
+            return Ok(None);
+        };
         let name = Utf16String::from_units(name);
-        Ok(Some(Entry { name, short_name: None, stat, position: raw.position }))
+        Ok(Some(Entry {
+            name,
+            short_name: None,
+            stat,
+            position: raw.position,
+        }))
     }
 
     /// None for what has been removed meanwhile, and for a link that leads nowhere a client may go.
@@ -184,7 +209,9 @@ impl Opening {
         if file_type(&host) == FileType::Symlink {
             return Ok(self.linked_stat(name));
         }
-        Ok(Some(with_attributes(&host, |buffer| sys::getxattr_at(folder, name, DOSATTRIB, buffer))))
+        Ok(Some(with_attributes(&host, |buffer| {
+            sys::getxattr_at(folder, name, DOSATTRIB, buffer)
+        })))
     }
 
     /// The metadata of what a link leads to, found from the root on as an open would.
@@ -196,7 +223,9 @@ impl Opening {
         let path = join(&folder, name.to_bytes());
         let target = self.share.root.open_path(&path, OFlags::PATH).ok()?;
         let host = resolve::stat(target.as_fd()).ok()?;
-        Some(with_attributes(&host, |buffer| xattr_of_path(&target, buffer)))
+        Some(with_attributes(&host, |buffer| {
+            xattr_of_path(&target, buffer)
+        }))
     }
 }
 
@@ -204,7 +233,9 @@ fn parent_stat(folder: BorrowedFd<'_>) -> Option<FileStat> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let parent = rustix::fs::openat(folder, c"..", flags, rustix::fs::Mode::empty()).ok()?;
     let host = resolve::stat(parent.as_fd()).ok()?;
-    Some(with_attributes(&host, |buffer| xattr_of_path(&parent, buffer)))
+    Some(with_attributes(&host, |buffer| {
+        xattr_of_path(&parent, buffer)
+    }))
 }
 
 fn xattr_of_path(object: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -212,12 +243,11 @@ fn xattr_of_path(object: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
     rustix::fs::getxattr(path, DOSATTRIB, buffer)
 }
 
-fn with_attributes(
-    host: &Statx,
-    read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
-) -> FileStat {
+fn with_attributes(host: &Statx, read: impl FnOnce(&mut [u8]) -> Result<usize, Errno>) -> FileStat {
     let mut buffer = [0; dosattrib::LONGEST];
-    let kept = read(&mut buffer).ok().and_then(|length| DosAttributes::decode(&buffer[..length]));
+    let kept = read(&mut buffer)
+        .ok()
+        .and_then(|length| DosAttributes::decode(&buffer[..length]));
     file_stat(host, kept.as_ref())
 }
 
@@ -234,3 +264,101 @@ const BEHIND_DOTS: u64 = 2;
 const ENTRY_SIZE: usize = 104;
 const READ_AHEAD: usize = 32 << 10;
 const STAT: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::super::testing::{Fixture, write};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    #[test]
+    fn a_listing_has_every_entry_once_with_the_dots_first() {
+        let fixture = Fixture::new();
+        for number in 0..1_500 {
+            fs::write(fixture.path(&format!("File {number}")), "").unwrap();
+        }
+        let mut names = fixture.list("", "*");
+        assert_eq!(names[..2], [".", ".."]);
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 1_502);
+        assert_eq!(fixture.list("", "file 7?").len(), 10);
+        assert_eq!(fixture.list("", "*.nothing"), [""; 0]);
+    }
+
+    #[test]
+    fn a_listing_resumes_behind_any_entry() {
+        let fixture = Fixture::new();
+        for number in 0..50 {
+            fs::write(fixture.path(&number.to_string()), "").unwrap();
+        }
+        let folder = fixture.existing("").unwrap().handle;
+        let all = wait(folder.list(ListFrom::Start, &Pattern::any(), 1 << 20)).unwrap();
+        assert_eq!(all.len(), 52);
+        for start in (0..52).rev() {
+            let from = ListFrom::After(all[start].position);
+            let rest = wait(folder.list(from, &Pattern::any(), 1 << 20)).unwrap();
+            let names = |entries: &[Entry]| -> Vec<_> {
+                entries.iter().map(|entry| entry.name.clone()).collect()
+            };
+            assert_eq!(names(&rest), names(&all[start + 1..]));
+        }
+    }
+
+    #[test]
+    fn a_name_without_wildcards_is_looked_up_in_any_case() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path("Name"), "12345").unwrap();
+        assert_eq!(fixture.list("", "nAME"), ["Name"]);
+        assert_eq!(fixture.list("", "other"), [""; 0]);
+        assert_eq!(fixture.list("", "."), ["."]);
+    }
+
+    #[test]
+    fn entries_tell_what_a_stat_tells() {
+        let fixture = Fixture::new();
+        let file = fixture.create("file");
+        write(&file.handle, 0, b"hello").unwrap();
+        let stat = wait(file.handle.final_stat()).unwrap();
+        let folder = fixture.existing("").unwrap().handle;
+        let entries = wait(folder.list(ListFrom::Start, &Pattern::any(), 1 << 20)).unwrap();
+        assert_eq!(entries[2].stat, stat);
+        let root = wait(folder.stat()).unwrap();
+        for dot in &entries[..2] {
+            // Listing is access.
+            let last_access_time = root.last_access_time;
+            assert_eq!(
+                FileStat {
+                    last_access_time,
+                    ..dot.stat
+                },
+                root
+            );
+        }
+    }
+
+    #[test]
+    fn links_are_listed_as_what_they_lead_to_or_not_at_all() {
+        let fixture = Fixture::new();
+        fs::create_dir(fixture.path("folder")).unwrap();
+        fs::write(fixture.path("file"), "12345").unwrap();
+        symlink("../file", fixture.path("folder/good")).unwrap();
+        symlink("../../outside", fixture.path("folder/outside")).unwrap();
+        symlink("nowhere", fixture.path("folder/dangling")).unwrap();
+        assert_eq!(fixture.list("folder", "*"), [".", "..", "good"]);
+        let opened = fixture.existing("folder").unwrap().handle;
+        let entries = wait(opened.list(ListFrom::Start, &Pattern::any(), 1 << 20)).unwrap();
+        assert_eq!(entries[2].stat.end_of_file, 5);
+    }
+
+    #[test]
+    fn a_file_is_not_listed() {
+        let fixture = Fixture::new();
+        let file = fixture.create("file");
+        let refused = wait(file.handle.list(ListFrom::Start, &Pattern::any(), 1000));
+        assert_eq!(refused, Err(NtStatus::INVALID_PARAMETER));
+    }
+}

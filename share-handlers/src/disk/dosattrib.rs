@@ -38,7 +38,9 @@ impl DosAttributes {
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Ndr { bytes, at: 0 };
         let text = reader.string()?;
-        let Some(version) = reader.number::<2>() else { return from_text(text) };
+        let Some(version) = reader.number::<2>() else {
+            return from_text(text);
+        };
         // The union repeats the version as its switch.
         reader.number::<2>()?;
         match version {
@@ -84,12 +86,23 @@ impl DosAttributes {
     fn of(attributes: u64, creation_time: Option<FileTime>) -> Self {
         let attributes = FileAttributes::from_bits(attributes as u32) & KEPT;
         let creation_time = creation_time.filter(|time| !time.is_zero());
-        Self { attributes, creation_time, change_time: None }
+        Self {
+            attributes,
+            creation_time,
+            change_time: None,
+        }
     }
 
     fn of_valid(valid: u64, attributes: u64, creation_time: Option<FileTime>) -> Self {
-        let attributes = if valid & ATTRIBUTES == 0 { 0 } else { attributes };
-        Self::of(attributes, creation_time.filter(|_| valid & CREATION_TIME != 0))
+        let attributes = if valid & ATTRIBUTES == 0 {
+            0
+        } else {
+            attributes
+        };
+        Self::of(
+            attributes,
+            creation_time.filter(|_| valid & CREATION_TIME != 0),
+        )
     }
 
     /// The bytes to store. `directory` is whether the object is one: Samba keeps that too.
@@ -132,7 +145,9 @@ impl DosAttributes {
 fn from_text(text: &[u8]) -> Option<DosAttributes> {
     let text = std::str::from_utf8(text).ok()?;
     let digits = text.trim().strip_prefix("0x")?;
-    u64::from_str_radix(digits, 16).ok().map(|attributes| DosAttributes::of(attributes, None))
+    u64::from_str_radix(digits, 16)
+        .ok()
+        .map(|attributes| DosAttributes::of(attributes, None))
 }
 
 /// A reader of little-endian NDR: every number is aligned to its own size, eight bytes to four.
@@ -143,7 +158,11 @@ struct Ndr<'a> {
 
 impl<'a> Ndr<'a> {
     fn string(&mut self) -> Option<&'a [u8]> {
-        let end = self.bytes.iter().position(|byte| *byte == 0).unwrap_or(self.bytes.len());
+        let end = self
+            .bytes
+            .iter()
+            .position(|byte| *byte == 0)
+            .unwrap_or(self.bytes.len());
         self.at = end + 1;
         self.bytes.get(..end)
     }
@@ -152,7 +171,12 @@ impl<'a> Ndr<'a> {
         let start = self.at.next_multiple_of(SIZE.min(4));
         let bytes = self.bytes.get(start..start + SIZE)?;
         self.at = start + SIZE;
-        Some(bytes.iter().rev().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+        Some(
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |number, byte| (number << 8) | u64::from(*byte)),
+        )
     }
 
     fn time(&mut self) -> Option<FileTime> {
@@ -184,7 +208,10 @@ mod tests {
     #[test]
     fn sambas_attribute_is_read_and_written_alike() {
         let file = DosAttributes::decode(SAMBA_FILE).unwrap();
-        assert_eq!(file.attributes, FileAttributes::HIDDEN | FileAttributes::ARCHIVE);
+        assert_eq!(
+            file.attributes,
+            FileAttributes::HIDDEN | FileAttributes::ARCHIVE
+        );
         assert_eq!(file.creation_time, Some(FileTime(0x01dd_794e_a293_f49c)));
         assert_eq!(file.encode(false), SAMBA_FILE);
         let folder = DosAttributes::decode(SAMBA_FOLDER).unwrap();
@@ -197,7 +224,10 @@ mod tests {
         let kept = DosAttributes {
             attributes: FileAttributes::READONLY,
             creation_time: Some(FileTime(5)),
-            change_time: Some(SetChangeTime { time: FileTime(7), until: FileTime(9) }),
+            change_time: Some(SetChangeTime {
+                time: FileTime(7),
+                until: FileTime(9),
+            }),
         };
         assert_eq!(DosAttributes::decode(&kept.encode(false)), Some(kept));
     }
@@ -205,7 +235,10 @@ mod tests {
     #[test]
     fn older_versions_are_read() {
         let text = DosAttributes::decode(b"0x22\0").unwrap();
-        assert_eq!(text.attributes, FileAttributes::HIDDEN | FileAttributes::ARCHIVE);
+        assert_eq!(
+            text.attributes,
+            FileAttributes::HIDDEN | FileAttributes::ARCHIVE
+        );
         let mut version_4 = b"\0\0\x04\0\x04\0\0\0\x11\0\0\0\x01\0\0\0".to_vec();
         version_4.extend([9; 8]);
         version_4.extend([3, 0, 0, 0, 0, 0, 0, 0]);
@@ -216,7 +249,13 @@ mod tests {
 
     #[test]
     fn garbage_is_no_attribute() {
-        for bytes in [&b""[..], b"\0", b"abc", b"\0\0\x05\0\x05\0\0\0\x11", b"\0\0\x07\0\x07\0aaaaaaaaaa"] {
+        for bytes in [
+            &b""[..],
+            b"\0",
+            b"abc",
+            b"\0\0\x05\0\x05\0\0\0\x11",
+            b"\0\0\x07\0\x07\0aaaaaaaaaa",
+        ] {
             assert_eq!(DosAttributes::decode(bytes), None, "{bytes:?}");
         }
     }

@@ -18,15 +18,19 @@ use super::{security, streams};
 /// The attributes that a client may see, with their values.
 pub(super) fn list(file: &File) -> Result<Vec<FullEa>, NtStatus> {
     let mut names = Vec::new();
-    for_each_name(file, |name| names.extend(visible(name).map(|_| name.to_owned())))
-        .map_err(status)?;
+    for_each_name(file, |name| {
+        names.extend(visible(name).map(|_| name.to_owned()))
+    })
+    .map_err(status)?;
     let mut attributes = Vec::with_capacity(names.len());
     for name in names {
         let value = file.whole_xattr(&name, LONGEST_VALUE).map_err(status)?;
         let visible = visible(&name).unwrap_or_default().to_vec();
-        attributes.extend(
-            value.map(|value| FullEa { flags: EaFlags::NONE, name: visible, value }),
-        );
+        attributes.extend(value.map(|value| FullEa {
+            flags: EaFlags::NONE,
+            name: visible,
+            value,
+        }));
     }
     Ok(attributes)
 }
@@ -39,7 +43,9 @@ pub(super) fn total_size(file: &File) -> u32 {
         return 0;
     }
     let attributes = list(file).unwrap_or_default();
-    let sizes = attributes.iter().map(|attribute| 5 + attribute.name.len() + attribute.value.len());
+    let sizes = attributes
+        .iter()
+        .map(|attribute| 5 + attribute.name.len() + attribute.value.len());
     u32::try_from(4 + sizes.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
@@ -47,7 +53,9 @@ pub(super) fn total_size(file: &File) -> u32 {
 pub(super) fn set(file: &File, attributes: &[FullEa]) -> Result<(), NtStatus> {
     for attribute in attributes {
         let present = stored_name(file, &attribute.name)?;
-        let name = present.clone().map_or_else(|| host_name(&attribute.name), Ok)?;
+        let name = present
+            .clone()
+            .map_or_else(|| host_name(&attribute.name), Ok)?;
         let done = if !attribute.value.is_empty() {
             file.set_xattr(&name, &attribute.value, XattrFlags::empty())
         } else if present.is_some() {
@@ -67,9 +75,13 @@ pub(super) fn set(file: &File, attributes: &[FullEa]) -> Result<(), NtStatus> {
 /// Removes all that a client may see.
 pub(super) fn remove_all(file: &File) -> Result<(), NtStatus> {
     let mut names = Vec::new();
-    for_each_name(file, |name| names.extend(visible(name).map(|_| name.to_owned())))
-        .map_err(status)?;
-    names.iter().try_for_each(|name| file.remove_xattr(name).map_err(status))
+    for_each_name(file, |name| {
+        names.extend(visible(name).map(|_| name.to_owned()))
+    })
+    .map_err(status)?;
+    names
+        .iter()
+        .try_for_each(|name| file.remove_xattr(name).map_err(status))
 }
 
 /// Calls `take` with the name of each of the host's extended attributes.
@@ -84,9 +96,15 @@ pub(super) fn for_each_name(file: &File, mut take: impl FnMut(&CStr)) -> Result<
         Err(Errno::OPNOTSUPP) => return Ok(()),
         result => result,
     }?;
-    let buffer = if long.is_empty() { &short[..] } else { &long[..] };
+    let buffer = if long.is_empty() {
+        &short[..]
+    } else {
+        &long[..]
+    };
     let names = buffer[..length].split_inclusive(|byte| *byte == 0);
-    names.filter_map(|name| CStr::from_bytes_with_nul(name).ok()).for_each(&mut take);
+    names
+        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
+        .for_each(&mut take);
     Ok(())
 }
 
@@ -95,7 +113,9 @@ fn visible(name: &CStr) -> Option<&[u8]> {
     let hidden = name == DOSATTRIB
         || name == security::USER_NTACL
         || streams::is_stream(name)
-        || RESERVED.iter().any(|reserved| name.to_bytes().starts_with(reserved));
+        || RESERVED
+            .iter()
+            .any(|reserved| name.to_bytes().starts_with(reserved));
     name.to_bytes().strip_prefix(PREFIX).filter(|_| !hidden)
 }
 
@@ -112,8 +132,7 @@ fn stored_name(file: &File, name: &[u8]) -> Result<Option<CString>, NtStatus> {
 }
 
 fn host_name(name: &[u8]) -> Result<CString, NtStatus> {
-    let stored =
-        CString::new([PREFIX, name].concat()).map_err(|_| NtStatus::INVALID_EA_NAME)?;
+    let stored = CString::new([PREFIX, name].concat()).map_err(|_| NtStatus::INVALID_EA_NAME)?;
     if name.is_empty() || stored.as_bytes().len() > 255 || visible(&stored).is_none() {
         return Err(NtStatus::INVALID_EA_NAME);
     }
@@ -122,8 +141,64 @@ fn host_name(name: &[u8]) -> Result<CString, NtStatus> {
 
 const PREFIX: &[u8] = b"user.";
 /// Where Samba and its kin keep things.
-const RESERVED: [&[u8]; 4] =
-    [b"user.SAMBA_PAI", b"user.DosStream", b"user.DosAttrib", b"user.org.netatalk"];
+const RESERVED: [&[u8]; 4] = [
+    b"user.SAMBA_PAI",
+    b"user.DosStream",
+    b"user.DosAttrib",
+    b"user.org.netatalk",
+];
 /// XATTR_SIZE_MAX and XATTR_LIST_MAX.
 const LONGEST_VALUE: usize = 65_536;
 const LONGEST_LIST: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use server::share::SetInfo;
+
+    use super::super::testing::{Fixture, set};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    fn attribute(name: &str, value: &[u8]) -> FullEa {
+        FullEa {
+            flags: EaFlags::NONE,
+            name: name.into(),
+            value: value.into(),
+        }
+    }
+
+    #[test]
+    fn attributes_are_set_in_any_case_and_removed_by_an_empty_value() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let put = |name, value| {
+            set(
+                &file,
+                SetInfo::ExtendedAttributes(vec![attribute(name, value)]),
+            )
+        };
+        assert_eq!(wait(file.handle.stat()).unwrap().ea_size, 0);
+        put("One", b"1").unwrap();
+        put("ONE", b"22").unwrap();
+        let listed = wait(file.handle.extended_attributes()).unwrap();
+        assert_eq!(listed, [attribute("One", b"22")]);
+        assert_eq!(wait(file.handle.stat()).unwrap().ea_size, 4 + 5 + 3 + 2);
+        put("one", b"").unwrap();
+        put("never", b"").unwrap();
+        assert_eq!(wait(file.handle.extended_attributes()).unwrap(), []);
+    }
+
+    #[test]
+    fn what_the_server_keeps_is_neither_seen_nor_touched() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        for name in ["DOSATTRIB", "DosStream.x:$DATA", "NTACL", ""] {
+            let refused = set(
+                &file,
+                SetInfo::ExtendedAttributes(vec![attribute(name, b"x")]),
+            );
+            assert_eq!(refused, Err(NtStatus::INVALID_EA_NAME), "{name}");
+        }
+        assert_eq!(wait(file.handle.extended_attributes()).unwrap(), []);
+    }
+}

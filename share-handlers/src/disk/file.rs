@@ -117,7 +117,8 @@ impl File {
     }
 
     fn proc_path(&self) -> Option<String> {
-        self.is_path().then(|| format!("/proc/self/fd/{}", self.descriptor.as_raw_fd()))
+        self.is_path()
+            .then(|| format!("/proc/self/fd/{}", self.descriptor.as_raw_fd()))
     }
 }
 

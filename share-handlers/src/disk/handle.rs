@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use server::share::{
-    Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId,
-    ReplyRoom, SetInfo, StreamEntry, WriteAt,
+    Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom, SetInfo,
+    StreamEntry, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
@@ -26,7 +26,10 @@ impl DiskHandle {
         work: impl FnOnce(&Opening) -> Result<T, NtStatus> + Send + 'static,
     ) -> Answer<'_, T> {
         let opening = Arc::clone(&self.0);
-        self.0.share.work.on_names(self.0.caller.host.as_ref(), move || work(&opening))
+        self.0
+            .share
+            .work
+            .on_names(self.0.caller.host.as_ref(), move || work(&opening))
     }
 
     /// Work on the open descriptor that reads metadata only, as the server.
@@ -89,7 +92,11 @@ impl Handle for DiskHandle {
         let pattern = pattern.clone();
         let quick = pattern.literal().is_some();
         let work = move |opening: &Opening| opening.list_now(from, &pattern, room_bytes);
-        if quick { self.as_server(work) } else { self.on_pool(work) }
+        if quick {
+            self.as_server(work)
+        } else {
+            self.on_pool(work)
+        }
     }
 
     fn streams(&self) -> Answer<'_, Vec<StreamEntry>> {
@@ -154,10 +161,13 @@ impl Opening {
             SetInfo::Allocation(size) => self.set_allocation(size),
             SetInfo::Rename { target, replace } => self.rename_now(&target, replace),
             SetInfo::Link { target, replace } => self.link_now(&target, replace),
-            SetInfo::FullEas(attributes) => extended::set(&self.file, &attributes),
-            SetInfo::Overwrite { attributes, allocation_size, extended_attributes, .. } => {
-                self.overwrite(attributes, allocation_size, &extended_attributes)
-            }
+            SetInfo::ExtendedAttributes(attributes) => extended::set(&self.file, &attributes),
+            SetInfo::Overwrite {
+                attributes,
+                allocation_size,
+                extended_attributes,
+                ..
+            } => self.overwrite(attributes, allocation_size, &extended_attributes),
         }
     }
 
@@ -168,10 +178,15 @@ impl Opening {
         allocation_size: u64,
         extended_attributes: &[FullEa],
     ) -> Result<(), NtStatus> {
-        self.set_end_of_file(0)?;
         if self.stream.is_some() {
-            return Ok(());
+            return self.set_end_of_file(0);
         }
+        let kept = self.file.dos_attributes()?.unwrap_or_default().attributes;
+        let must_repeat = kept & (FileAttributes::HIDDEN | FileAttributes::SYSTEM);
+        if !attributes.contains(must_repeat) {
+            return Err(NtStatus::ACCESS_DENIED);
+        }
+        self.set_end_of_file(0)?;
         streams::remove_all(&self.file)?;
         extended::remove_all(&self.file)?;
         self.change_dos_attributes(|kept| {

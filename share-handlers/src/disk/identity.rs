@@ -27,7 +27,10 @@ pub(super) fn can_switch() -> bool {
 pub(super) fn is_own(host: Option<&HostUser>) -> bool {
     match host {
         None => true,
-        Some(host) => !can_switch() || (host.uid == own().uid && host.gid == own().gid && host.groups == own().groups),
+        Some(host) => {
+            !can_switch()
+                || (host.uid == own().uid && host.gid == own().gid && host.groups == own().groups)
+        }
     }
 }
 
@@ -48,7 +51,11 @@ pub(super) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
         };
         if !switch(target) {
             // Half-way is nobody: make the next call switch again, whoever it is for.
-            *worn = Some(Arc::new(HostUser { uid: u32::MAX, gid: u32::MAX, groups: Vec::new() }));
+            *worn = Some(Arc::new(HostUser {
+                uid: u32::MAX,
+                gid: u32::MAX,
+                groups: Vec::new(),
+            }));
             return Err(NtStatus::ACCESS_DENIED);
         }
         *worn = wanted.cloned();
@@ -78,7 +85,11 @@ pub(super) fn as_self<T>(work: impl FnOnce() -> T) -> Result<T, NtStatus> {
 /// The supplementary groups must change while the thread still may: effective capabilities stay, for
 /// only the file-system user changes.
 fn switch(target: &HostUser) -> bool {
-    let groups: Vec<_> = target.groups.iter().map(|group| rustix::fs::Gid::from_raw(*group)).collect();
+    let groups: Vec<_> = target
+        .groups
+        .iter()
+        .map(|group| rustix::fs::Gid::from_raw(*group))
+        .collect();
     if set_thread_groups(&groups).is_err() {
         return false;
     }
@@ -117,7 +128,11 @@ pub(super) mod tests {
 
     /// A user that owns nothing on this machine.
     pub(in crate::disk) fn stranger() -> Arc<HostUser> {
-        Arc::new(HostUser { uid: 54_321, gid: 54_322, groups: vec![54_322, 54_323] })
+        Arc::new(HostUser {
+            uid: 54_321,
+            gid: 54_322,
+            groups: vec![54_322, 54_323],
+        })
     }
 
     /// Says on the test's output that it was skipped, by name.
@@ -169,7 +184,10 @@ pub(super) mod tests {
         thread::spawn(move || {
             wear(Some(&stranger())).unwrap();
             assert!(fs::read(&shared).is_ok());
-            let outsider = HostUser { groups: vec![], ..(*stranger()).clone() };
+            let outsider = HostUser {
+                groups: vec![],
+                ..(*stranger()).clone()
+            };
             wear(Some(&Arc::new(outsider))).unwrap();
             assert!(fs::read(&shared).is_err());
         })

@@ -37,8 +37,16 @@ impl NameIndex {
     /// An index for folders on a file system all of whose changes this kernel sees (`local`).
     pub(super) fn new(local: bool) -> Self {
         let flags = CreateFlags::CLOEXEC | CreateFlags::NONBLOCK;
-        let inotify = if local { inotify::init(flags).ok() } else { None };
-        Self { hasher: RandomState::new(), inotify, table: Mutex::default() }
+        let inotify = if local {
+            inotify::init(flags).ok()
+        } else {
+            None
+        };
+        Self {
+            hasher: RandomState::new(),
+            inotify,
+            table: Mutex::default(),
+        }
     }
 
     /// The name on disk in `folder` (whose identity is `id`) that is `component` but for case; none if
@@ -52,13 +60,20 @@ impl NameIndex {
         id: ObjectId,
         component: &[u16],
     ) -> Result<Option<Vec<u8>>, Errno> {
-        let Some(inotify) = &self.inotify else { return scan_for(folder, component) };
+        let Some(inotify) = &self.inotify else {
+            return scan_for(folder, component);
+        };
         {
             let mut table = self.table.lock();
             self.apply_events(inotify, &mut table);
             table.clock += 1;
             let now = table.clock;
-            if let Some(Folder { state: State::Ready(names), used, .. }) = table.folders.get_mut(&id) {
+            if let Some(Folder {
+                state: State::Ready(names),
+                used,
+                ..
+            }) = table.folders.get_mut(&id)
+            {
                 *used = now;
                 return Ok(names.find(&self.hasher, component));
             }
@@ -114,7 +129,14 @@ impl NameIndex {
         let watch = identity::as_self(|| inotify::add_watch(inotify, path.as_str(), flags));
         let Ok(Ok(watch)) = watch else { return false };
         let used = table.clock;
-        table.folders.insert(id, Folder { watch, used, state: State::Building(Vec::new()) });
+        table.folders.insert(
+            id,
+            Folder {
+                watch,
+                used,
+                state: State::Building(Vec::new()),
+            },
+        );
         table.watches.insert(watch, id);
         true
     }
@@ -133,7 +155,9 @@ impl NameIndex {
                 table.clear(inotify);
                 continue;
             }
-            let Some(id) = table.watches.get(&event.wd()).copied() else { continue };
+            let Some(id) = table.watches.get(&event.wd()).copied() else {
+                continue;
+            };
             if event.events().contains(ReadFlags::IGNORED) {
                 table.watches.remove(&event.wd());
                 table.folders.remove(&id);
@@ -142,8 +166,13 @@ impl NameIndex {
             let (Some(name), Some(folder)) = (event.file_name(), table.folders.get_mut(&id)) else {
                 continue;
             };
-            let added = event.events().intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
-            let event = Event { added, name: name.to_bytes().into() };
+            let added = event
+                .events()
+                .intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+            let event = Event {
+                added,
+                name: name.to_bytes().into(),
+            };
             match &mut folder.state {
                 State::Ready(names) => names.apply(&self.hasher, &event),
                 State::Building(events) if events.len() < MOST_EVENTS => events.push(event),
@@ -263,7 +292,8 @@ impl Names {
     }
 
     fn insert(&mut self, hasher: &RandomState, name: &[u8]) {
-        let (Ok(place), Ok(length)) = (u32::try_from(self.text.len()), u8::try_from(name.len())) else {
+        let (Ok(place), Ok(length)) = (u32::try_from(self.text.len()), u8::try_from(name.len()))
+        else {
             return;
         };
         self.text.push(length);
@@ -281,9 +311,15 @@ impl Names {
 
     fn remove(&mut self, hasher: &RandomState, name: &[u8]) {
         let hash = folded_hash(hasher, &names::from_disk(name));
-        let Some(places) = self.places.get(&hash) else { return };
-        let kept: Vec<u32> =
-            places.as_slice().iter().copied().filter(|place| self.name(*place) != name).collect();
+        let Some(places) = self.places.get(&hash) else {
+            return;
+        };
+        let kept: Vec<u32> = places
+            .as_slice()
+            .iter()
+            .copied()
+            .filter(|place| self.name(*place) != name)
+            .collect();
         self.wasted += (places.as_slice().len() - kept.len()) * (name.len() + 1);
         match kept.as_slice() {
             [] => self.places.remove(&hash),
@@ -294,7 +330,10 @@ impl Names {
 
     fn compact(&mut self, hasher: &RandomState) {
         let mut compacted = Self::default();
-        let places = self.places.values().flat_map(|places| places.as_slice().iter().copied());
+        let places = self
+            .places
+            .values()
+            .flat_map(|places| places.as_slice().iter().copied());
         for place in places {
             compacted.insert(hasher, self.name(place));
         }
@@ -425,7 +464,10 @@ mod tests {
             let folder = Folder::new();
             fs::write(folder.path("Grüße.TXT"), "").unwrap();
             assert_eq!(folder.find(&index, "gRÜSSE.txt"), None);
-            assert_eq!(folder.find(&index, "grÜße.txt").as_deref(), Some("Grüße.TXT"));
+            assert_eq!(
+                folder.find(&index, "grÜße.txt").as_deref(),
+                Some("Grüße.TXT")
+            );
             fs::write(folder.path("Second"), "").unwrap();
             assert_eq!(folder.find(&index, "SECOND").as_deref(), Some("Second"));
             fs::rename(folder.path("Second"), folder.path("sEcond")).unwrap();
@@ -456,14 +498,25 @@ mod tests {
         let path = folder.directory.path().to_owned();
         let changer = std::thread::spawn(move || {
             for number in 0..3_000 {
-                fs::rename(path.join(format!("Old{number}")), path.join(format!("New{number}"))).unwrap();
+                fs::rename(
+                    path.join(format!("Old{number}")),
+                    path.join(format!("New{number}")),
+                )
+                .unwrap();
             }
         });
         folder.find(&index, "x");
         changer.join().unwrap();
         for number in 0..3_000 {
-            assert!(folder.find(&index, &format!("NEW{number}")).is_some(), "{number}");
-            assert_eq!(folder.find(&index, &format!("OLD{number}")), None, "{number}");
+            assert!(
+                folder.find(&index, &format!("NEW{number}")).is_some(),
+                "{number}"
+            );
+            assert_eq!(
+                folder.find(&index, &format!("OLD{number}")),
+                None,
+                "{number}"
+            );
         }
     }
 
@@ -480,7 +533,10 @@ mod tests {
         let other = Folder::new();
         fs::write(other.path("X"), "").unwrap();
         let found = index.find(other.opened.as_fd(), id, &units("x")).unwrap();
-        assert_eq!(found.as_deref(), Some(Path::new("X").as_os_str().as_bytes()));
+        assert_eq!(
+            found.as_deref(),
+            Some(Path::new("X").as_os_str().as_bytes())
+        );
     }
 
     #[test]
@@ -489,7 +545,13 @@ mod tests {
         let mut names = Names::default();
         for round in 0..2_000 {
             let name = format!("name{}", round % 10);
-            names.apply(&hasher, &Event { added: round % 3 != 0, name: name.as_bytes().into() });
+            names.apply(
+                &hasher,
+                &Event {
+                    added: round % 3 != 0,
+                    name: name.as_bytes().into(),
+                },
+            );
         }
         assert!(names.text.len() < 16_384);
     }

@@ -31,6 +31,8 @@ mod resolve;
 mod security;
 mod streams;
 mod sys;
+#[cfg(test)]
+mod testing;
 
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;
@@ -131,7 +133,11 @@ impl DiskHandler {
     /// # Errors
     /// The folder cannot be opened, or `/proc` is not there.
     pub fn new(options: DiskOptions, offload: Arc<dyn Offload>) -> std::io::Result<Self> {
-        let root = Root::open(&options.path, options.symbolic_links, options.case_sensitive)?;
+        let root = Root::open(
+            &options.path,
+            options.symbolic_links,
+            options.case_sensitive,
+        )?;
         let host = resolve::stat(root.descriptor())?;
         // Where names have gone is asked of /proc.
         root.path_of(root.descriptor())
@@ -143,13 +149,22 @@ impl DiskHandler {
             root,
             options,
             objects: Arc::default(),
-            work: Work { offload, names_inline: cached_reads != CachedReads::Never },
+            work: Work {
+                offload,
+                names_inline: cached_reads != CachedReads::Never,
+            },
             cached_reads,
-            largest_inline_write: if in_memory { LARGEST_WRITE } else { LARGEST_INLINE_WRITE },
+            largest_inline_write: if in_memory {
+                LARGEST_WRITE
+            } else {
+                LARGEST_INLINE_WRITE
+            },
             changing: (0..CHANGING_LOCKS).map(|_| Mutex::new(())).collect(),
             hasher: RandomState::new(),
         };
-        Ok(Self { share: Arc::new(share) })
+        Ok(Self {
+            share: Arc::new(share),
+        })
     }
 }
 
@@ -181,9 +196,9 @@ impl ShareHandler for DiskHandler {
         let (share, caller) = (Arc::clone(share), caller.clone());
         let (name, how) = (name.clone(), how.clone());
         let host = caller.host.clone();
-        self.share
-            .work
-            .on_pool(host.as_ref(), move || open::open_now(&share, &caller, &name, &how))
+        self.share.work.on_pool(host.as_ref(), move || {
+            open::open_now(&share, &caller, &name, &how)
+        })
     }
 
     fn volume(&self) -> Answer<'_, Volume> {
@@ -249,7 +264,11 @@ impl Work {
         host: Option<&Arc<HostUser>>,
         work: impl FnOnce() -> Result<T, NtStatus> + Send + 'static,
     ) -> Answer<'static, T> {
-        if self.is_inline(host) { ready(work()) } else { self.on_pool(host, work) }
+        if self.is_inline(host) {
+            ready(work())
+        } else {
+            self.on_pool(host, work)
+        }
     }
 
     /// Does work that may take long, as `host`, on the pool.

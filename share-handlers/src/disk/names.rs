@@ -22,7 +22,10 @@ pub(super) const LONGEST_DISK_NAME: usize = 255;
 #[must_use]
 pub(super) fn append_to_path(component: &[u16], path: &mut Vec<u8>) -> bool {
     let start = path.len();
-    if component.iter().all(|unit| (0x20..0x80).contains(unit) && *unit != SLASH) {
+    if component
+        .iter()
+        .all(|unit| (0x20..0x80).contains(unit) && *unit != SLASH)
+    {
         path.extend(component.iter().map(|unit| *unit as u8));
     } else {
         encode(component, path);
@@ -31,8 +34,8 @@ pub(super) fn append_to_path(component: &[u16], path: &mut Vec<u8>) -> bool {
     let fits = !bytes.is_empty() && bytes.len() <= LONGEST_DISK_NAME;
     let harmless = bytes != b"." && bytes != b".." && !bytes.contains(&b'/') && !bytes.contains(&0);
     // A name with raw-byte units is one only if the disk's name reads back as it.
-    let is_itself = !component.iter().any(|unit| RAW_BYTES.contains(unit))
-        || from_disk(bytes) == component;
+    let is_itself =
+        !component.iter().any(|unit| RAW_BYTES.contains(unit)) || from_disk(bytes) == component;
     if fits && harmless && is_itself {
         return true;
     }
@@ -185,7 +188,11 @@ fn surrogate_of(high: u16, low: u16) -> Option<u16> {
 }
 
 fn surrogate_bytes(unit: u16) -> [u8; 3] {
-    [0xED, 0x80 | ((unit >> 6) & 0x3F) as u8, 0x80 | (unit & 0x3F) as u8]
+    [
+        0xED,
+        0x80 | ((unit >> 6) & 0x3F) as u8,
+        0x80 | (unit & 0x3F) as u8,
+    ]
 }
 
 fn pairs(before: Option<u16>, unit: u16) -> bool {
@@ -232,7 +239,15 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_utf8() {
-        for text in ["a", "Readme.txt", "Grüße", "日本語", "a\u{1F600}b", ".hidden", "a..b"] {
+        for text in [
+            "a",
+            "Readme.txt",
+            "Grüße",
+            "日本語",
+            "a\u{1F600}b",
+            ".hidden",
+            "a..b",
+        ] {
             assert_eq!(to_disk(&units(text)).unwrap(), text.as_bytes());
             assert_eq!(from_disk(text.as_bytes()), units(text));
         }
@@ -242,7 +257,10 @@ mod tests {
     fn what_windows_forbids_is_seen_as_cifs_and_macos_write_it() {
         let table = [
             ("a:b", "a\u{F022}b"),
-            ("\"*:<>?\\|x", "\u{F020}\u{F021}\u{F022}\u{F023}\u{F024}\u{F025}\u{F026}\u{F027}x"),
+            (
+                "\"*:<>?\\|x",
+                "\u{F020}\u{F021}\u{F022}\u{F023}\u{F024}\u{F025}\u{F026}\u{F027}x",
+            ),
             ("dot.", "dot\u{F029}"),
             ("space ", "space\u{F028}"),
             ("\u{1}\u{1f}", "\u{F001}\u{F01F}"),
@@ -265,7 +283,13 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_utf8_survive() {
-        for disk in [&b"caf\xE9"[..], b"\xFF\xFE", b"a\xC3", b"\xED\xA0\xBD\xED\xB8\x80", b"\x80."] {
+        for disk in [
+            &b"caf\xE9"[..],
+            b"\xFF\xFE",
+            b"a\xC3",
+            b"\xED\xA0\xBD\xED\xB8\x80",
+            b"\x80.",
+        ] {
             let wire = from_disk(disk);
             assert_eq!(to_disk(&wire).as_deref(), Some(disk), "{disk:?}");
         }

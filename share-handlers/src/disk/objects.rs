@@ -86,7 +86,10 @@ impl Object {
     /// Lets the present write time be seen; later writes stay hidden until the next such moment.
     pub(super) fn release(&self, host: &Statx) {
         if let Some(shown) = &mut self.state.lock().shown {
-            *shown = Shown { time: time(host.stx_mtime), until: None };
+            *shown = Shown {
+                time: time(host.stx_mtime),
+                until: None,
+            };
         }
     }
 
@@ -117,7 +120,10 @@ impl Object {
         let mut state = self.state.lock();
         if let Some(shown) = &mut state.shown {
             if shown.until.is_some_and(|until| until <= Instant::now()) {
-                *shown = Shown { time: time(host.stx_mtime), until: None };
+                *shown = Shown {
+                    time: time(host.stx_mtime),
+                    until: None,
+                };
             }
             stat.last_write_time = shown.time;
         }
@@ -129,7 +135,10 @@ impl Drop for Object {
     fn drop(&mut self) {
         let mut open = self.table.open.lock();
         // Another open may have put a new one in its place already.
-        if open.get(&self.id).is_some_and(|object| object.strong_count() == 0) {
+        if open
+            .get(&self.id)
+            .is_some_and(|object| object.strong_count() == 0)
+        {
             open.remove(&self.id);
         }
     }

@@ -10,9 +10,7 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 use rustix::fs::{FileType, Mode as HostMode, OFlags, Statx};
 use rustix::io::Errno;
-use server::share::{
-    Caller, Disposition, FileStat, Name, OpenHow, Opened, StreamType, Wanted,
-};
+use server::share::{Caller, Disposition, FileStat, Name, OpenHow, Opened, StreamType, Wanted};
 use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
 use wire::{NtStatus, Utf16String};
@@ -101,15 +99,25 @@ fn existing(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<Object, NtS
                 return Ok(object);
             }
             // A folder is opened for listing whatever is to be added to it.
-            Err(Refusal { error: Errno::ISDIR, .. }) => {
+            Err(Refusal {
+                error: Errno::ISDIR,
+                ..
+            }) => {
                 if how.wanted == Wanted::File && !of_stream {
                     return Err(NtStatus::FILE_IS_A_DIRECTORY);
                 }
                 modes = METADATA;
             }
-            Err(denied @ Refusal { error: Errno::ACCESS | Errno::PERM, .. }) => refusal = denied,
+            Err(
+                denied @ Refusal {
+                    error: Errno::ACCESS | Errno::PERM,
+                    ..
+                },
+            ) => refusal = denied,
             // A socket, or a pipe that nobody reads: it has a name and nothing to write to.
-            Err(Refusal { error: Errno::NXIO, .. }) => return Err(NtStatus::ACCESS_DENIED),
+            Err(Refusal {
+                error: Errno::NXIO, ..
+            }) => refusal = NtStatus::ACCESS_DENIED.into(),
             Err(other) => return Err(other.status),
         }
     }
@@ -119,7 +127,10 @@ fn existing(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<Object, NtS
 /// What has been opened. Of a special file nothing but the metadata is ever used.
 fn recognised(share: &DiskShare, found: Found, mode: Mode) -> Result<Object, NtStatus> {
     let host = resolve::stat(found.descriptor.as_fd()).map_err(status)?;
-    let special = !matches!(file_type(&host), FileType::RegularFile | FileType::Directory);
+    let special = !matches!(
+        file_type(&host),
+        FileType::RegularFile | FileType::Directory
+    );
     if special && mode != Mode::Path {
         if mode != Mode::Read {
             return Err(NtStatus::ACCESS_DENIED);
@@ -128,8 +139,17 @@ fn recognised(share: &DiskShare, found: Found, mode: Mode) -> Result<Object, NtS
         return recognised(share, found, Mode::Path);
     }
     let directory = file_type(&host) == FileType::Directory;
-    let file = File { descriptor: Arc::new(found.descriptor), mode, directory };
-    Ok(Object { file, host, name: found.name, created: false })
+    let file = File {
+        descriptor: Arc::new(found.descriptor),
+        mode,
+        directory,
+    };
+    Ok(Object {
+        file,
+        host,
+        name: found.name,
+        created: false,
+    })
 }
 
 /// [MS-FSA] 2.1.5.1
@@ -159,8 +179,8 @@ fn create(
     if name.is_root() {
         return Err(NtStatus::OBJECT_NAME_COLLISION);
     }
-    let directory = how.wanted == Wanted::Directory
-        || name.stream_type() == Some(StreamType::IndexAllocation);
+    let directory =
+        how.wanted == Wanted::Directory || name.stream_type() == Some(StreamType::IndexAllocation);
     let (folder, last) = share.root.parent(name)?;
     let stored = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
     share.check_may_add(caller, &folder, directory)?;
@@ -175,13 +195,22 @@ fn create(
     };
     let file = File {
         descriptor: Arc::new(descriptor),
-        mode: if directory { Mode::Read } else { Mode::ReadWrite },
+        mode: if directory {
+            Mode::Read
+        } else {
+            Mode::ReadWrite
+        },
         directory,
     };
     match equip(share, caller, &folder, &file, how) {
         Ok(host) => {
             let name = folder.name.child(Utf16String::from_units(last.to_vec()));
-            Ok(Object { file, host, name, created: true })
+            Ok(Object {
+                file,
+                host,
+                name,
+                created: true,
+            })
         }
         Err(status) => {
             // Nothing is left of what could not be made whole.
@@ -229,7 +258,11 @@ fn equip(
         attributes |= FileAttributes::ARCHIVE;
     }
     let creation_time = Some(birth(&host));
-    file.set_dos_attributes(&DosAttributes { attributes, creation_time, change_time: None })?;
+    file.set_dos_attributes(&DosAttributes {
+        attributes,
+        creation_time,
+        change_time: None,
+    })?;
     share.set_first_security(caller, folder, file, how.security.as_ref())?;
     extended::set(file, &how.extended_attributes)?;
     if !file.directory {
@@ -246,7 +279,12 @@ fn opened(
     how: &OpenHow,
     object: Object,
 ) -> Result<Opened, NtStatus> {
-    let Object { file, host, name: stored_name, mut created } = object;
+    let Object {
+        file,
+        host,
+        name: stored_name,
+        mut created,
+    } = object;
     let shared = share.objects.share(object_id(&host));
     let mut stream = None;
     if let Some(wanted) = name.stream() {
@@ -280,7 +318,14 @@ fn opened(
     let stat = first_stat(&opening, &host)?;
     let stream = opening.stream.as_ref().map(|stream| stream.name.clone());
     let name = opening.name.lock().with_stream(stream.clone());
-    Ok(Opened { handle: Arc::new(DiskHandle(opening)), created, stat, security, stream, name })
+    Ok(Opened {
+        handle: Arc::new(DiskHandle(opening)),
+        created,
+        stat,
+        security,
+        stream,
+        name,
+    })
 }
 
 /// The metadata, without asking the host again for what it has just said.
@@ -329,3 +374,281 @@ const METADATA: &[Mode] = &[Mode::Read, Mode::Path];
 const READS: AccessMask = AccessMask::FILE_READ_DATA.with(AccessMask::FILE_EXECUTE);
 const WRITES: AccessMask = AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA);
 const MOST_ATTEMPTS: u32 = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+    use std::sync::atomic::Ordering;
+    use std::thread;
+
+    use server::share::Handle;
+
+    use super::super::SymbolicLinks;
+    use super::super::identity::tests::{skipped_without_root, stranger};
+    use super::super::testing::{Fixture, caller, how, read, write};
+    use super::*;
+
+    fn status_of(opened: Result<Opened, NtStatus>) -> NtStatus {
+        opened.map_or_else(|status| status, |opened| panic!("opened: {opened:?}"))
+    }
+
+    #[test]
+    fn each_disposition_makes_or_finds() {
+        let fixture = Fixture::new();
+        let new = fixture.open("a", &how(Disposition::New)).unwrap();
+        assert!(new.created);
+        assert_eq!(new.stat.attributes, FileAttributes::ARCHIVE);
+        let again = fixture.open("a", &how(Disposition::Either)).unwrap();
+        assert!(!again.created);
+        assert_eq!(again.handle.object(), new.handle.object());
+        let collision = fixture.open("A", &how(Disposition::New));
+        assert_eq!(status_of(collision), NtStatus::OBJECT_NAME_COLLISION);
+        let missing = fixture.existing("b");
+        assert_eq!(status_of(missing), NtStatus::OBJECT_NAME_NOT_FOUND);
+        assert_eq!(
+            status_of(fixture.existing("b\\c")),
+            NtStatus::OBJECT_PATH_NOT_FOUND
+        );
+        assert_eq!(
+            status_of(fixture.existing("a\\c")),
+            NtStatus::OBJECT_PATH_NOT_FOUND
+        );
+    }
+
+    #[test]
+    fn kinds_are_told_apart() {
+        let fixture = Fixture::new();
+        fixture.create("folder\\");
+        fixture.create("file");
+        let file = OpenHow {
+            wanted: Wanted::File,
+            ..how(Disposition::Existing)
+        };
+        let directory = OpenHow {
+            wanted: Wanted::Directory,
+            ..how(Disposition::Existing)
+        };
+        assert_eq!(
+            status_of(fixture.open("folder", &file)),
+            NtStatus::FILE_IS_A_DIRECTORY
+        );
+        assert_eq!(
+            status_of(fixture.open("file", &directory)),
+            NtStatus::NOT_A_DIRECTORY
+        );
+        assert!(
+            fixture
+                .open("folder", &directory)
+                .unwrap()
+                .stat
+                .is_directory()
+        );
+        assert!(fixture.existing("folder").unwrap().stat.is_directory());
+        assert!(fixture.existing("").unwrap().stat.is_directory());
+    }
+
+    #[test]
+    fn names_match_in_any_case_and_tell_how_they_are_stored() {
+        let fixture = Fixture::new();
+        fs::create_dir_all(fixture.path("Some/Deep/Folder")).unwrap();
+        fs::write(fixture.path("Some/Deep/Folder/File.TXT"), "x").unwrap();
+        let opened = fixture.existing("sOME\\deep\\FOLDER\\file.txt").unwrap();
+        assert_eq!(opened.name.to_string(), "Some\\Deep\\Folder\\File.TXT");
+        let created = fixture.create("SOME\\deep\\New");
+        assert_eq!(created.name.to_string(), "Some\\Deep\\New");
+        assert!(fixture.path("Some/Deep/New").exists());
+        let sensitive = Fixture::with(|options| options.case_sensitive = true);
+        sensitive.create("a");
+        assert_eq!(
+            status_of(sensitive.existing("A")),
+            NtStatus::OBJECT_NAME_NOT_FOUND
+        );
+        assert!(sensitive.open("A", &how(Disposition::New)).unwrap().created);
+    }
+
+    #[test]
+    fn of_names_that_differ_in_case_made_at_once_one_is_made() {
+        let fixture = Fixture::new();
+        let created: usize = thread::scope(|scope| {
+            let names = ["name", "NAME", "Name", "nAmE"];
+            let threads = names.map(|name| {
+                let fixture = &fixture;
+                scope.spawn(move || fixture.open(name, &how(Disposition::New)).is_ok())
+            });
+            threads
+                .into_iter()
+                .map(|thread| usize::from(thread.join().unwrap()))
+                .sum()
+        });
+        assert_eq!(created, 1);
+        assert_eq!(fs::read_dir(fixture.path("")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn links_are_followed_only_as_configured_and_never_outside() {
+        for (links, inside) in [
+            (SymbolicLinks::WithinShare, None),
+            (SymbolicLinks::Never, Some(NtStatus::ACCESS_DENIED)),
+        ] {
+            let fixture = Fixture::with(|options| options.symbolic_links = links);
+            fs::write(fixture.outside.path().join("secret"), "secret").unwrap();
+            fs::create_dir(fixture.path("folder")).unwrap();
+            fs::write(fixture.path("folder/file"), "x").unwrap();
+            symlink("folder/file", fixture.path("inside")).unwrap();
+            symlink("../secret", fixture.path("above")).unwrap();
+            symlink(fixture.outside.path(), fixture.path("absolute")).unwrap();
+            symlink("../inside", fixture.path("folder/back")).unwrap();
+            for name in ["inside", "folder\\back"] {
+                assert_eq!(fixture.existing(name).err(), inside, "{name}");
+            }
+            for name in ["above", "absolute", "absolute\\secret"] {
+                let refused = status_of(fixture.existing(name));
+                assert!(
+                    [NtStatus::ACCESS_DENIED, NtStatus::OBJECT_PATH_NOT_FOUND].contains(&refused),
+                    "{name}: {refused:?}"
+                );
+            }
+            let planted = fixture.open("absolute\\planted", &how(Disposition::Either));
+            assert!(planted.is_err());
+            assert!(!fixture.outside.path().join("planted").exists());
+        }
+    }
+
+    #[test]
+    fn whoever_flips_a_link_while_names_are_opened_gains_nothing() {
+        let fixture = Fixture::new();
+        fs::create_dir(fixture.outside.path().join("target")).unwrap();
+        fs::write(fixture.outside.path().join("target/file"), "secret").unwrap();
+        fs::create_dir(fixture.path("real")).unwrap();
+        fs::write(fixture.path("real/file"), "public").unwrap();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (link, real) = (fixture.path("flip"), fixture.path("real"));
+                while !stop.load(Ordering::Relaxed) {
+                    symlink("../target", &link).unwrap();
+                    fs::remove_file(&link).unwrap();
+                    fs::rename(&real, &link).unwrap();
+                    fs::rename(&link, &real).unwrap();
+                }
+            });
+            for round in 0..3_000 {
+                if let Ok(opened) = fixture.existing("flip\\file") {
+                    assert_eq!(read(&opened.handle, 0, 10).unwrap(), b"public");
+                }
+                let name = format!("flip\\new{}", round % 10);
+                if let Ok(opened) = fixture.open(&name, &how(Disposition::Either)) {
+                    super::super::testing::delete(&opened).unwrap();
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(
+            fs::read_dir(fixture.outside.path().join("target"))
+                .unwrap()
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn special_files_never_block() {
+        let fixture = Fixture::new();
+        let mode = HostMode::from_raw_mode(0o666);
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            fixture.path("pipe"),
+            FileType::Fifo,
+            mode,
+            0,
+        )
+        .unwrap();
+        std::os::unix::net::UnixListener::bind(fixture.path("socket")).unwrap();
+        for name in ["pipe", "socket"] {
+            assert_eq!(
+                status_of(fixture.existing(name)),
+                NtStatus::ACCESS_DENIED,
+                "{name}"
+            );
+            let only = OpenHow {
+                desired_access: AccessMask::FILE_READ_ATTRIBUTES,
+                ..how(Disposition::Existing)
+            };
+            let opened = fixture.open(name, &only);
+            assert!(
+                opened.is_ok_and(|opened| opened.stat.end_of_file == 0),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_caller_acts_as_its_own_user() {
+        if skipped_without_root("a_caller_acts_as_its_own_user") {
+            return;
+        }
+        let fixture = Fixture::new();
+        fs::set_permissions(fixture.outside.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(fixture.path(""), fs::Permissions::from_mode(0o777)).unwrap();
+        fixture.create("private");
+        fs::set_permissions(fixture.path("private"), fs::Permissions::from_mode(0o600)).unwrap();
+        let user = caller(Some(stranger()));
+        let refused = fixture.open_as(&user, "private", &how(Disposition::Existing));
+        assert_eq!(status_of(refused), NtStatus::ACCESS_DENIED);
+        let only = OpenHow {
+            desired_access: AccessMask::FILE_READ_ATTRIBUTES,
+            ..how(Disposition::Existing)
+        };
+        let stat = fixture.open_as(&user, "private", &only).unwrap().stat;
+        assert_eq!(stat.attributes, FileAttributes::ARCHIVE);
+        let own = fixture
+            .open_as(&user, "own", &how(Disposition::New))
+            .unwrap();
+        write(&own.handle, 0, b"x").unwrap();
+        let folder = OpenHow {
+            wanted: Wanted::Directory,
+            ..how(Disposition::New)
+        };
+        fixture.open_as(&user, "folder", &folder).unwrap();
+        for name in ["own", "folder"] {
+            assert_eq!(
+                fs::metadata(fixture.path(name)).unwrap().uid(),
+                54_321,
+                "{name}"
+            );
+        }
+        fs::set_permissions(fixture.path("folder"), fs::Permissions::from_mode(0o500)).unwrap();
+        let refused = fixture.open_as(&user, "folder\\x", &how(Disposition::New));
+        assert_eq!(status_of(refused), NtStatus::ACCESS_DENIED);
+    }
+
+    #[test]
+    fn forbidden_characters_on_disk_are_reached_by_their_stand_ins() {
+        let fixture = Fixture::new();
+        fs::write(fixture.path("a:b?"), "x").unwrap();
+        let opened = fixture.existing("A\u{F022}B\u{F025}").unwrap();
+        assert_eq!(opened.name.to_string(), "a\u{F022}b\u{F025}");
+        fixture.create("c\u{F021}");
+        assert!(fixture.path("c*").exists());
+    }
+
+    #[test]
+    fn an_open_that_fails_leaves_nothing_behind() {
+        let fixture = Fixture::new();
+        let attribute = wire::fscc::file_info::FullEa {
+            flags: wire::fscc::file_info::EaFlags::NONE,
+            name: b"DOSATTRIB".to_vec(),
+            value: b"x".to_vec(),
+        };
+        let bad = OpenHow {
+            extended_attributes: vec![attribute],
+            ..how(Disposition::New)
+        };
+        assert_eq!(
+            status_of(fixture.open("a", &bad)),
+            NtStatus::INVALID_EA_NAME
+        );
+        assert!(!fixture.path("a").exists());
+    }
+}

@@ -39,8 +39,16 @@ impl Opening {
         }
         let path = self.share.root.path_of(self.file.as_fd())?;
         let name = resolve::name_of(&path);
-        let stored = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
-        let (folder, _) = self.share.root.parent(&name).map_err(|_| NtStatus::FILE_DELETED)?;
+        let stored = path
+            .rsplit(|byte| *byte == b'/')
+            .next()
+            .unwrap_or_default()
+            .to_vec();
+        let (folder, _) = self
+            .share
+            .root
+            .parent(&name)
+            .map_err(|_| NtStatus::FILE_DELETED)?;
         if !self.is_here(&folder, &stored) {
             return Err(NtStatus::FILE_DELETED);
         }
@@ -51,16 +59,22 @@ impl Opening {
     fn place_by_name(&self, name: &Name) -> Option<Place> {
         let (folder, last) = self.share.root.parent(name).ok()?;
         let stored = names::to_disk(last)?;
-        self.is_here(&folder, &stored).then_some(Place { folder, stored })
+        self.is_here(&folder, &stored)
+            .then_some(Place { folder, stored })
     }
 
     /// Whether `stored` in `folder` is this object, or a link through which it was opened.
     fn is_here(&self, folder: &Folder, stored: &[u8]) -> bool {
-        let Ok(stat) = link_stat(folder.descriptor.as_fd(), stored) else { return false };
+        let Ok(stat) = link_stat(folder.descriptor.as_fd(), stored) else {
+            return false;
+        };
         if file_type(&stat) != FileType::Symlink {
             return object_id(&stat) == self.object.id;
         }
-        let target = self.share.root.open_path(&join(&folder.path, stored), OFlags::PATH);
+        let target = self
+            .share
+            .root
+            .open_path(&join(&folder.path, stored), OFlags::PATH);
         let stat = target.and_then(|target| resolve::stat(target.as_fd()));
         stat.is_ok_and(|stat| object_id(&stat) == self.object.id)
     }
@@ -78,7 +92,9 @@ impl Opening {
     /// Whether the object could be deleted. [MS-FSA] 2.1.5.15.3
     pub(super) fn check_delete_now(&self) -> Result<(), NtStatus> {
         let (_, stat) = self.file.full_stat()?;
-        if stat.attributes.contains(FileAttributes::READONLY) || self.object.id == self.share.root_id {
+        if stat.attributes.contains(FileAttributes::READONLY)
+            || self.object.id == self.share.root_id
+        {
             return Err(NtStatus::CANNOT_DELETE);
         }
         if self.stream.is_some() {
@@ -130,7 +146,8 @@ impl Opening {
         let (folder, last) = self.share.root.parent(target)?;
         let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
         if folder.id != place.folder.id {
-            self.share.check_may_add(&self.caller, &folder, self.file.directory)?;
+            self.share
+                .check_may_add(&self.caller, &folder, self.file.directory)?;
         }
         let _alone = self.share.changing(&folder);
         let same_folder = folder.id == place.folder.id;
@@ -162,7 +179,10 @@ impl Opening {
             if existing != wanted {
                 let there = link_stat(folder.descriptor.as_fd(), wanted);
                 if matches!(there, Err(Errno::NOENT)) {
-                    let place = Place { folder: reopened(folder)?, stored: existing.to_vec() };
+                    let place = Place {
+                        folder: reopened(folder)?,
+                        stored: existing.to_vec(),
+                    };
                     return rename(&place, folder, wanted, RenameFlags::NOREPLACE);
                 }
             }
@@ -185,7 +205,8 @@ impl Opening {
         }
         let (folder, last) = self.share.root.parent(target)?;
         let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
-        self.share.check_may_add(&self.caller, &folder, self.file.directory)?;
+        self.share
+            .check_may_add(&self.caller, &folder, self.file.directory)?;
         let _alone = self.share.changing(&folder);
         if let Some(existing) = self.share.root.stored(&folder, last).map_err(status)? {
             if self.may_replace(&folder, &existing, replace)? {
@@ -210,8 +231,13 @@ impl Opening {
         }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = rustix::fs::Mode::empty();
-        let opened = rustix::fs::openat(&folder.descriptor, existing, flags, mode).map_err(status)?;
-        let file = File { descriptor: opened.into(), mode: Mode::Path, directory: false };
+        let opened =
+            rustix::fs::openat(&folder.descriptor, existing, flags, mode).map_err(status)?;
+        let file = File {
+            descriptor: opened.into(),
+            mode: Mode::Path,
+            directory: false,
+        };
         let host = file.stat()?;
         match file_type(&host) {
             FileType::Directory => Err(NtStatus::ACCESS_DENIED),
@@ -245,7 +271,12 @@ pub(super) fn unlink(folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
     }
 }
 
-fn rename(place: &Place, folder: &Folder, wanted: &[u8], flags: RenameFlags) -> Result<(), NtStatus> {
+fn rename(
+    place: &Place,
+    folder: &Folder,
+    wanted: &[u8],
+    flags: RenameFlags,
+) -> Result<(), NtStatus> {
     let (from, to) = (&place.folder.descriptor, &folder.descriptor);
     match rustix::fs::renameat_with(from, &place.stored[..], to, wanted, flags) {
         // The file system cannot refuse to replace by itself: the name was free a moment ago.
@@ -266,9 +297,184 @@ fn moved(error: Errno) -> NtStatus {
 
 fn reopened(folder: &Folder) -> Result<Folder, NtStatus> {
     Ok(Folder {
-        descriptor: folder.descriptor.try_clone().map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?,
+        descriptor: folder
+            .descriptor
+            .try_clone()
+            .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)?,
         id: folder.id,
         path: folder.path.clone(),
         name: folder.name.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use server::share::{CloseHow, SetInfo};
+    use wire::fscc::file_info::BasicChange;
+
+    use super::super::testing::{Fixture, delete, rename, set, write};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    fn names(fixture: &Fixture) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(fixture.path(""))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_rename_replaces_only_when_it_may() {
+        let fixture = Fixture::new();
+        let first = fixture.create("first");
+        fixture.create("Second");
+        let refused = rename(&first, "SECOND", Replace::Never);
+        assert_eq!(refused, Err(NtStatus::OBJECT_NAME_COLLISION));
+        rename(&first, "SECOND", Replace::IfExists).unwrap();
+        assert_eq!(names(&fixture), ["SECOND"]);
+        assert_eq!(wait(first.handle.name()).unwrap().to_string(), "SECOND");
+        fixture.create("folder\\");
+        let refused = rename(&first, "folder", Replace::IfExists);
+        assert_eq!(refused, Err(NtStatus::ACCESS_DENIED));
+        let missing = rename(&first, "no\\where", Replace::Never);
+        assert_eq!(missing, Err(NtStatus::OBJECT_PATH_NOT_FOUND));
+    }
+
+    #[test]
+    fn a_rename_changes_case_alone() {
+        let fixture = Fixture::new();
+        let file = fixture.create("name");
+        rename(&file, "NAME", Replace::Never).unwrap();
+        assert_eq!(names(&fixture), ["NAME"]);
+        rename(&file, "NAME", Replace::Never).unwrap();
+        assert_eq!(fixture.existing("name").unwrap().name.to_string(), "NAME");
+    }
+
+    #[test]
+    fn a_folder_moves_with_what_is_open_in_it() {
+        let fixture = Fixture::new();
+        let folder = fixture.create("old\\");
+        let file = fixture.create("old\\file");
+        fixture.create("other\\");
+        rename(&folder, "other\\new", Replace::Never).unwrap();
+        assert_eq!(
+            wait(file.handle.name()).unwrap().to_string(),
+            "other\\new\\file"
+        );
+        write(&file.handle, 0, b"x").unwrap();
+        delete(&file).unwrap();
+        delete(&folder).unwrap();
+        assert!(!fixture.path("other/new").exists());
+        let inside = rename(
+            &fixture.existing("other").unwrap(),
+            "other\\x",
+            Replace::Never,
+        );
+        assert!(inside.is_err());
+    }
+
+    #[test]
+    fn an_object_is_deleted_wherever_somebody_has_moved_it() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        fs::rename(fixture.path("a"), fixture.path("moved")).unwrap();
+        fs::write(fixture.path("a"), "another").unwrap();
+        delete(&file).unwrap();
+        assert_eq!(names(&fixture), ["a"]);
+        delete(&file).unwrap();
+        assert_eq!(fs::read(fixture.path("a")).unwrap(), b"another");
+    }
+
+    #[test]
+    fn what_left_the_share_is_not_deleted() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        fs::rename(fixture.path("a"), fixture.outside.path().join("a")).unwrap();
+        delete(&file).unwrap();
+        assert!(fixture.outside.path().join("a").exists());
+        assert_eq!(wait(file.handle.name()), Err(NtStatus::FILE_DELETED));
+    }
+
+    #[test]
+    fn deleting_by_a_link_removes_the_link() {
+        let fixture = Fixture::new();
+        fixture.create("target");
+        symlink("target", fixture.path("link")).unwrap();
+        delete(&fixture.existing("link").unwrap()).unwrap();
+        assert_eq!(names(&fixture), ["target"]);
+    }
+
+    #[test]
+    fn what_must_stay_cannot_be_deleted() {
+        let fixture = Fixture::new();
+        let file = fixture.create("file");
+        assert_eq!(wait(file.handle.check_delete()), Ok(()));
+        let file_attributes = Some(FileAttributes::READONLY);
+        set(
+            &file,
+            SetInfo::Basic(BasicChange {
+                file_attributes,
+                ..BasicChange::default()
+            }),
+        )
+        .unwrap();
+        assert_eq!(
+            wait(file.handle.check_delete()),
+            Err(NtStatus::CANNOT_DELETE)
+        );
+        let folder = fixture.create("folder\\");
+        assert_eq!(wait(folder.handle.check_delete()), Ok(()));
+        fixture.create("folder\\x");
+        assert_eq!(
+            wait(folder.handle.check_delete()),
+            Err(NtStatus::DIRECTORY_NOT_EMPTY)
+        );
+        assert_eq!(delete(&folder), Err(NtStatus::DIRECTORY_NOT_EMPTY));
+        let root = fixture.existing("").unwrap();
+        assert_eq!(
+            wait(root.handle.check_delete()),
+            Err(NtStatus::CANNOT_DELETE)
+        );
+    }
+
+    #[test]
+    fn a_link_is_a_further_name_of_the_file() {
+        let fixture = Fixture::new();
+        let file = fixture.create("file");
+        let link = |name: &str, replace| {
+            set(
+                &file,
+                SetInfo::Link {
+                    target: Name::parse_text(name).unwrap(),
+                    replace,
+                },
+            )
+        };
+        link("second", Replace::Never).unwrap();
+        assert_eq!(
+            link("SECOND", Replace::Never),
+            Err(NtStatus::OBJECT_NAME_COLLISION)
+        );
+        link("second", Replace::IfExists).unwrap();
+        assert_eq!(wait(file.handle.stat()).unwrap().links, 2);
+        let second = fixture.existing("second").unwrap();
+        assert_eq!(second.handle.object(), file.handle.object());
+        rename(&second, "file", Replace::IfExists).unwrap();
+        assert_eq!(names(&fixture), ["file"]);
+        wait(second.handle.close(CloseHow::Keep)).unwrap();
+        let folder = fixture.create("folder\\");
+        let refused = set(
+            &folder,
+            SetInfo::Link {
+                target: Name::parse_text("x").unwrap(),
+                replace: Replace::Never,
+            },
+        );
+        assert_eq!(refused, Err(NtStatus::FILE_IS_A_DIRECTORY));
+    }
 }

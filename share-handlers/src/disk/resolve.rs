@@ -60,7 +60,11 @@ impl Root {
         } else {
             Some(NameIndex::new(is_local(descriptor.as_fd())))
         };
-        Ok(Self { descriptor, links, index })
+        Ok(Self {
+            descriptor,
+            links,
+            index,
+        })
     }
 
     /// The root's descriptor, for passing through only.
@@ -76,7 +80,10 @@ impl Root {
         if self.links == SymbolicLinks::Never {
             resolve |= ResolveFlags::NO_SYMLINKS;
         }
-        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY | OFlags::NONBLOCK;
+        let mut flags = flags | OFlags::CLOEXEC;
+        if !flags.contains(OFlags::PATH) {
+            flags |= OFlags::NOCTTY | OFlags::NONBLOCK;
+        }
         // EAGAIN: somebody renamed a folder on the way; the kernel wants to be asked again.
         let mut result = Err(Errno::AGAIN);
         for _ in 0..MOST_ATTEMPTS {
@@ -96,7 +103,12 @@ impl Root {
     pub(super) fn open_name(&self, name: &Name, flags: OFlags) -> Result<Found, Refusal> {
         let path = disk_path(name.components())?;
         match self.open_path(&path, flags) {
-            Ok(descriptor) => return Ok(Found { descriptor, name: name.with_stream(None) }),
+            Ok(descriptor) => {
+                return Ok(Found {
+                    descriptor,
+                    name: name.with_stream(None),
+                });
+            }
             Err(Errno::NOENT) if !name.is_root() => {}
             Err(error) => return Err(self.refusal(&path, flags, error)),
         }
@@ -105,9 +117,12 @@ impl Root {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND.into());
         };
         let path = join(&folder.path, &stored);
-        let descriptor =
-            self.open_path(&path, flags).map_err(|error| self.refusal(&path, flags, error))?;
-        let name = folder.name.child(Utf16String::from_units(names::from_disk(&stored)));
+        let descriptor = self
+            .open_path(&path, flags)
+            .map_err(|error| self.refusal(&path, flags, error))?;
+        let name = folder
+            .name
+            .child(Utf16String::from_units(names::from_disk(&stored)));
         Ok(Found { descriptor, name })
     }
 
@@ -126,9 +141,16 @@ impl Root {
         let path = disk_path(components).map_err(|_| NtStatus::OBJECT_PATH_NOT_FOUND)?;
         match self.open_path(&path, FOLDER) {
             Ok(descriptor) => {
-                let name = components.iter().fold(Name::root(), |name, part| name.child(part.clone()));
+                let name = components
+                    .iter()
+                    .fold(Name::root(), |name, part| name.child(part.clone()));
                 let id = identity_of(descriptor.as_fd()).map_err(status)?;
-                Ok(Folder { descriptor, id, path, name })
+                Ok(Folder {
+                    descriptor,
+                    id,
+                    path,
+                    name,
+                })
             }
             Err(Errno::NOENT) if self.index.is_some() => self.walk(components),
             Err(error) => Err(path_status(error)),
@@ -139,15 +161,29 @@ impl Root {
     fn walk(&self, components: &[Utf16String]) -> Result<Folder, NtStatus> {
         let descriptor = self.open_path(b"", FOLDER).map_err(path_status)?;
         let id = identity_of(descriptor.as_fd()).map_err(status)?;
-        let mut folder = Folder { descriptor, id, path: Vec::new(), name: Name::root() };
+        let mut folder = Folder {
+            descriptor,
+            id,
+            path: Vec::new(),
+            name: Name::root(),
+        };
         for component in components {
-            let stored = self.stored(&folder, component.as_units()).map_err(path_status)?;
+            let stored = self
+                .stored(&folder, component.as_units())
+                .map_err(path_status)?;
             let stored = stored.ok_or(NtStatus::OBJECT_PATH_NOT_FOUND)?;
             let path = join(&folder.path, &stored);
             let descriptor = self.open_path(&path, FOLDER).map_err(path_status)?;
             let id = identity_of(descriptor.as_fd()).map_err(status)?;
-            let name = folder.name.child(Utf16String::from_units(names::from_disk(&stored)));
-            folder = Folder { descriptor, id, path, name };
+            let name = folder
+                .name
+                .child(Utf16String::from_units(names::from_disk(&stored)));
+            folder = Folder {
+                descriptor,
+                id,
+                path,
+                name,
+            };
         }
         Ok(folder)
     }
@@ -158,7 +194,9 @@ impl Root {
         folder: &Folder,
         component: &[u16],
     ) -> Result<Option<Vec<u8>>, Errno> {
-        let Some(exact) = names::to_disk(component) else { return Ok(None) };
+        let Some(exact) = names::to_disk(component) else {
+            return Ok(None);
+        };
         match link_stat(folder.descriptor.as_fd(), &exact) {
             Ok(_) => return Ok(Some(exact)),
             Err(Errno::NOENT) => {}
@@ -181,14 +219,19 @@ impl Root {
             return Ok(Vec::new());
         }
         let prefix = if root == b"/" { &[][..] } else { &root[..] };
-        let below = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix(b"/"));
+        let below = path
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.strip_prefix(b"/"));
         below.map(<[u8]>::to_vec).ok_or(NtStatus::FILE_DELETED)
     }
 
     /// Tells ENOTDIR about the object itself from ENOTDIR about a folder on the way.
     fn refusal(&self, path: &[u8], flags: OFlags, error: Errno) -> Refusal {
         if error != Errno::NOTDIR {
-            return Refusal { status: status(error), error };
+            return Refusal {
+                status: status(error),
+                error,
+            };
         }
         let status = match self.open_path(path, OFlags::PATH) {
             Ok(_) if flags.contains(OFlags::DIRECTORY) => NtStatus::NOT_A_DIRECTORY,
@@ -208,7 +251,10 @@ pub(super) struct Refusal {
 
 impl From<NtStatus> for Refusal {
     fn from(status: NtStatus) -> Self {
-        Self { status, error: Errno::NOENT }
+        Self {
+            status,
+            error: Errno::NOENT,
+        }
     }
 }
 
@@ -220,7 +266,10 @@ impl From<Refusal> for NtStatus {
 
 /// The path on disk below the root of a name's components, as they stand.
 pub(super) fn disk_path(components: &[Utf16String]) -> Result<Vec<u8>, NtStatus> {
-    let length: usize = components.iter().map(|part| part.as_units().len() + 1).sum();
+    let length: usize = components
+        .iter()
+        .map(|part| part.as_units().len() + 1)
+        .sum();
     let mut path = Vec::with_capacity(length);
     for component in components {
         if !path.is_empty() {
@@ -235,13 +284,21 @@ pub(super) fn disk_path(components: &[Utf16String]) -> Result<Vec<u8>, NtStatus>
 
 /// The name below the root of a path on disk.
 pub(super) fn name_of(path: &[u8]) -> Name {
-    let parts = path.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
-    parts.fold(Name::root(), |name, part| name.child(Utf16String::from_units(names::from_disk(part))))
+    let parts = path
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty());
+    parts.fold(Name::root(), |name, part| {
+        name.child(Utf16String::from_units(names::from_disk(part)))
+    })
 }
 
 /// `folder/name`, or `name` in the root.
 pub(super) fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, name].join(&b'/') }
+    if folder.is_empty() {
+        name.to_vec()
+    } else {
+        [folder, name].join(&b'/')
+    }
 }
 
 /// The metadata of what stands under `name` in `folder`, a link itself and not what it leads to.
@@ -257,7 +314,10 @@ pub(super) fn stat(descriptor: BorrowedFd<'_>) -> Result<Statx, Errno> {
 /// The identity that a stat tells.
 pub(super) fn object_id(stat: &Statx) -> ObjectId {
     let volume = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
-    ObjectId { volume, file: stat.stx_ino }
+    ObjectId {
+        volume,
+        file: stat.stx_ino,
+    }
 }
 
 fn identity_of(descriptor: BorrowedFd<'_>) -> Result<ObjectId, Errno> {
@@ -274,8 +334,18 @@ fn proc_path(descriptor: BorrowedFd<'_>) -> Result<Vec<u8>, NtStatus> {
 pub(super) fn is_local(descriptor: BorrowedFd<'_>) -> bool {
     /// NFS, SMB, SMB2, CIFS, FUSE, 9P, Ceph, AFS, Coda, Lustre, GFS2, OCFS2.
     const SHARED: [u64; 12] = [
-        0x6969, 0x517B, 0xFE53_4D42, 0xFF53_4D42, 0x6573_5546, 0x0102_1997, 0x00C3_6400,
-        0x5346_414F, 0x7375_7245, 0x0BD0_0BD0, 0x0116_1970, 0x7461_636F,
+        0x6969,
+        0x517B,
+        0xFE53_4D42,
+        0xFF53_4D42,
+        0x6573_5546,
+        0x0102_1997,
+        0x00C3_6400,
+        0x5346_414F,
+        0x7375_7245,
+        0x0BD0_0BD0,
+        0x0116_1970,
+        0x7461_636F,
     ];
     rustix::fs::fstatfs(descriptor)
         .is_ok_and(|facts| !SHARED.contains(&(facts.f_type as u64 & 0xFFFF_FFFF)))

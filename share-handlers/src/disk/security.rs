@@ -16,21 +16,39 @@ use super::resolve::Folder;
 pub(super) const USER_NTACL: &CStr = c"user.NTACL";
 
 impl DiskShare {
-    pub(super) fn check_may_add(&self, _caller: &Caller, _folder: &Folder, _directory: bool) -> Result<(), NtStatus> {
+    pub(super) fn check_may_add(
+        &self,
+        _caller: &Caller,
+        _folder: &Folder,
+        _directory: bool,
+    ) -> Result<(), NtStatus> {
         Ok(())
     }
 
-    pub(super) fn set_first_security(&self, _caller: &Caller, _folder: &Folder, _file: &File, _asked: Option<&SecurityDescriptor>) -> Result<(), NtStatus> {
+    pub(super) fn set_first_security(
+        &self,
+        _caller: &Caller,
+        _folder: &Folder,
+        _file: &File,
+        _asked: Option<&SecurityDescriptor>,
+    ) -> Result<(), NtStatus> {
         Ok(())
     }
 
-    pub(super) fn security_of(&self, _file: &File, _host: &Statx) -> Result<Option<Arc<SecurityDescriptor>>, NtStatus> {
+    pub(super) fn security_of(
+        &self,
+        _file: &File,
+        _host: &Statx,
+    ) -> Result<Option<Arc<SecurityDescriptor>>, NtStatus> {
         Ok(None)
     }
 }
 
 impl Opening {
-    pub(super) fn security_parts(&self, _parts: SecurityInformation) -> Result<SecurityDescriptor, NtStatus> {
+    pub(super) fn security_parts(
+        &self,
+        _parts: SecurityInformation,
+    ) -> Result<SecurityDescriptor, NtStatus> {
         Err(NtStatus::NOT_SUPPORTED)
     }
 
@@ -38,7 +56,11 @@ impl Opening {
         Ok(None)
     }
 
-    pub(super) fn set_security_now(&self, _parts: SecurityInformation, _descriptor: &SecurityDescriptor) -> Result<(), NtStatus> {
+    pub(super) fn set_security_now(
+        &self,
+        _parts: SecurityInformation,
+        _descriptor: &SecurityDescriptor,
+    ) -> Result<(), NtStatus> {
         Err(NtStatus::NOT_SUPPORTED)
     }
 }

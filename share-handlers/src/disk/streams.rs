@@ -36,14 +36,20 @@ impl DiskStream {
             return Err(NtStatus::OBJECT_NAME_INVALID);
         }
         let attribute = CString::new(attribute).map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
-        Ok(Self { name: name.clone(), attribute })
+        Ok(Self {
+            name: name.clone(),
+            attribute,
+        })
     }
 
     fn of_attribute(attribute: &CStr) -> Option<Self> {
         let name = attribute.to_bytes().strip_prefix(PREFIX)?;
         let name = name.strip_suffix(SUFFIX).unwrap_or(name);
         let name = StreamName(Utf16String::from_units(names::from_wtf8(name)));
-        Some(Self { name, attribute: attribute.to_owned() })
+        Some(Self {
+            name,
+            attribute: attribute.to_owned(),
+        })
     }
 }
 
@@ -67,7 +73,11 @@ pub(super) fn find(
         let stream = DiskStream::of_attribute(attribute);
         let same = |stream: &DiskStream| {
             let (left, right) = (stream.name.0.as_units(), name.0.as_units());
-            if case_sensitive { left == right } else { eq_ignore_case(left, right) }
+            if case_sensitive {
+                left == right
+            } else {
+                eq_ignore_case(left, right)
+            }
         };
         found = found.take().or(stream.filter(same));
     })
@@ -78,18 +88,23 @@ pub(super) fn find(
 /// Makes an empty stream.
 pub(super) fn create(file: &File, name: &StreamName) -> Result<DiskStream, NtStatus> {
     let stream = DiskStream::new(name)?;
-    file.set_xattr(&stream.attribute, &[0], XattrFlags::CREATE).map_err(no_room)?;
+    file.set_xattr(&stream.attribute, &[0], XattrFlags::CREATE)
+        .map_err(no_room)?;
     Ok(stream)
 }
 
 /// All named streams and their sizes, in the order of the file system.
 pub(super) fn list(file: &File) -> Result<Vec<StreamEntry>, NtStatus> {
     let mut streams = Vec::new();
-    for_each_name(file, |attribute| streams.extend(DiskStream::of_attribute(attribute)))
-        .map_err(status)?;
+    for_each_name(file, |attribute| {
+        streams.extend(DiskStream::of_attribute(attribute))
+    })
+    .map_err(status)?;
     let mut entries = Vec::with_capacity(streams.len());
     for stream in streams {
-        let Some(contents) = read(file, &stream)? else { continue };
+        let Some(contents) = read(file, &stream)? else {
+            continue;
+        };
         let name = [COLON, stream.name.0.as_units(), DATA].concat();
         entries.push(entry(name, contents.len() as u64));
     }
@@ -99,8 +114,10 @@ pub(super) fn list(file: &File) -> Result<Vec<StreamEntry>, NtStatus> {
 /// Removes every named stream.
 pub(super) fn remove_all(file: &File) -> Result<(), NtStatus> {
     let mut streams = Vec::new();
-    for_each_name(file, |attribute| streams.extend(DiskStream::of_attribute(attribute)))
-        .map_err(status)?;
+    for_each_name(file, |attribute| {
+        streams.extend(DiskStream::of_attribute(attribute))
+    })
+    .map_err(status)?;
     streams.iter().try_for_each(|stream| remove(file, stream))
 }
 
@@ -120,7 +137,10 @@ impl Opening {
             let (_, stat) = self.file.full_stat()?;
             let name = [COLON, DATA].concat();
             let allocation_size = stat.allocation_size;
-            entries.push(StreamEntry { allocation_size, ..entry(name, stat.end_of_file) });
+            entries.push(StreamEntry {
+                allocation_size,
+                ..entry(name, stat.end_of_file)
+            });
         }
         entries.extend(list(&self.file)?);
         Ok(entries)
@@ -134,7 +154,10 @@ impl Opening {
         let contents = read(&self.file, stream)?.ok_or(NtStatus::FILE_DELETED)?;
         stat.end_of_file = contents.len() as u64;
         stat.allocation_size = stat.end_of_file.next_multiple_of(UNIT);
-        stat.attributes = stat.attributes.without(FileAttributes::DIRECTORY).reported();
+        stat.attributes = stat
+            .attributes
+            .without(FileAttributes::DIRECTORY)
+            .reported();
         Ok(())
     }
 
@@ -217,7 +240,9 @@ impl Opening {
 
 /// A stream's bytes; none if there is no such stream.
 fn read(file: &File, stream: &DiskStream) -> Result<Option<Vec<u8>>, NtStatus> {
-    let contents = file.whole_xattr(&stream.attribute, LONGEST_STREAM + 1).map_err(status)?;
+    let contents = file
+        .whole_xattr(&stream.attribute, LONGEST_STREAM + 1)
+        .map_err(status)?;
     Ok(contents.map(|mut contents| {
         contents.pop();
         contents
@@ -226,7 +251,8 @@ fn read(file: &File, stream: &DiskStream) -> Result<Option<Vec<u8>>, NtStatus> {
 
 fn write(file: &File, stream: &DiskStream, mut contents: Vec<u8>) -> Result<(), NtStatus> {
     contents.push(0);
-    file.set_xattr(&stream.attribute, &contents, XattrFlags::empty()).map_err(no_room)
+    file.set_xattr(&stream.attribute, &contents, XattrFlags::empty())
+        .map_err(no_room)
 }
 
 /// Whatever keeps an extended attribute from growing is a full disk to a client.
@@ -253,3 +279,114 @@ const DATA: &[u16] = &[0x3A, 0x24, 0x44, 0x41, 0x54, 0x41];
 const LONGEST_ATTRIBUTE_NAME: usize = 255;
 /// XATTR_SIZE_MAX, less the NUL.
 const LONGEST_STREAM: usize = 65_535;
+
+#[cfg(test)]
+mod tests {
+    use server::share::{Disposition, OpenHow, SetInfo};
+    use wire::dtyp::AccessMask;
+
+    use super::super::testing::{Fixture, delete, how, read, rename, set, write};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    fn names(fixture: &Fixture, file: &str) -> Vec<(String, u64)> {
+        let opened = fixture.existing(file).unwrap();
+        let streams = wait(opened.handle.streams()).unwrap();
+        let mut names: Vec<_> = streams
+            .iter()
+            .map(|stream| (stream.name.to_string_lossy(), stream.end_of_file))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_stream_is_made_written_listed_and_removed() {
+        let fixture = Fixture::new();
+        let stream = fixture
+            .open("file:Stream", &how(Disposition::Either))
+            .unwrap();
+        assert!(stream.created);
+        write(&stream.handle, 3, b"abc").unwrap();
+        assert_eq!(read(&stream.handle, 0, 10).unwrap(), b"\0\0\0abc");
+        assert_eq!(wait(stream.handle.stat()).unwrap().end_of_file, 6);
+        let again = fixture.existing("FILE:stream:$DATA").unwrap();
+        assert_eq!(again.stream.unwrap().0.to_string(), "Stream");
+        assert_eq!(again.handle.object(), stream.handle.object());
+        let both = [("::$DATA".to_owned(), 0), (":Stream:$DATA".to_owned(), 6)];
+        assert_eq!(names(&fixture, "file"), both);
+        delete(&stream).unwrap();
+        assert_eq!(names(&fixture, "file"), both[..1]);
+        assert_eq!(
+            fixture.existing("file:stream").err(),
+            Some(NtStatus::OBJECT_NAME_NOT_FOUND)
+        );
+    }
+
+    #[test]
+    fn the_value_is_the_bytes_and_one_nul() {
+        let fixture = Fixture::new();
+        let stream = fixture
+            .open("file:My Stream", &how(Disposition::Either))
+            .unwrap();
+        let mut buffer = [9; 8];
+        let name = c"user.DosStream.My Stream:$DATA";
+        let length = rustix::fs::getxattr(fixture.path("file"), name, &mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"\0");
+        write(&stream.handle, 0, b"hi\n").unwrap();
+        let length = rustix::fs::getxattr(fixture.path("file"), name, &mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"hi\n\0");
+    }
+
+    #[test]
+    fn a_stream_too_long_for_its_attribute_is_a_full_disk() {
+        let fixture = Fixture::new();
+        let stream = fixture.open("file:s", &how(Disposition::Either)).unwrap();
+        write(&stream.handle, 0, b"kept").unwrap();
+        assert_eq!(
+            write(&stream.handle, 70_000, b"x"),
+            Err(NtStatus::DISK_FULL)
+        );
+        assert_eq!(
+            set(&stream, SetInfo::EndOfFile(1 << 40)),
+            Err(NtStatus::DISK_FULL)
+        );
+        assert_eq!(read(&stream.handle, 0, 10).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn folders_have_streams_and_streams_are_renamed() {
+        let fixture = Fixture::new();
+        fixture.create("folder\\");
+        let how = OpenHow {
+            desired_access: AccessMask::FILE_WRITE_DATA,
+            ..how(Disposition::Either)
+        };
+        let stream = fixture.open("folder:one", &how).unwrap();
+        assert!(!stream.stat.is_directory());
+        write(&stream.handle, 0, b"1").unwrap();
+        fixture.open("folder:two", &how).unwrap();
+        let refused = rename(&stream, "folder:TWO", Replace::Never);
+        assert_eq!(refused, Err(NtStatus::OBJECT_NAME_COLLISION));
+        rename(&stream, "folder:TWO", Replace::IfExists).unwrap();
+        assert_eq!(names(&fixture, "folder"), [(":TWO:$DATA".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn overwriting_a_file_takes_its_streams_and_attributes_along() {
+        let fixture = Fixture::new();
+        let file = fixture.create("file");
+        write(&file.handle, 0, b"x").unwrap();
+        fixture.open("file:s", &how(Disposition::Either)).unwrap();
+        let overwrite = |attributes| SetInfo::Overwrite {
+            attributes,
+            supersede: false,
+            allocation_size: 0,
+            extended_attributes: vec![],
+        };
+        set(&file, overwrite(FileAttributes::HIDDEN)).unwrap();
+        assert_eq!(names(&fixture, "file"), [("::$DATA".to_owned(), 0)]);
+        let refused = set(&file, overwrite(FileAttributes::NONE));
+        assert_eq!(refused, Err(NtStatus::ACCESS_DENIED));
+    }
+}

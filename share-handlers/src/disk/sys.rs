@@ -1,6 +1,9 @@
 //! The system calls that no crate offers safely yet. Each use of `unsafe` is reasoned in `docs/unsafe.md`.
 
-#![expect(unsafe_code, reason = "system calls without a safe wrapper; see docs/unsafe.md")]
+#![expect(
+    unsafe_code,
+    reason = "system calls without a safe wrapper; see docs/unsafe.md"
+)]
 
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -62,7 +65,9 @@ fn by_path(
 }
 
 fn last_error() -> Errno {
-    std::io::Error::last_os_error().raw_os_error().map_or(Errno::IO, Errno::from_raw_os_error)
+    std::io::Error::last_os_error()
+        .raw_os_error()
+        .map_or(Errno::IO, Errno::from_raw_os_error)
 }
 
 /// `struct xattr_args` of the kernel.
@@ -88,7 +93,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("file"), "").unwrap();
         let path = folder.path().join("file");
-        if rustix::fs::setxattr(&path, c"user.x", b"value", rustix::fs::XattrFlags::empty()).is_err() {
+        if rustix::fs::setxattr(&path, c"user.x", b"value", rustix::fs::XattrFlags::empty())
+            .is_err()
+        {
             eprintln!("skipped, no extended attributes here: both_ways_read_the_same");
             return;
         }
@@ -97,8 +104,14 @@ mod tests {
         for read in [getxattr_at, by_path] {
             assert_eq!(read(opened.as_fd(), c"file", c"user.x", &mut buffer), Ok(5));
             assert_eq!(&buffer[..5], b"value");
-            assert_eq!(read(opened.as_fd(), c"file", c"user.y", &mut buffer), Err(Errno::NODATA));
-            assert_eq!(read(opened.as_fd(), c"none", c"user.x", &mut buffer), Err(Errno::NOENT));
+            assert_eq!(
+                read(opened.as_fd(), c"file", c"user.y", &mut buffer),
+                Err(Errno::NODATA)
+            );
+            assert_eq!(
+                read(opened.as_fd(), c"none", c"user.x", &mut buffer),
+                Err(Errno::NOENT)
+            );
         }
     }
 }
