@@ -56,8 +56,8 @@ impl SecurityToken {
         }
     }
 
-    /// A token for a log-on over the network: as [`SecurityToken::new`], with the groups that follow
-    /// from how the user logged on.
+    /// A token for a log-on over the network: as [`SecurityToken::new`], with the groups that
+    /// follow from how the user logged on.
     #[must_use]
     pub fn for_log_on(
         log_on: LogOn,

@@ -17,12 +17,11 @@ pub enum ObjectKind {
     Directory,
 }
 
-/// The descriptor of a new object: what its creator asked for, completed from the parent's and, where
-/// that has nothing to hand on, from the creator's defaults.
+/// The descriptor of a new object: what its creator asked for, completed from the parent's and,
+/// where that has nothing to hand on, from the creator's defaults.
 ///
-/// # Errors
-/// `PRIVILEGE_NOT_HELD` for a SACL without the privilege, `BAD_INHERITANCE_ACL` when a list would be
-/// larger than a list can be.
+/// # Errors `PRIVILEGE_NOT_HELD` for a SACL without the privilege, `BAD_INHERITANCE_ACL` when a
+/// list would be larger than a list can be.
 // [MS-DTYP] 2.5.3.4.1
 pub fn inherit(
     parent: &SecurityDescriptor,
@@ -218,8 +217,8 @@ fn new_list(
     }
 }
 
-/// The entries that an object inherits from one entry of its parent: none, one that counts, one to be
-/// handed on, or both.
+/// The entries that an object inherits from one entry of its parent: none, one that counts, one to
+/// be handed on, or both.
 ///
 /// Two are needed where the one that counts differs from the one to be handed on, because it names
 /// its creator or has generic rights.
@@ -260,8 +259,8 @@ fn inherited_aces(ace: &Ace, heir: &Heir, marked: bool) -> impl Iterator<Item = 
     first.into_iter().chain(second)
 }
 
-/// The entries that an explicit entry becomes: itself made concrete and, if a directory hands it on,
-/// itself as it was.
+/// The entries that an explicit entry becomes: itself made concrete and, if a directory hands it
+/// on, itself as it was.
 // [MS-DTYP] 2.5.3.4.7
 fn own_aces(ace: &Ace, heir: &Heir) -> impl Iterator<Item = Ace> + use<> {
     let flags = ace.flags();
@@ -328,7 +327,7 @@ fn set_control(
     let own =
         which.auto_inherited | which.protected | which.defaulted | which.auto_inherit_required;
     let mut control = current.control.without(own);
-    // observed: Windows keeps "inherited" only if the setter also says that it computed inheritance
+    // "Inherited" stays only if the setter also says that it computed inheritance.
     if new
         .control
         .contains(which.auto_inherited | which.auto_inherit_required)
