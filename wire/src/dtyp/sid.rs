@@ -66,8 +66,8 @@ impl Sid {
         })
     }
 
-    /// The user of a POSIX system with this number, S-1-22-1-uid.
-    // observed: Samba 4 names unmapped users and groups like this, clients show them as "Unix User"
+    /// The user of a POSIX system with this number, S-1-22-1-uid: Samba's convention for users who
+    /// have no identifier of their own, kept for shares that come from there.
     #[must_use]
     pub const fn unix_user(uid: u32) -> Self {
         Self::well_known(22, &[1, uid])

@@ -226,10 +226,10 @@ impl SnapshotArray {
                 version.encode(out);
                 out.u16(0);
             }
-        }
-        // An array without versions is two null characters, as clients expect 16 bytes at least.
-        if fits || self.snap_shots.is_empty() {
-            out.zeros(if fits { 2 } else { 4 });
+            out.u16(0);
+        } else {
+            // An array without versions is null characters up to the smallest buffer.
+            out.zeros(4);
         }
     }
 

@@ -18,8 +18,8 @@ pub struct ResumeKeyResponse {
 }
 
 impl ResumeKeyResponse {
-    /// Bytes on the wire.
-    // observed: Windows and Samba send four bytes of Context, and refuse a smaller output buffer
+    /// Bytes on the wire, with four zero bytes of Context as Windows sends them.
+    // [MS-SMB2] 2.2.32.3
     pub const SIZE: usize = 32;
 
     /// Reads the reply.

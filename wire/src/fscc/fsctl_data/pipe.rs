@@ -10,7 +10,7 @@ use crate::{DecodeError, Reader, Utf16String, Writer};
 // [MS-FSCC] 2.3.49
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PipeWaitRequest {
-    /// Timeout in the units that the field has, 100 ns by what clients send; none waits for ever.
+    /// Timeout in units of 100 milliseconds; none waits for ever.
     pub timeout: Option<i64>,
     /// Name of the pipe, without `\pipe\`.
     pub name: Utf16String,

@@ -223,7 +223,10 @@ fn snapshots_are_all_listed_or_only_counted() {
     assert_eq!(whole.len(), 12 + 2 * 50 + 2);
     assert_eq!(SnapshotArray::decode(&whole), Ok(array.clone()));
     let counted = bytes_of(|out| array.encode(out, 113));
-    assert_eq!(&counted[..], &[2, 0, 0, 0, 0, 0, 0, 0, 102, 0, 0, 0]);
+    assert_eq!(
+        &counted[..],
+        &[2, 0, 0, 0, 0, 0, 0, 0, 102, 0, 0, 0, 0, 0, 0, 0]
+    );
     let none = bytes_of(|out| SnapshotArray::default().encode(out, SnapshotArray::MINIMUM_OUTPUT));
     assert_eq!(none.len(), SnapshotArray::MINIMUM_OUTPUT);
     assert_eq!(SnapshotArray::decode(&none), Ok(SnapshotArray::default()));
