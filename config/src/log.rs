@@ -1,8 +1,10 @@
 //! The section `[log]`: what is logged, by area, and in which form.
 
+use std::str::FromStr;
+
 use crate::{
     schema::{Section, Visitor, fixed, live},
-    value::Choice,
+    value::{Choice, Value},
 };
 
 /// The section `[log]`. An area without a level of its own has the general one.
@@ -89,4 +91,43 @@ impl Choice for Level {
         ("debug", Self::Debug),
         ("trace", Self::Trace),
     ];
+}
+
+/// The word of the configuration file.
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        choose(word)
+    }
+}
+
+/// The word of the configuration file.
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        choose(word)
+    }
+}
+
+/// What a word stands for, or what would be right.
+fn choose<T: Choice>(word: &str) -> Result<T, String> {
+    let found = T::CHOICES.iter().find(|(known, _)| *known == word);
+    found
+        .map(|(_, choice)| *choice)
+        .ok_or_else(|| format!("give {}", T::expects()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_formats_are_read_from_their_words() {
+        assert_eq!("debug".parse(), Ok(Level::Debug));
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+        let error = "xml".parse::<LogFormat>().unwrap_err();
+        assert_eq!(error, "give \"text\" or \"json\"");
+    }
 }

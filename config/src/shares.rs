@@ -212,6 +212,38 @@ impl Share {
         }
     }
 
+    /// Whether what stands behind the two shares is the same and looks the same, whoever may use
+    /// it.
+    pub fn shows_same(&self, other: &Self) -> bool {
+        let content = |share: &Self| {
+            let Self {
+                kind,
+                path,
+                follow_symlinks,
+                case_sensitive,
+                name_mapping,
+                ..
+            } = share.clone();
+            let Self {
+                hide_dot_files,
+                hide_files,
+                store_dos_attributes,
+                streams,
+                ..
+            } = share.clone();
+            let names = (case_sensitive, name_mapping, hide_dot_files, hide_files);
+            (
+                kind,
+                path,
+                follow_symlinks,
+                names,
+                store_dos_attributes,
+                streams,
+            )
+        };
+        content(self) == content(other)
+    }
+
     /// Notes what does not go together.
     pub(crate) fn check(&self, server: &Server, reader: &mut Reader<'_>) {
         if !reader.says("name") {

@@ -19,10 +19,12 @@ pub(crate) struct Accounts {
 }
 
 impl Accounts {
-    /// Reads the account file. If there is none yet and the configuration has a demo account, it is created with that.
+    /// Reads the account file. If there is none yet and the configuration has a demo account, it is
+    /// created with that.
     ///
-    /// The password of a demo account is public. The configuration grants it only while the server can be reached from
-    /// this machine alone; here it is added to a new file only, so that it can never open an existing one.
+    /// The password of a demo account is public. The configuration grants it only while the server
+    /// can be reached from this machine alone; here it is added to a new file only, so that it can
+    /// never open an existing one.
     pub(crate) fn open(configuration: &Configuration) -> Result<Self, Failure> {
         let path = configuration.server.accounts.clone();
         let demo = (&configuration.demo.user, &configuration.demo.password);
@@ -66,7 +68,8 @@ pub(crate) fn read(path: &Path) -> Result<AccountFile, Failure> {
     parse(&read_private(path)?.unwrap_or_default(), path)
 }
 
-/// Changes the account file: nobody else changes it meanwhile, and it is replaced as a whole or not at all.
+/// Changes the account file: nobody else changes it meanwhile, and it is replaced as a whole or not
+/// at all.
 pub(crate) fn change<T>(
     path: &Path,
     change: impl FnOnce(&mut AccountFile) -> Result<T, Failure>,

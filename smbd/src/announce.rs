@@ -1,32 +1,60 @@
-//! What the program tells whoever starts it: where it listens, as whom it serves, and what to type on a client.
+//! What the program tells whoever starts it: where it listens, as whom it serves, and what to type
+//! on a client.
 
 use std::{fmt::Write, net::SocketAddr};
 
 use config::Configuration;
 
 /// The text for people that is printed at start.
-pub(crate) fn text(configuration: &Configuration, address: Option<SocketAddr>, host: &str) -> String {
+pub(crate) fn text(
+    configuration: &Configuration,
+    address: Option<SocketAddr>,
+    host: &str,
+) -> String {
     let mut text = String::new();
     for share in &configuration.shares {
-        let access = if share.read_only { "read only" } else { "read and write" };
+        let access = if share.read_only {
+            "read only"
+        } else {
+            "read and write"
+        };
         let guests = if share.guest { ", guests too" } else { "" };
-        let _ = writeln!(text, "share {:<16} {access}{guests}  {}", share.name, share.comment);
+        let _ = writeln!(
+            text,
+            "share {:<16} {access}{guests}  {}",
+            share.name, share.comment
+        );
     }
     let Some(address) = address else { return text };
-    let Some(share) = configuration.shares.iter().find(|share| !share.hidden) else { return text };
+    let Some(share) = configuration.shares.iter().find(|share| !share.hidden) else {
+        return text;
+    };
     let demo = &configuration.demo;
     let (user, password) = match (&demo.user, &demo.password) {
         (Some(user), Some(password)) => (user.as_str(), password.as_str()),
         _ => ("USER", "PASSWORD"),
     };
-    let host = if address.ip().is_unspecified() { host.to_owned() } else { address.ip().to_string() };
+    let host = if address.ip().is_unspecified() {
+        host.to_owned()
+    } else {
+        address.ip().to_string()
+    };
     let (share, port) = (&share.name, address.port());
     let (tcp_port, mount_port, url_port, windows_port) = if port == SMB_PORT {
         (String::new(), String::new(), String::new(), String::new())
     } else {
-        (format!(" -p {port}"), format!("port={port},"), format!(":{port}"), format!(" /TCPPORT:{port}"))
+        (
+            format!(" -p {port}"),
+            format!("port={port},"),
+            format!(":{port}"),
+            format!(" /TCPPORT:{port}"),
+        )
     };
-    let needs_24h2 = if port == SMB_PORT { "" } else { " (11 24H2 or later, for the port)" };
+    let needs_24h2 = if port == SMB_PORT {
+        ""
+    } else {
+        " (11 24H2 or later, for the port)"
+    };
     let _ = write!(
         text,
         "To try it:
@@ -68,8 +96,14 @@ To try it:
         let text_of = "[[share]]\nname = 'a'\npath = '/a'\n";
         let configuration = Configuration::parse(text_of, "f.toml").unwrap();
         let shown = text(&configuration, "0.0.0.0:445".parse().ok(), "nas");
-        assert!(shown.contains("smbclient //nas/a -U USER%PASSWORD\n"), "{shown}");
-        assert!(shown.contains(r"net use * \\nas\a PASSWORD /user:USER"), "{shown}");
+        assert!(
+            shown.contains("smbclient //nas/a -U USER%PASSWORD\n"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains(r"net use * \\nas\a PASSWORD /user:USER"),
+            "{shown}"
+        );
         assert!(!shown.contains("445"), "{shown}");
     }
 }

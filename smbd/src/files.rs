@@ -1,4 +1,5 @@
-//! The program's own files: the configuration, and files that nobody else may read or see half-written.
+//! The program's own files: the configuration, and files that nobody else may read or see
+//! half-written.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -48,8 +49,8 @@ impl From<ConfigurationFailure> for Failure {
 ///
 /// # Errors
 ///
-/// Besides what reading can meet: the file belongs to somebody else, is no plain file or a symbolic link, or others may
-/// read or write it.
+/// Besides what reading can meet: the file belongs to somebody else, is no plain file or a symbolic
+/// link, or others may read or write it.
 pub(crate) fn read_private(path: &Path) -> Result<Option<String>, Failure> {
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     let mut file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
@@ -81,8 +82,8 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<String>, Failure> {
     Ok(Some(text))
 }
 
-/// Replaces a file by one with this text that only its owner may read, so that whoever reads it, whenever and whatever
-/// crashes, finds the old text or the new one.
+/// Replaces a file by one with this text that only its owner may read, so that whoever reads it,
+/// whenever and whatever crashes, finds the old text or the new one.
 ///
 /// # Errors
 ///
@@ -103,7 +104,8 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> Result<(), Failure> {
     synced.map_err(Failure::with("write", &folder))
 }
 
-/// Keeps everybody else who asks for the same lock waiting until it is dropped. The folder of `path` is what is locked.
+/// Keeps everybody else who asks for the same lock waiting until it is dropped. The folder of
+/// `path` is what is locked.
 ///
 /// # Errors
 ///
@@ -116,7 +118,8 @@ pub(crate) fn lock_folder_of(path: &Path) -> Result<File, Failure> {
     Ok(file)
 }
 
-/// Creates a folder, and those above it, that only their owner may enter; those that exist stay as they are.
+/// Creates a folder, and those above it, that only their owner may enter; those that exist stay as
+/// they are.
 ///
 /// # Errors
 ///

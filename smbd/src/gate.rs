@@ -50,12 +50,10 @@ impl Gate {
             *count += 1;
         }
         counts.all += 1;
-        Ok(Pass { gate: self.clone(), address })
-    }
-
-    /// How many connections are open.
-    pub(crate) fn open(&self) -> u32 {
-        self.0.lock().all
+        Ok(Pass {
+            gate: self.clone(),
+            address,
+        })
     }
 }
 
@@ -96,9 +94,9 @@ mod tests {
         assert_eq!(gate.pass(None, &limits).unwrap_err(), Refused::All);
         drop(first);
         let _fourth = gate.pass(one, &limits).unwrap();
-        assert_eq!(gate.open(), 3);
+        assert_eq!(gate.0.lock().all, 3);
         drop((second, third));
-        assert_eq!(gate.open(), 1);
+        assert_eq!(gate.0.lock().all, 1);
         assert_eq!(gate.0.lock().by_address.len(), 1);
     }
 }

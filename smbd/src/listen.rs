@@ -1,12 +1,6 @@
 //! The sockets that clients connect to: opened here, or handed in by a service manager.
 
-use std::{
-    fs, io,
-    net::SocketAddr,
-    os::unix::fs::FileTypeExt,
-    path::Path,
-    time::Duration,
-};
+use std::{fs, io, net::SocketAddr, os::unix::fs::FileTypeExt, path::Path, time::Duration};
 
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
@@ -35,7 +29,8 @@ pub(crate) enum Accepted {
     Unix(UnixStream),
 }
 
-/// The sockets handed in by a service manager if there are any, else those that the configuration names.
+/// The sockets handed in by a service manager if there are any, else those that the configuration
+/// names.
 ///
 /// # Errors
 ///
@@ -55,18 +50,27 @@ pub(crate) fn open(server: &config::Server) -> Result<Vec<Listener>, Failure> {
         listeners.push(Listener::Unix(bind_unix(path)?));
     }
     if listeners.is_empty() {
-        return Err(Failure::new("there is no address to listen on; give server.listen one"));
+        return Err(Failure::new(
+            "there is no address to listen on; give server.listen one",
+        ));
     }
     Ok(listeners)
 }
 
 impl Listener {
-    /// Waits for the next connection. What a client can cause is passed over; what the system is short of is waited out.
+    /// Waits for the next connection. What a client can cause is passed over; what the system is
+    /// short of is waited out.
     pub(crate) async fn accept(&self) -> Accepted {
         loop {
             let accepted = match self {
-                Self::Direct(tcp) => tcp.accept().await.map(|(tcp, peer)| Accepted::Direct(tcp, peer)),
-                Self::NetBios(tcp) => tcp.accept().await.map(|(tcp, peer)| Accepted::NetBios(tcp, peer)),
+                Self::Direct(tcp) => tcp
+                    .accept()
+                    .await
+                    .map(|(tcp, peer)| Accepted::Direct(tcp, peer)),
+                Self::NetBios(tcp) => tcp
+                    .accept()
+                    .await
+                    .map(|(tcp, peer)| Accepted::NetBios(tcp, peer)),
                 Self::Unix(unix) => unix.accept().await.map(|(unix, _)| Accepted::Unix(unix)),
             };
             match accepted {
@@ -83,14 +87,21 @@ impl Listener {
     /// Where clients reach it, for people.
     pub(crate) fn describe(&self) -> String {
         let address = |tcp: &TcpListener| {
-            tcp.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
+            tcp.local_addr()
+                .map_or_else(|error| error.to_string(), |address| address.to_string())
         };
         match self {
             Self::Direct(tcp) => address(tcp),
             Self::NetBios(tcp) => format!("{} (NetBIOS)", address(tcp)),
             Self::Unix(unix) => unix.local_addr().map_or_else(
                 |error| error.to_string(),
-                |address| address.as_pathname().unwrap_or(Path::new("")).display().to_string(),
+                |address| {
+                    address
+                        .as_pathname()
+                        .unwrap_or(Path::new(""))
+                        .display()
+                        .to_string()
+                },
             ),
         }
     }
@@ -104,7 +115,8 @@ impl Listener {
     }
 }
 
-/// The sockets that a service manager handed in. A TCP socket on a port of `netbios_listen`, or on port 139, speaks NetBIOS.
+/// The sockets that a service manager handed in. A TCP socket on a port of `netbios_listen`, or on
+/// port 139, speaks NetBIOS.
 fn inherited(server: &config::Server) -> Result<Vec<Listener>, Failure> {
     let failed = |error: io::Error| Failure::to("use a socket of the service manager", error);
     let mut handed_in = ListenFd::from_env();
@@ -112,23 +124,37 @@ fn inherited(server: &config::Server) -> Result<Vec<Listener>, Failure> {
     for index in 0..handed_in.len() {
         if let Ok(Some(unix)) = handed_in.take_unix_listener(index) {
             unix.set_nonblocking(true).map_err(failed)?;
-            listeners.push(Listener::Unix(UnixListener::from_std(unix).map_err(failed)?));
+            listeners.push(Listener::Unix(
+                UnixListener::from_std(unix).map_err(failed)?,
+            ));
         } else if let Some(tcp) = handed_in.take_tcp_listener(index).map_err(failed)? {
             tcp.set_nonblocking(true).map_err(failed)?;
             let port = tcp.local_addr().map_err(failed)?.port();
             let is_netbios = port == NETBIOS_PORT
-                || server.netbios_listen.iter().any(|address| address.port() == port);
+                || server
+                    .netbios_listen
+                    .iter()
+                    .any(|address| address.port() == port);
             let tcp = TcpListener::from_std(tcp).map_err(failed)?;
-            listeners.push(if is_netbios { Listener::NetBios(tcp) } else { Listener::Direct(tcp) });
+            listeners.push(if is_netbios {
+                Listener::NetBios(tcp)
+            } else {
+                Listener::Direct(tcp)
+            });
         }
     }
     Ok(listeners)
 }
 
-/// Listens on one address. An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can stand side by side.
+/// Listens on one address. An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can stand
+/// side by side.
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let listen = || -> io::Result<TcpListener> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let socket = if address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
         if address.is_ipv6() {
             rustix::net::sockopt::set_ipv6_v6only(&socket, true)?;
         }
@@ -144,14 +170,20 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
             io::ErrorKind::AddrInUse => " (is another SMB server running?)",
             _ => "",
         };
-        Failure::to(format_args!("listen on {address}"), format_args!("{error}{advice}"))
+        Failure::to(
+            format_args!("listen on {address}"),
+            format_args!("{error}{advice}"),
+        )
     })
 }
 
-/// Listens on a Unix socket; one that a former server left behind is replaced, any other file is not.
+/// Listens on a Unix socket; one that a former server left behind is replaced, any other file is
+/// not.
 fn bind_unix(path: &Path) -> Result<UnixListener, Failure> {
     let is_socket = |facts: fs::Metadata| facts.file_type().is_socket();
-    if fs::symlink_metadata(path).is_ok_and(is_socket) && std::os::unix::net::UnixStream::connect(path).is_err() {
+    if fs::symlink_metadata(path).is_ok_and(is_socket)
+        && std::os::unix::net::UnixStream::connect(path).is_err()
+    {
         fs::remove_file(path).map_err(Failure::with("remove", path))?;
     }
     UnixListener::bind(path).map_err(Failure::with("listen on", path))
@@ -178,7 +210,10 @@ mod tests {
         };
         assert_eq!(six.local_addr().unwrap().port(), port);
         let sentence = bind(four.local_addr().unwrap()).unwrap_err().to_string();
-        assert!(sentence.ends_with("(is another SMB server running?)"), "{sentence}");
+        assert!(
+            sentence.ends_with("(is another SMB server running?)"),
+            "{sentence}"
+        );
     }
 
     #[tokio::test]

@@ -39,8 +39,9 @@ impl Logging {
     }
 }
 
-/// The level of each target, as the levels of areas say. What the server core logs of its own accord
-/// names its area as target, `smb::request` and the like; everything else has its module as target.
+/// The level of each target, as the levels of areas say. What the server core logs of its own
+/// accord names its area as target, `smb::request` and the like; everything else has its module as
+/// target.
 fn targets(log: &Log) -> Targets {
     let areas: [(Option<Level>, &[&str]); 5] = [
         (log.connections, &["smb::connection", "smbd", "transport"]),

@@ -255,7 +255,7 @@ fn many_changes_at_once_lose_none() {
         for name in &names {
             let fixture = &fixture;
             scope.spawn(move || {
-                assert!(fixture.run(&["user", "add", name], "x\n").status.success())
+                assert!(fixture.run(&["user", "add", name], "x\n").status.success());
             });
         }
     });

@@ -2,13 +2,26 @@
 
 use std::{path::Path, process::ExitCode};
 
+use clap::Args;
+
 use crate::files::{ConfigurationFailure, read_configuration};
 
-/// Prints every setting with its value and exits with 0; or each mistake, one a line, and exits with 2.
-pub(crate) fn run(path: &Path) -> ExitCode {
+/// How to check.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print mistakes only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Prints every setting with its value and exits with 0; or each mistake, one a line, and exits
+/// with 2.
+pub(crate) fn run(options: &Options, path: &Path) -> ExitCode {
     match read_configuration(path) {
         Ok(configuration) => {
-            print!("{}", configuration.to_toml());
+            if !options.quiet {
+                print!("{}", configuration.to_toml());
+            }
             ExitCode::SUCCESS
         }
         Err(ConfigurationFailure::Mistaken(mistakes)) => {

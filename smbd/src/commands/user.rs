@@ -173,7 +173,8 @@ fn done(what: &str) {
     eprintln!("{what}; a running server takes it over on SIGHUP");
 }
 
-/// The hash of a password that is typed twice without echo, or that is the first line of standard input.
+/// The hash of a password that is typed twice without echo, or that is the first line of standard
+/// input.
 fn ask_password(name: &str) -> Result<NtHash, Failure> {
     let stdin = io::stdin();
     let password = if isatty(&stdin) {

@@ -1,0 +1,294 @@
+//! `smbd serve`: puts the server together, serves, reloads and stops.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use clap::Args;
+use config::{Configuration, Level, LogFormat};
+use sd_notify::NotifyState;
+use server::Server;
+use tokio::{
+    runtime,
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use transport::{Framing, Link, LinkSettings};
+
+use crate::{
+    announce,
+    assembly::Assembly,
+    control,
+    driver::{Stop, drive},
+    failure::Failure,
+    files::read_configuration,
+    gate::{Gate, Pass, Refused},
+    limits::raise_open_files,
+    listen::{self, Accepted, Listener},
+    logging::Logging,
+    names,
+    signals::{Signals, Wish},
+};
+
+/// What the command line may say over the configuration file.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Options {
+    /// The form of the log: text or json
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// The general level of the log: off, error, warn, info, debug or trace
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<Level>,
+}
+
+/// Serves until a signal stops it.
+pub(crate) fn run(path: &Path, options: Options) -> Result<(), Failure> {
+    let configuration = options.apply(read_configuration(path)?);
+    let logging = Logging::start(&configuration.log);
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::to("start the runtime", error))?;
+    let running = Running {
+        path: path.to_owned(),
+        options,
+        logging,
+    };
+    let served = runtime.block_on(running.serve(configuration));
+    // Whatever still hangs in the system by now is left to it.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
+}
+
+impl Options {
+    /// The configuration with what the command line says.
+    fn apply(&self, mut configuration: Configuration) -> Configuration {
+        let log = &mut configuration.log;
+        log.format = self.log_format.unwrap_or(log.format);
+        log.level = self.log_level.unwrap_or(log.level);
+        configuration
+    }
+}
+
+/// What a running server needs to reload.
+struct Running {
+    path: PathBuf,
+    options: Options,
+    logging: Logging,
+}
+
+impl Running {
+    async fn serve(&self, configuration: Configuration) -> Result<(), Failure> {
+        let mut signals = Signals::catch()?;
+        let open_files = raise_open_files();
+        warn_if_few(open_files, &configuration);
+        let host = names::host_name();
+        let mut assembly = Assembly::new(&configuration, &host)?;
+        let server = assembly.server(configuration)?;
+        let listeners = listen::open(&server.settings().configuration.server)?;
+        let control = control::listen(&server)?;
+        self.say_hello(&server, &listeners, &assembly, &host);
+
+        let (stop, stopping) = watch::channel(Stop::NotYet);
+        let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let acceptors = Acceptors {
+            server: server.clone(),
+            gate: Gate::default(),
+            stopping,
+            alive,
+        };
+        let link_settings = assembly.link_settings(&server);
+        let mut tasks: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| tokio::spawn(acceptors.clone().accept(listener, link_settings.clone())))
+            .collect();
+        tasks.push(tokio::spawn(control));
+        drop(acceptors);
+        notify(&[NotifyState::Ready]);
+
+        while signals.next().await == Wish::Reload {
+            reloading();
+            self.reload(&server, &mut assembly).await;
+            notify(&[NotifyState::Ready]);
+        }
+
+        notify(&[NotifyState::Stopping]);
+        for task in tasks {
+            task.abort();
+        }
+        let patience = server.settings().configuration.server.drain_timeout;
+        drain(&stop, &mut all_gone, patience, &mut signals).await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+
+    /// Takes over a changed configuration and the accounts. If anything is wrong with them, nothing
+    /// changes.
+    async fn reload(&self, server: &Arc<Server>, assembly: &mut Assembly) {
+        let read = read_configuration(&self.path).map_err(Failure::from);
+        let new = match read {
+            Ok(configuration) => self.options.apply(configuration),
+            Err(failure) => {
+                tracing::error!("the reload changed nothing: {failure}");
+                return;
+            }
+        };
+        let (new, changes) = server.settings().configuration.reloaded(new);
+        if let Err(failure) = assembly.reload(server, new).await {
+            tracing::error!("the reload changed nothing: {failure}");
+            return;
+        }
+        self.logging.reload(&server.settings().configuration.log);
+        tracing::info!("reloaded: {changes}");
+        for setting in &changes.needs_restart {
+            tracing::warn!(
+                setting,
+                "this change takes effect only when the server is started again"
+            );
+        }
+    }
+
+    /// Logs what is served where and as whom, and prints what to type on a client.
+    fn say_hello(&self, server: &Server, listeners: &[Listener], assembly: &Assembly, host: &str) {
+        let settings = server.settings();
+        let configuration = &settings.configuration;
+        for listener in listeners {
+            tracing::info!(address = listener.describe(), "listening");
+        }
+        tracing::info!("{}", assembly.identities().describe());
+        if configuration.log.format == LogFormat::Text {
+            let address = listeners.iter().find_map(Listener::direct_address);
+            print!("{}", announce::text(configuration, address, host));
+        }
+    }
+}
+
+/// What every accepting task shares.
+#[derive(Clone)]
+struct Acceptors {
+    server: Arc<Server>,
+    gate: Gate,
+    stopping: watch::Receiver<Stop>,
+    /// Held by each connection; when all are dropped, no connection is left.
+    alive: mpsc::Sender<()>,
+}
+
+impl Acceptors {
+    /// Accepts connections for ever.
+    async fn accept(self, listener: Listener, settings: LinkSettings) {
+        loop {
+            let accepted = listener.accept().await;
+            let peer = accepted.peer();
+            let passed = self
+                .gate
+                .pass(peer.map(|peer| peer.ip()), &self.server.limits());
+            match passed {
+                Ok(pass) => self.serve(accepted, pass, &settings),
+                Err(refused) => log_refusal(peer, refused),
+            }
+        }
+    }
+
+    /// Serves one connection in a task of its own.
+    fn serve(&self, accepted: Accepted, pass: Pass, settings: &LinkSettings) {
+        let link = match accepted {
+            Accepted::Direct(stream, _) => Link::over_tcp(
+                stream,
+                &LinkSettings {
+                    framing: Framing::DirectTcp,
+                    ..settings.clone()
+                },
+            ),
+            Accepted::NetBios(stream, _) => Link::over_tcp(
+                stream,
+                &LinkSettings {
+                    framing: Framing::Detect,
+                    ..settings.clone()
+                },
+            ),
+            Accepted::Unix(stream) => Ok(Link::over_unix(stream, settings)),
+        };
+        // A client that is gone already needs nothing.
+        let Ok(link) = link else { return };
+        let (server, stopping, alive) = (
+            self.server.clone(),
+            self.stopping.clone(),
+            self.alive.clone(),
+        );
+        tokio::spawn(async move {
+            drive(server, link, stopping).await;
+            drop((pass, alive));
+        });
+    }
+}
+
+impl Accepted {
+    fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Direct(_, peer) | Self::NetBios(_, peer) => Some(*peer),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+/// Lets every connection finish what is under way; those that have not after `patience`, or at a
+/// second signal, are closed.
+async fn drain(
+    stop: &watch::Sender<Stop>,
+    all_gone: &mut mpsc::Receiver<()>,
+    patience: Duration,
+    signals: &mut Signals,
+) {
+    stop.send_replace(Stop::Drain);
+    tokio::select! {
+        _ = all_gone.recv() => return,
+        () = tokio::time::sleep(patience) => {}
+        _ = signals.next() => {}
+    }
+    stop.send_replace(Stop::Now);
+    if timeout(CLOSING, all_gone.recv()).await.is_err() {
+        tracing::warn!("some connections did not close in time");
+    }
+}
+
+fn log_refusal(peer: Option<SocketAddr>, refused: Refused) {
+    let address = peer.map(|peer: SocketAddr| -> IpAddr { peer.ip() });
+    let limit = match refused {
+        Refused::All => "limits.connections",
+        Refused::Address => "limits.connections_per_address",
+    };
+    tracing::warn!(target: "smb::connection", ?address, limit, "a connection was refused");
+}
+
+/// Says so if fewer files may be open than the configuration allows clients to open.
+fn warn_if_few(open_files: u64, configuration: &Configuration) {
+    let opens = u64::from(configuration.limits.opens);
+    if open_files < opens {
+        tracing::debug!(
+            open_files,
+            opens,
+            "the system allows fewer open files than limits.opens"
+        );
+    }
+}
+
+/// Tells a service manager that a reload begins, and when.
+fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "cannot tell the service manager"),
+    }
+}
+
+/// Tells a service manager, if there is one.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "cannot tell the service manager");
+    }
+}
+
+/// How long connections may take to close when they are told to.
+const CLOSING: Duration = Duration::from_secs(5);

@@ -1,0 +1,30 @@
+//! `smbd status`: what the running server is doing.
+
+use std::path::Path;
+
+use clap::Args;
+
+use crate::{control, failure::Failure};
+
+/// How to show it.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints connections, sessions and opens of the server whose state is in this folder.
+pub(crate) fn run(options: &Options, state_dir: &Path) -> Result<(), Failure> {
+    let report = control::ask(state_dir)?;
+    if options.json {
+        let json = serde_json::to_string_pretty(&report);
+        println!(
+            "{}",
+            json.map_err(|error| Failure::to("print the report", error))?
+        );
+    } else {
+        print!("{}", report.text());
+    }
+    Ok(())
+}

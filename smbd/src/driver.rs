@@ -1,0 +1,313 @@
+//! The driver of one connection: moves bytes and jobs between a link and the state machine.
+//!
+//! One task drives one connection. It feeds one event in (a message, a job's end, mail, a
+//! deadline), drains everything out, and only then waits for the next event:
+//!
+//! ```text
+//!  link ──receive──> Connection ──next_job──> polled once here ──not done──> a task of its own ──┐
+//!   ^                    ^                            │done                                      │
+//!   └───next_frame───────┴──────────finish────────────┘                <──── mailbox ────────────┘
+//! ```
+//!
+//! It knows no SMB message. While a client does not take its replies, no further requests are taken
+//! from it.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use bytes::BytesMut;
+use server::{Connection, DisconnectReason, Done, Job, LinkFacts, Mail, Mailbox, Server};
+use tokio::{
+    sync::watch,
+    time::{Sleep, sleep_until, timeout},
+};
+use transport::{FileRegion, Frame, FrameTooLong, Link, LinkKind, LinkReader, LinkWriter, Part};
+
+/// How far the server has got with stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    /// It serves.
+    NotYet,
+    /// Take no more requests, let those under way finish, close.
+    Drain,
+    /// Close.
+    Now,
+}
+
+/// Serves one connection until it ends, and closes everything that it held.
+pub(crate) async fn drive(server: Arc<Server>, link: Link, mut stop: watch::Receiver<Stop>) {
+    let accepted = Instant::now();
+    let (mut reader, writer) = link.split();
+    reader.set_largest_message(LARGEST_BEFORE_LOG_ON);
+    let patience = server
+        .settings()
+        .configuration
+        .server
+        .authentication_timeout;
+    let first = tokio::select! {
+        first = timeout(patience, reader.receive()) => first,
+        _ = stop.wait_for(|stop| *stop >= Stop::Drain) => return,
+    };
+    // Whoever hangs up, talks nonsense or says nothing gets no connection.
+    let Ok(Ok(Some(first))) = first else {
+        tracing::debug!(target: "smb::connection", peer = %reader.facts().peer, "no message came");
+        return;
+    };
+    let connection = Connection::new(server.clone(), facts(&reader), accepted);
+    let driver = Driver {
+        server,
+        mailbox: connection.state().mailbox.clone(),
+        connection,
+        reader,
+        writer,
+        backlog: 0,
+        is_authenticated: false,
+    };
+    driver.run(first, stop).await;
+}
+
+struct Driver {
+    server: Arc<Server>,
+    connection: Connection,
+    mailbox: Mailbox,
+    reader: LinkReader,
+    writer: LinkWriter,
+    /// Bytes given to the writer since it last had sent everything; 0 when it has.
+    backlog: usize,
+    is_authenticated: bool,
+}
+
+/// What happened next.
+enum Event {
+    /// The client sent a message.
+    Message(BytesMut),
+    /// The socket took everything that was waiting.
+    Sent,
+    /// Somebody left mail for the connection, which reads it by itself.
+    Mail,
+    /// The connection's deadline has passed.
+    Deadline,
+    /// The server has got further with stopping.
+    Stop,
+}
+
+/// The connection is over; the reason is the server's, if it was the server that ended it.
+struct Over(Option<DisconnectReason>);
+
+impl Driver {
+    async fn run(mut self, first: BytesMut, mut stop: watch::Receiver<Stop>) {
+        let mut deadline = pin!(sleep_until(self.deadline()));
+        let mut event = Event::Message(first);
+        let Over(reason) = loop {
+            let handled = match self.handle(event, &stop) {
+                Ok(()) => self.drain().await,
+                Err(over) => Err(over),
+            };
+            let next = match handled {
+                Ok(()) => self.next_event(deadline.as_mut(), &mut stop).await,
+                Err(over) => Err(over),
+            };
+            event = match next {
+                Ok(Event::Deadline) => {
+                    deadline.as_mut().reset(self.deadline());
+                    Event::Deadline
+                }
+                Ok(event) => event,
+                Err(over) => break over,
+            };
+        };
+        // What the peer has not taken by now it does not want; the socket closes when the writer is
+        // dropped.
+        let _ = self.writer.shutdown().await;
+        self.connection.close(reason).await;
+    }
+
+    /// Feeds one event in.
+    fn handle(&mut self, event: Event, stop: &watch::Receiver<Stop>) -> Result<(), Over> {
+        let now = self.server.environment().now();
+        let handled = match event {
+            Event::Message(message) => self.connection.receive(now, message),
+            Event::Deadline => self.connection.handle_timeout(now),
+            Event::Sent | Event::Mail | Event::Stop => Ok(()),
+        };
+        handled.map_err(|reason| Over(Some(reason)))?;
+        self.run_jobs();
+        if *stop.borrow() == Stop::Now {
+            return Err(Over(Some(DisconnectReason::ServerStops)));
+        }
+        Ok(())
+    }
+
+    /// Polls each new job once; most are done then. The others go on in tasks of their own.
+    fn run_jobs(&mut self) {
+        while let Some(mut job) = self.connection.next_job() {
+            // The waker of whoever polls is the only one there is: a job that goes on is polled
+            // again by its task.
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let polled = catch_unwind(AssertUnwindSafe(|| Pin::new(&mut job).poll(&mut context)));
+            match polled {
+                Ok(Poll::Ready(done)) => self.connection.finish(done),
+                Ok(Poll::Pending) => spawn(job, self.mailbox.clone()),
+                Err(_) => self.connection.finish(Done {
+                    frames: Vec::new(),
+                    disconnect: Some(DisconnectReason::JobFailed),
+                }),
+            }
+        }
+    }
+
+    /// Sends what there is to send as far as the socket takes it at once.
+    async fn drain(&mut self) -> Result<(), Over> {
+        let mut frames = Vec::new();
+        while let Some(frame) = self.connection.next_frame() {
+            self.backlog = self.backlog.saturating_add(frame.length());
+            let frame = transport_frame(frame);
+            frames.push(frame.map_err(|_| Over(Some(DisconnectReason::JobFailed)))?);
+        }
+        if !frames.is_empty() {
+            let mut sending = pin!(self.writer.send(frames));
+            match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
+                Poll::Ready(Ok(())) => self.backlog = 0,
+                Poll::Ready(Err(_)) => return Err(Over(None)),
+                // What is not sent yet stays in the writer.
+                Poll::Pending => {}
+            }
+        }
+        match self.connection.ending() {
+            Some(reason) if self.backlog == 0 => Err(Over(Some(reason))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits for the next event.
+    async fn next_event(
+        &mut self,
+        deadline: Pin<&mut Sleep>,
+        stop: &mut watch::Receiver<Stop>,
+    ) -> Result<Event, Over> {
+        let is_stopping = *stop.borrow() >= Stop::Drain;
+        if is_stopping && self.backlog == 0 && self.is_quiet() {
+            return Err(Over(Some(DisconnectReason::ServerStops)));
+        }
+        self.raise_largest_message();
+        let is_ending = self.connection.ending().is_some();
+        let receives = !is_stopping && !is_ending && self.backlog < MOST_BACKLOG;
+        let Self {
+            reader,
+            writer,
+            mailbox,
+            backlog,
+            ..
+        } = self;
+        tokio::select! {
+            received = reader.receive(), if receives => match received {
+                Ok(Some(message)) => Ok(Event::Message(message)),
+                Ok(None) | Err(_) => Err(Over(None)),
+            },
+            sent = timeout(STALL, writer.send([])), if *backlog > 0 => match sent {
+                Ok(Ok(())) => {
+                    *backlog = 0;
+                    Ok(Event::Sent)
+                }
+                Ok(Err(_)) | Err(_) => Err(Over(None)),
+            },
+            () = poll_fn(|context| mailbox.poll_mail(context)) => Ok(Event::Mail),
+            () = deadline => Ok(Event::Deadline),
+            Ok(()) = stop.changed() => Ok(Event::Stop),
+        }
+    }
+
+    /// Whether no request is under way but those that may wait for ever.
+    fn is_quiet(&self) -> bool {
+        let requests = &self.connection.state().requests;
+        requests.len() <= requests.waiting()
+    }
+
+    /// Takes long messages as soon as somebody has logged on.
+    fn raise_largest_message(&mut self) {
+        if !self.is_authenticated && !self.connection.state().sessions().is_empty() {
+            self.is_authenticated = true;
+            self.reader
+                .set_largest_message(self.server.limits().frame_size.to_usize());
+        }
+    }
+
+    /// When the connection has something to decide, or shall be asked again.
+    fn deadline(&self) -> tokio::time::Instant {
+        let latest = self.server.environment().now() + ASK_AGAIN;
+        self.connection.next_timeout().unwrap_or(latest).into()
+    }
+}
+
+/// Carries a job on in a task of its own, and posts its result to the connection.
+fn spawn(job: Job, mailbox: Mailbox) {
+    /// Posts the result, or that there is none because the job panicked.
+    struct Outcome {
+        mailbox: Mailbox,
+        done: Option<Done>,
+    }
+
+    impl Drop for Outcome {
+        fn drop(&mut self) {
+            self.mailbox.post(match self.done.take() {
+                Some(done) => Mail::Done(done),
+                None => Mail::Disconnect(DisconnectReason::JobFailed),
+            });
+        }
+    }
+
+    tokio::spawn(async move {
+        let mut outcome = Outcome {
+            mailbox,
+            done: None,
+        };
+        outcome.done = Some(job.await);
+    });
+}
+
+/// What the server is told of the link.
+fn facts(reader: &LinkReader) -> LinkFacts {
+    let facts = reader.facts();
+    let has_address = facts.kind != LinkKind::Unix;
+    LinkFacts {
+        peer: has_address.then_some(facts.peer),
+        local: has_address.then_some(facts.local),
+        small_messages: facts.kind == LinkKind::Netbios,
+    }
+}
+
+/// A reply as the transport takes it.
+fn transport_frame(frame: server::Frame) -> Result<Frame, FrameTooLong> {
+    match frame.region {
+        None => Frame::new(frame.head),
+        Some(region) => {
+            let server::share::FileRegion {
+                file,
+                offset,
+                length,
+            } = region;
+            let region = FileRegion {
+                file,
+                offset,
+                length,
+            };
+            Frame::of_parts(vec![Part::Bytes(frame.head), Part::File(region)])
+        }
+    }
+}
+
+/// The longest message before anybody has logged on, in bytes: a SESSION_SETUP with a ticket of the
+/// greatest size.
+const LARGEST_BEFORE_LOG_ON: usize = 128 << 10;
+/// How many bytes of replies may wait for a client before no more requests are taken from it.
+const MOST_BACKLOG: usize = 4 << 20;
+/// How long a client may take for the replies that wait for it.
+const STALL: Duration = Duration::from_secs(600);
+/// How soon a connection that has no deadline is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(600);

@@ -1,0 +1,319 @@
+//! As whom of this machine's users a session's file operations are done.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use auth::{Identity, LogonKind};
+use config::{Configuration, RunAs};
+use server::{
+    IdentityMap,
+    access::{LogOn, Privileges, SecurityToken},
+    share::{Caller, HostUser, Share},
+};
+use wire::{NtStatus, dtyp::Sid};
+
+use crate::{
+    failure::Failure,
+    host_users::{HostUsers, UserName},
+};
+
+/// Maps sessions to users of this machine.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    serve_as: ServeAs,
+    settings: ArcSwap<config::Identity>,
+    users: HostUsers,
+    /// The user who started the program.
+    own: HostUser,
+}
+
+/// Whose rights file operations have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ServeAs {
+    /// Each session's own user.
+    SessionUser,
+    /// The user who started the program.
+    ProgramUser,
+}
+
+impl Identities {
+    /// Decides as whom to serve.
+    ///
+    /// # Errors
+    ///
+    /// The configuration demands what only root can do.
+    pub(crate) fn new(configuration: &Configuration) -> Result<Self, Failure> {
+        let is_root = rustix::process::geteuid().is_root();
+        let serve_as = match (configuration.identity.run_as, is_root) {
+            (RunAs::Auto | RunAs::SessionUser, true) => ServeAs::SessionUser,
+            (RunAs::Auto, false) | (RunAs::ProgramUser, _) => ServeAs::ProgramUser,
+            (RunAs::SessionUser, false) => {
+                let sentence = "identity.run_as = \"session-user\" needs to be started as root";
+                return Err(Failure::new(sentence));
+            }
+        };
+        let settings = ArcSwap::from_pointee(configuration.identity.clone());
+        let identities = Self {
+            serve_as,
+            settings,
+            users: HostUsers::default(),
+            own: own_user(),
+        };
+        identities.check(configuration)?;
+        Ok(identities)
+    }
+
+    /// Fails if the configuration names a user of this machine who does not exist or cannot be
+    /// served as.
+    pub(crate) fn check(&self, configuration: &Configuration) -> Result<(), Failure> {
+        let of_share = |share: &config::Share| {
+            share
+                .force_user
+                .clone()
+                .map(|user| (format!("share {}: force_user", share.name), user))
+        };
+        let everywhere = configuration.identity.force_user.clone();
+        let everywhere = everywhere.map(|user| ("identity.force_user".to_owned(), user));
+        for (setting, user) in everywhere
+            .into_iter()
+            .chain(configuration.shares.iter().filter_map(of_share))
+        {
+            let found = self
+                .users
+                .find(&UserName::Name(user.clone()))
+                .ok_or_else(|| {
+                    Failure::new(format!("{setting}: this machine has no user {user:?}"))
+                })?;
+            if self.serve_as == ServeAs::ProgramUser && found.uid != self.own.uid {
+                return Err(Failure::new(format!(
+                    "{setting}: only root can serve as {user:?}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over new settings, and looks users up afresh.
+    pub(crate) fn reload(&self, settings: config::Identity) {
+        self.settings.store(Arc::new(settings));
+        self.users.forget();
+    }
+
+    /// As whom is served, for people.
+    pub(crate) fn describe(&self) -> String {
+        match self.serve_as {
+            ServeAs::SessionUser => "serving each session as its own user of this machine".into(),
+            ServeAs::ProgramUser => {
+                let uid = self.own.uid;
+                let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
+                let name = user.map_or_else(|| uid.to_string(), |user| user.name);
+                format!("serving everybody as the user {name}, who started the program")
+            }
+        }
+    }
+
+    /// The user of this machine that somebody is on a share; `None` for the program's own.
+    fn host_user(
+        &self,
+        identity: &Identity,
+        share: &config::Share,
+    ) -> Result<Option<Arc<HostUser>>, NtStatus> {
+        if self.serve_as == ServeAs::ProgramUser {
+            return Ok(None);
+        }
+        let settings = self.settings.load();
+        let name = user_name(identity, share, &settings);
+        let Some(found) = self.users.find(&name) else {
+            tracing::warn!(
+                target: "smb::auth",
+                account = %identity.user,
+                user = ?name,
+                "this machine has no such user; give the account a uid (smbd user), or the share a force_user"
+            );
+            return Err(NtStatus::ACCESS_DENIED);
+        };
+        // New files get the account's group, if it names one.
+        let gid = identity.account.as_ref().and_then(|account| account.gid);
+        let is_own = matches!(name, UserName::Number(_));
+        match gid.filter(|gid| is_own && *gid != found.gid) {
+            None => Ok(Some(found)),
+            Some(gid) => {
+                let mut user = HostUser::clone(&found);
+                user.gid = gid;
+                if let Err(at) = user.groups.binary_search(&gid) {
+                    user.groups.insert(at, gid);
+                }
+                Ok(Some(Arc::new(user)))
+            }
+        }
+    }
+}
+
+impl IdentityMap for Identities {
+    fn caller(&self, identity: &Identity, share: &Share) -> Result<Caller, NtStatus> {
+        let host = self.host_user(identity, &share.settings)?;
+        let token = token(identity.kind, host.as_deref().unwrap_or(&self.own));
+        Ok(Caller {
+            token: Arc::new(token),
+            host,
+        })
+    }
+}
+
+/// What the user of this machine is called: the share's or the server's `force_user`, else the
+/// account's own.
+fn user_name(identity: &Identity, share: &config::Share, settings: &config::Identity) -> UserName {
+    if let Some(forced) = share.force_user.as_ref().or(settings.force_user.as_ref()) {
+        return UserName::Name(forced.clone());
+    }
+    match identity.kind {
+        LogonKind::Guest | LogonKind::Anonymous => UserName::Name(settings.guest_user.clone()),
+        LogonKind::User => match identity.account.as_ref().and_then(|account| account.uid) {
+            Some(uid) => UserName::Number(uid),
+            None => UserName::Name(identity.user.clone()),
+        },
+    }
+}
+
+/// The security identifiers and privileges of a session whose file operations `host` does.
+fn token(kind: LogonKind, host: &HostUser) -> SecurityToken {
+    let mut groups: Vec<Sid> = host
+        .groups
+        .iter()
+        .map(|gid| Sid::unix_group(*gid))
+        .collect();
+    let (log_on, member_of) = match kind {
+        LogonKind::User => (LogOn::Authenticated, Some(Sid::USERS)),
+        LogonKind::Guest => (LogOn::Guest, None),
+        LogonKind::Anonymous => (LogOn::Anonymous, None),
+    };
+    groups.extend(member_of);
+    let mut privileges = Privileges::NONE;
+    // Whoever is root here may do anything; to refuse it in Windows' words would protect nothing.
+    if host.uid == 0 && kind == LogonKind::User {
+        groups.extend([Sid::ADMINISTRATORS, Sid::SYSTEM]);
+        privileges = ADMINISTRATOR
+            .iter()
+            .fold(privileges, |all, one| all.with(*one));
+    }
+    let (user, group) = (Sid::unix_user(host.uid), Sid::unix_group(host.gid));
+    SecurityToken::for_log_on(log_on, user, group, groups, privileges)
+}
+
+/// The user who started the program.
+fn own_user() -> HostUser {
+    let mut groups: Vec<u32> = rustix::process::getgroups()
+        .unwrap_or_default()
+        .into_iter()
+        .map(rustix::process::Gid::as_raw)
+        .collect();
+    groups.sort_unstable();
+    groups.dedup();
+    let uid = rustix::process::geteuid().as_raw();
+    HostUser {
+        uid,
+        gid: rustix::process::getegid().as_raw(),
+        groups,
+    }
+}
+
+/// What an administrator may do whatever a descriptor says.
+const ADMINISTRATOR: [Privileges; 6] = [
+    Privileges::BACKUP,
+    Privileges::RESTORE,
+    Privileges::TAKE_OWNERSHIP,
+    Privileges::SECURITY,
+    Privileges::CREATE_SYMBOLIC_LINK,
+    Privileges::MANAGE_VOLUME,
+];
+
+#[cfg(test)]
+mod tests {
+    use auth::{Account, NtHash};
+
+    use super::*;
+
+    fn identity(kind: LogonKind, uid: Option<u32>) -> Identity {
+        let mut account = Account::new("alice", NtHash::from_bytes([0; 16]));
+        account.uid = uid;
+        let account = (kind == LogonKind::User).then(|| Arc::new(account));
+        let (domain, workstation) = (String::new(), String::new());
+        Identity {
+            user: "alice".into(),
+            domain,
+            workstation,
+            kind,
+            account,
+            method: "test",
+        }
+    }
+
+    fn name(text: &str) -> UserName {
+        UserName::Name(text.into())
+    }
+
+    #[test]
+    fn an_account_is_its_uid_or_its_namesake_and_a_guest_is_nobody() {
+        let (share, settings) = (config::Share::default(), config::Identity::default());
+        let of = |identity: Identity| user_name(&identity, &share, &settings);
+        assert_eq!(of(identity(LogonKind::User, Some(7))), UserName::Number(7));
+        assert_eq!(of(identity(LogonKind::User, None)), name("alice"));
+        assert_eq!(of(identity(LogonKind::Guest, None)), name("nobody"));
+        assert_eq!(of(identity(LogonKind::Anonymous, None)), name("nobody"));
+    }
+
+    #[test]
+    fn a_forced_user_goes_before_all_and_the_shares_before_the_servers() {
+        let mut share = config::Share::default();
+        let settings = config::Identity {
+            force_user: Some("media".into()),
+            ..config::Identity::default()
+        };
+        let user = identity(LogonKind::User, Some(7));
+        assert_eq!(user_name(&user, &share, &settings), name("media"));
+        share.force_user = Some("backup".into());
+        assert_eq!(user_name(&user, &share, &settings), name("backup"));
+    }
+
+    #[test]
+    fn guests_have_no_rights_of_users_and_only_root_those_of_administrators() {
+        let host = HostUser {
+            uid: 1000,
+            gid: 100,
+            groups: vec![100, 101],
+        };
+        let user = token(LogonKind::User, &host);
+        assert!(user.contains(&Sid::unix_user(1000)) && user.contains(&Sid::unix_group(101)));
+        assert!(user.contains(&Sid::USERS) && !user.contains(&Sid::ADMINISTRATORS));
+        assert!(!user.privileges().contains(Privileges::BACKUP));
+        let guest = token(LogonKind::Guest, &host);
+        assert!(guest.contains(&Sid::GUESTS) && !guest.contains(&Sid::USERS));
+        assert!(!guest.contains(&Sid::AUTHENTICATED_USERS));
+        let root = HostUser {
+            uid: 0,
+            gid: 0,
+            groups: vec![0],
+        };
+        assert!(
+            token(LogonKind::User, &root)
+                .privileges()
+                .contains(Privileges::BACKUP)
+        );
+        assert!(
+            !token(LogonKind::Guest, &root)
+                .privileges()
+                .contains(Privileges::BACKUP)
+        );
+    }
+
+    #[test]
+    fn a_forced_user_who_does_not_exist_is_a_failure_at_start() {
+        let text = "[[share]]\nname = 'a'\npath = '/a'\nforce_user = 'no-such-user-here'\n";
+        let configuration = Configuration::parse(text, "f.toml").unwrap();
+        let sentence = Identities::new(&configuration).unwrap_err().to_string();
+        assert_eq!(
+            sentence,
+            "share a: force_user: this machine has no user \"no-such-user-here\""
+        );
+    }
+}
