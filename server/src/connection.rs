@@ -317,7 +317,12 @@ impl Connection {
         sealed_by: Option<SessionId>,
         place: usize,
     ) -> Result<Option<Incoming>, DisconnectReason> {
-        let command = header.command().ok_or(DisconnectReason::UnknownCommand)?;
+        let command = header.command();
+        // [MS-SMB2] 3.3.5.2.6
+        // departs [MS-SMB2] 3.3.5.2.6: behind others in a compound it is answered, as they are
+        if command.is_none() && place == 0 {
+            return Err(DisconnectReason::UnknownCommand);
+        }
         let is_related = header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
         // [MS-SMB2] 3.3.5.2.1.1
         let other_session = sealed_by.is_some_and(|id| id != header.session_id);
@@ -325,10 +330,10 @@ impl Connection {
             return Err(DisconnectReason::MalformedTransform);
         }
         // [MS-SMB2] 3.3.5.2.2
-        if self.state.negotiated().is_none() && command != Command::Negotiate {
+        if self.state.negotiated().is_none() && command != Some(Command::Negotiate) {
             return Err(DisconnectReason::NotNegotiated);
         }
-        if command == Command::Cancel {
+        if command == Some(Command::Cancel) {
             request::cancel_request(&self.state, &header, message, sealed_by.is_some());
             return Ok(None);
         }

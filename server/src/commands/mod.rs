@@ -39,14 +39,14 @@ pub struct Rule {
     /// A tree connect must be found.
     pub needs_tree: bool,
     /// The command has a FileId, or makes one, for the related request behind it.
-    pub changes_file_id: bool,
+    pub has_file: bool,
 }
 
 /// NEGOTIATE, SESSION_SETUP and ECHO find what they need by themselves.
 const FREE: Rule = Rule {
     needs_session: false,
     needs_tree: false,
-    changes_file_id: false,
+    has_file: false,
 };
 const SESSION: Rule = Rule {
     needs_session: true,
@@ -57,7 +57,7 @@ const TREE: Rule = Rule {
     ..SESSION
 };
 const FILE: Rule = Rule {
-    changes_file_id: true,
+    has_file: true,
     ..TREE
 };
 

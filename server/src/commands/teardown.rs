@@ -29,15 +29,20 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
     {
         server.object_store.keep_on_close(&open.attachment);
     }
-    let name = open.handle.name().await;
     let closed = server.object_store.close(&open.attachment);
     effects::carry_out(server, closed.effects);
-    let how = match closed.delete {
-        Deletion::Nothing => CloseHow::Keep,
-        Deletion::Stream | Deletion::File => CloseHow::Delete,
-    };
-    let result = open.handle.close(how).await;
-    if let (CloseHow::Delete, Ok(()), Ok(name)) = (how, &result, name) {
+    match closed.delete {
+        Deletion::Nothing => open.handle.close(CloseHow::Keep).await,
+        Deletion::Stream | Deletion::File => delete(server, open).await,
+    }
+}
+
+/// Deletes what an open is for, and tells those who listen.
+async fn delete(server: &Arc<Server>, open: &Open) -> Result<(), NtStatus> {
+    let listened = server.object_store.has_listeners();
+    let name = if listened { open.handle.name().await.ok() } else { None };
+    open.handle.close(CloseHow::Delete).await?;
+    if let Some(name) = name {
         let filter = if open.is_directory {
             CompletionFilter::DIR_NAME
         } else {
@@ -45,7 +50,7 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
         };
         effects::report(server, open, &name, FileAction::REMOVED, filter);
     }
-    result
+    Ok(())
 }
 
 /// Closes opens that have been taken out of their session's table.

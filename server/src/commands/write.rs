@@ -57,7 +57,9 @@ pub async fn run(context: &mut Context, request: WriteRequest) -> Result<Answer,
             )
             .await?
     };
-    open.state.lock().position = offset.saturating_add(u64::from(count));
+    if let Place::Offset(offset) = place {
+        open.state.lock().position = offset.saturating_add(u64::from(count));
+    }
     if length > 0 && !open.tree.share.is_pipe() {
         let changed = CompletionFilter::LAST_WRITE.with(CompletionFilter::SIZE);
         effects::report_now(&context.server, &open, FileAction::MODIFIED, changed).await;

@@ -25,6 +25,7 @@ mod attachment;
 mod byte_range;
 mod disposition;
 mod effect;
+mod holding;
 mod lease;
 mod location;
 mod lock_sequence;
@@ -372,6 +373,12 @@ impl ObjectStore {
     /// `by` is the open that made the change, if it was a client: its own parent lease stays.
     pub fn report(&self, changes: &[Change<'_>], by: Option<&Attachment>) -> Effects {
         notify::report(&self.shared, changes, by)
+    }
+
+    /// Whether anybody would hear of a change, so that its name need not be looked up for nothing.
+    #[must_use]
+    pub fn has_listeners(&self) -> bool {
+        self.shared.names.is_observed()
     }
 
     /// Takes a client's acknowledgement of an oplock break and returns the level it has now.

@@ -15,20 +15,22 @@ const CREDIT_PAYLOAD: u32 = 65_536;
 /// Refuses a message that is larger than its command and the dialect allow.
 // [MS-SMB2] 3.3.5.2
 pub(crate) fn check_size(
-    command: Command,
+    command: Option<Command>,
     length: usize,
     multi_credit: bool,
 ) -> Result<(), DisconnectReason> {
     let may_be_large = multi_credit
         && matches!(
             command,
-            Command::Read
-                | Command::Write
-                | Command::Ioctl
-                | Command::QueryDirectory
-                | Command::ChangeNotify
-                | Command::QueryInfo
-                | Command::SetInfo
+            Some(
+                Command::Read
+                    | Command::Write
+                    | Command::Ioctl
+                    | Command::QueryDirectory
+                    | Command::ChangeNotify
+                    | Command::QueryInfo
+                    | Command::SetInfo
+            )
         );
     if length > SMALL_MESSAGE && !may_be_large {
         return Err(DisconnectReason::TooLong);

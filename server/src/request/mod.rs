@@ -27,7 +27,8 @@ pub use sequence::SequenceWindow;
 #[derive(Debug)]
 pub(crate) struct Incoming {
     pub(crate) header: Header,
-    pub(crate) command: Command,
+    /// None when the code is none.
+    pub(crate) command: Option<Command>,
     /// Header and body; the only owner of its bytes, so that they can be verified in place.
     pub(crate) message: BytesMut,
     /// Credits granted on the first reply.
@@ -42,31 +43,16 @@ pub(crate) async fn carry_out(mut context: Context, messages: Vec<Incoming>) -> 
     let count = messages.len();
     let mut chain_is_broken = false;
     for (place, incoming) in messages.into_iter().enumerate() {
-        let is_last = place.saturating_add(1) == count;
-        context.begin(&incoming, is_last);
-        let message_id = incoming.header.message_id;
-        let is_related = incoming
-            .header
-            .flags
-            .contains(HeaderFlags::RELATED_OPERATIONS);
-        // [MS-SMB2] 3.3.5.2.7.2: a chain cannot begin with a related request.
+        let is_related = incoming.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
+        // [MS-SMB2] 3.3.5.2.7.2
         chain_is_broken = is_related && (place == 0 || chain_is_broken);
-        let started = tracing::enabled!(target: "smb::request", tracing::Level::DEBUG)
-            .then(|| context.server.environment().now());
-        let command = incoming.command;
-        let result = if chain_is_broken {
-            Err(NtStatus::INVALID_PARAMETER)
+        let message_id = incoming.header.message_id;
+        context.begin(&incoming, place.saturating_add(1) == count);
+        let answer = if chain_is_broken {
+            Answer::error(NtStatus::INVALID_PARAMETER)
         } else {
-            serve(&mut context, incoming, is_related).await
+            answer(&mut context, incoming, is_related).await
         };
-        let answer = result.unwrap_or_else(Answer::error);
-        context
-            .server
-            .statistics
-            .count_request(command, answer.status.is_error());
-        if let Some(started) = started {
-            log(&context, command, answer.status, started);
-        }
         context.reply(answer);
         context.connection.requests.remove(message_id);
         if context.disconnect_reason().is_some() {
@@ -85,24 +71,42 @@ pub(crate) async fn carry_out(mut context: Context, messages: Vec<Incoming>) -> 
     }
 }
 
+/// Carries one request out, counts it and logs it.
+async fn answer(context: &mut Context, incoming: Incoming, is_related: bool) -> Answer {
+    let Some(command) = incoming.command else {
+        return Answer::error(NtStatus::INVALID_PARAMETER);
+    };
+    let is_logged = tracing::enabled!(target: "smb::request", tracing::Level::DEBUG);
+    let started = is_logged.then(|| context.server.environment().now());
+    let result = serve(context, command, incoming.message, is_related).await;
+    let answer = result.unwrap_or_else(Answer::error);
+    let failed = answer.status.is_error();
+    context.server.statistics.count_request(command, failed);
+    if let Some(started) = started {
+        log(context, command, answer.status, started);
+    }
+    answer
+}
+
 /// Checks one message and carries it out.
 async fn serve(
     context: &mut Context,
-    mut incoming: Incoming,
+    command: Command,
+    mut message: BytesMut,
     is_related: bool,
 ) -> Result<Answer, NtStatus> {
     if !is_related {
         context.related = crate::context::Related::default();
     }
-    let rule = commands::rule(incoming.command);
+    let rule = commands::rule(command);
     lookup::session(context, rule, is_related)?;
-    signing::verify(context, incoming.command, &mut incoming.message)?;
-    lookup::session_state(context, rule, incoming.command)?;
+    signing::verify(context, command, &mut message)?;
+    lookup::session_state(context, rule, command)?;
     lookup::tree(context, rule, is_related)?;
-    let message = incoming.message.freeze();
-    let request = Request::decode(incoming.command, &message).map_err(malformed)?;
+    let message = message.freeze();
+    let request = Request::decode(command, &message).map_err(malformed)?;
     credits::check_charge(context, &request)?;
-    if rule.changes_file_id {
+    if rule.has_file {
         context.related.has_file = true;
     }
     commands::dispatch(context, request, message).await
