@@ -5,14 +5,16 @@ test; `Samba` is a stand-in that proves the tests themselves (`SERVER=samba`, ro
 accounts, so that a test that fails against one and not the other says something about that one.
 """
 
+import contextlib
 import os
+import pwd
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,36 +48,52 @@ class Share:
     guest: bool = False
     encrypted: bool = False
     hidden: bool = False
-    users: tuple = field(default_factory=tuple)
+    users: tuple = ()
+    #: further lines of the share's section, by kind of server
+    smbd: tuple = ()
+    samba: tuple = ()
 
 
 class Server:
     """A running server on 127.0.0.1. Use as a context manager."""
 
     host = "127.0.0.1"
+    accounts = ACCOUNTS
+    unix_names = UNIX_NAMES
 
     def __init__(self, settings=None):
         self.settings = settings or Settings()
-        self.scratch = Path(tempfile.mkdtemp(prefix="smb-clients-"))
-        self.port = free_port()
+        self.scratch = Path(tempfile.mkdtemp(prefix="smb-server-"))
+        self.scratch.chmod(0o755)
+        self.port, self.netbios_port = free_ports(2)
         self.process = None
-        self.shares = {}
-        for share in (
+        self.shares = {share.name: share for share in self.layout()}
+        for share in self.shares.values():
+            share.folder.mkdir(mode=0o777)
+            share.folder.chmod(0o777)
+        self.fill()
+
+    def layout(self):
+        """Every share, with a folder each."""
+        return [
             Share("work", self.scratch / "work"),
             Share("readonly", self.scratch / "readonly", writable=False),
             Share("public", self.scratch / "public", guest=True),
             Share("private", self.scratch / "private", users=("bob",)),
             Share("sealed", self.scratch / "sealed", encrypted=True),
             Share("hidden$", self.scratch / "hidden", hidden=True),
-        ):
-            share.folder.mkdir(mode=0o777)
-            share.folder.chmod(0o777)
-            self.shares[share.name] = share
-        self.scratch.chmod(0o755)
-        (self.shares["readonly"].folder / "notice.txt").write_bytes(b"Look, do not touch.\n")
+        ]
+
+    def fill(self):
+        """Put into the shares what must be there from the start."""
+        (self.folder("readonly") / "notice.txt").write_bytes(b"Look, do not touch.\n")
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.discard()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -98,20 +116,25 @@ class Server:
             time.sleep(0.05)
 
     def stop(self):
-        """End the server and remove its scratch folder. A server that died on its own is an error."""
-        status = self.process.poll()
-        if status is None:
+        """End the server and remove its scratch folder. A server that died on its own, or does not end, is an error."""
+        died = self.process.poll()
+        if died is None:
             os.killpg(self.process.pid, signal.SIGTERM)
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-                raise RuntimeError(f"the server ignored SIGTERM for 20 s:\n{self.log()[-4000:]}") from None
-        log = self.log()
+        ended, log = self.process.poll() is not None, self.log()
+        self.discard()
+        if died is not None:
+            raise RuntimeError(f"the server ended during the tests, status {died}:\n{log[-4000:]}")
+        if not ended:
+            raise RuntimeError(f"the server ignored SIGTERM for 20 s:\n{log[-4000:]}")
+
+    def discard(self):
+        """Make sure that nothing is left."""
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         shutil.rmtree(self.scratch, ignore_errors=True)
-        if status is not None:
-            raise RuntimeError(f"the server ended during the tests, status {status}:\n{log[-4000:]}")
 
     def log(self):
         """What the server has logged so far."""
@@ -131,31 +154,31 @@ class Smbd(Server):
     def command(self):
         configuration = self.scratch / "smbd.toml"
         configuration.write_text(self.render())
-        for name, password in ACCOUNTS.items():
-            subprocess.run(
-                [self.program, "user", "--config", configuration, "add", name],
-                input=f"{password}\n", text=True, check=True, capture_output=True,
-            )
+        for name, password in self.accounts.items():
+            add = [self.program, "user", "--config", configuration, "add", name]
+            if os.geteuid() == 0:
+                user = pwd.getpwnam(self.unix_names[name])
+                add += ["--uid", str(user.pw_uid), "--gid", str(user.pw_gid)]
+            subprocess.run(add, input=f"{password}\n", text=True, check=True, capture_output=True)
         return [str(self.program), "--config", str(configuration)]
 
     def render(self):
         lines = [
-            "[server]", f'listen = ["{self.host}:{self.port}"]', f'state_dir = "{self.scratch}/state"',
+            "[server]", f'listen = ["{self.host}:{self.port}"]',
+            f'netbios_listen = ["{self.host}:{self.netbios_port}"]', f'state_dir = "{self.scratch}/state"',
             f'accounts = "{self.scratch}/accounts"', f'min_dialect = "{self.settings.oldest_dialect}"',
             f'signing = "{self.settings.signing}"', f'encryption = "{self.settings.encryption}"',
         ]
         guests = self.settings.encryption != "required"
         if guests:
             lines.append('guest = "bad-user"')
-        if os.geteuid() == 0:
-            users = ", ".join(f'{name} = "{unix}"' for name, unix in UNIX_NAMES.items())
-            lines += ["[identity]", f"user_map = {{ {users} }}"]
         for share in self.shares.values():
             lines += ["[[share]]", f'name = "{share.name}"', f'path = "{share.folder}"',
                       f"read_only = {str(not share.writable).lower()}", f"guest = {str(share.guest and guests).lower()}",
                       f"hidden = {str(share.hidden).lower()}", f"users = {list(share.users)}"]
             if share.encrypted:
                 lines.append('encryption = "required"')
+            lines += share.smbd
         return "\n".join(lines) + "\n"
 
 
@@ -169,11 +192,11 @@ class Samba(Server):
         (self.scratch / "samba/ncalrpc").chmod(0o755)
         configuration = self.scratch / "smb.conf"
         configuration.write_text(self.render())
-        (self.scratch / "usermap").write_text("".join(f"{unix} = {name}\n" for name, unix in UNIX_NAMES.items()))
-        for name, unix in UNIX_NAMES.items():
+        (self.scratch / "usermap").write_text("".join(f"{unix} = {name}\n" for name, unix in self.unix_names.items()))
+        for name, unix in self.unix_names.items():
             subprocess.run(
                 ["smbpasswd", "-c", configuration, "-s", "-a", unix],
-                input=f"{ACCOUNTS[name]}\n{ACCOUNTS[name]}\n", text=True, check=True, capture_output=True,
+                input=f"{self.accounts[name]}\n{self.accounts[name]}\n", text=True, check=True, capture_output=True,
             )
         return ["smbd", "-F", "--no-process-group", "-s", str(configuration)]
 
@@ -181,7 +204,7 @@ class Samba(Server):
         state = self.scratch / "samba"
         lines = [
             "[global]", "netbios name = STANDIN", "server role = standalone server", "map to guest = bad user",
-            f"interfaces = {self.host}/8", "bind interfaces only = yes", f"smb ports = {self.port}",
+            f"interfaces = {self.host}/8", "bind interfaces only = yes", f"smb ports = {self.port} {self.netbios_port}",
             "disable netbios = yes", "load printers = no", "printcap name = /dev/null", "log level = 1",
             "logging = file", f"log file = {self.scratch}/server.log", f"username map = {self.scratch}/usermap",
             f"private dir = {state}/private", f"lock directory = {state}/lock", f"state directory = {state}/state",
@@ -199,7 +222,8 @@ class Samba(Server):
             if share.encrypted:
                 lines.append("server smb encrypt = required")
             if share.users:
-                lines.append("valid users = " + " ".join(UNIX_NAMES[user] for user in share.users))
+                lines.append("valid users = " + " ".join(self.unix_names[user] for user in share.users))
+            lines += share.samba
         return "\n".join(lines) + "\n"
 
 
@@ -208,11 +232,15 @@ def chosen():
     return {"smbd": Smbd, "samba": Samba}[os.environ.get("SERVER", "smbd")]
 
 
-def free_port():
-    """A port on the loopback address that nobody listens on at this moment."""
-    with socket.socket() as probe:
+def free_ports(count):
+    """Ports on the loopback address that nobody listens on at this moment."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
 
 
 def answers(host, port):

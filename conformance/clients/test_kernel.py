@@ -1,0 +1,66 @@
+"""The Linux kernel's client, in a guest of each kernel that was built: six kinds of mount, each put to work.
+
+The guest is outside this repository (`GUEST` names its `run`, by default the sibling folder `../shared/vm`); where it or its
+image is missing, these tests are skipped. One guest is started per kernel; it prints a line per check, and each is a test.
+"""
+
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from server import ACCOUNTS, ROOT
+
+RUN = Path(os.environ.get("GUEST", ROOT.parent / "shared/vm/run"))
+IMAGE = Path(os.environ.get("SMBVM_DIR", Path(tempfile.gettempdir()) / "smbvm"))
+KERNELS = ["6.12", "7.2"]
+MOUNTS = ["2.1", "3.0", "3.1.1", "3.1.1-sign", "3.1.1-seal", "3.1.1-multichannel"]
+CHECKS = ["mount", "tree", "random_io", "shared_file", "names", "attributes", "large_directory", "unmount"]
+GUEST_SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def guest_said(server):
+    """`guest_said(kernel)`: from the name of a check to what the guest of this kernel said about it."""
+    said = {}
+
+    def lines(kernel):
+        if kernel not in said:
+            said[kernel] = run_guest(server, kernel)
+        return said[kernel]
+
+    return lines
+
+
+def run_guest(server, kernel):
+    if not RUN.exists():
+        pytest.skip("the guest's run script is not there")
+    if not list((IMAGE / "boot").glob(f"{kernel}*")) or not (IMAGE / "root.img").exists():
+        pytest.skip(f"no guest with kernel {kernel} was built")
+    script = f"python3 -B /host/exercise.py 10.0.2.2 {server.port} alice {ACCOUNTS['alice']} work"
+    guest = subprocess.run(
+        [RUN, "-k", kernel, "-t", str(GUEST_SECONDS), "-s", f"{Path(__file__).parent}/guest:/host:ro", "-c", script],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )
+    print(guest.stdout, guest.stderr)
+    found = re.findall(r"^(ok|FAIL) (\S+) (.*)$", guest.stdout, re.M)
+    said = {name: (verdict, detail) for verdict, name, detail in found}
+    said["status"] = (guest.returncode, guest.stderr[-2000:])
+    return said
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("mount", MOUNTS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_kernel(guest_said, kernel, mount, check):
+    said = guest_said(kernel)
+    verdict, detail = said.get(f"{mount}.{check}", ("FAIL", f"the guest said nothing about it: {said['status']}"))
+    assert verdict == "ok", detail
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_the_guest_ended_well(guest_said, kernel):
+    assert guest_said(kernel)["status"][0] == 0
