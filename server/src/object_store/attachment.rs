@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use parking_lot::Mutex;
 use wire::dtyp::AccessMask;
 
+use super::holding::Holder;
 use super::notify::Watch;
 use super::object::{LinkId, Object, StreamId};
-use super::oplock::Holder;
 use super::share_mode::Mode;
 use super::{OpenId, StreamKind, disposition};
 

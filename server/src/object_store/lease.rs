@@ -1,7 +1,7 @@
 //! Leases: caching that several opens of one client share under a key of the client's choice.
 //!
 //! Owns the table that finds a lease by client and key, and the rules of asking for one. The state
-//! of a lease is a holding of its stream, see [`super::oplock`].
+//! of a lease is a holding of its stream, see [`super::holding`].
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -11,9 +11,10 @@ use wire::dtyp::{AccessMask, Guid};
 use wire::{LeaseKey, NtStatus};
 
 use super::effect::Effects;
+use super::holding::{Holder, Holding, HoldingKind, LeaseFacts, Tally, legal};
 use super::location::Location;
-use super::object::{FileState, Object, Shared, Stream, StreamId};
-use super::oplock::{self, Holder, Holding, HoldingKind, LeaseFacts, legal};
+use super::object::{Object, Shared, Stream, StreamId};
+use super::oplock;
 use super::{Caching, LeaseState, StreamKind};
 use crate::share::ObjectId;
 
@@ -171,7 +172,7 @@ pub(super) fn grant(
     request: &LeaseRequest,
 ) -> LeaseGrant {
     let holder = request.holder();
-    if stream.oplocks.get_mut(holder).is_none() {
+    if stream.oplocks.get(holder).is_none() {
         let LeaseRequest {
             version,
             epoch,
@@ -198,9 +199,8 @@ pub(super) fn grant(
         };
         object.shared.leases.0.lock().insert(holder, leased);
     }
-    let (mut users, mut held, mut breaking) = (0, LeaseState::NONE, false);
-    if let Some(holding) = stream.oplocks.get_mut(holder) {
-        (held, breaking) = (holding.state, holding.is_breaking());
+    let joined = stream.oplocks.change(holder, |holding| {
+        let mut users = 0;
         if let HoldingKind::Lease(facts) = &mut holding.kind {
             facts.opens = facts.opens.saturating_add(1);
             facts.users = facts
@@ -208,21 +208,24 @@ pub(super) fn grant(
                 .saturating_add(u32::from(oplock::is_user(access)));
             users = facts.users;
         }
-    }
+        (holding.state, holding.is_breaking(), users)
+    });
+    let (held, breaking, users) = joined.unwrap_or_default();
     let state = if breaking {
         held
     } else {
         promote(stream, holder, users, held, request.state)
     };
+    let (key, version) = (request.key, request.version);
     let mut grant = LeaseGrant {
-        key: request.key,
+        key,
         state,
         breaking,
-        version: request.version,
+        version,
         epoch: 0,
         parent: None,
     };
-    if let Some(holding) = stream.oplocks.get_mut(holder) {
+    stream.oplocks.change(holder, |holding| {
         holding.state = state;
         if let HoldingKind::Lease(facts) = &mut holding.kind {
             if state != held {
@@ -230,7 +233,7 @@ pub(super) fn grant(
             }
             (grant.version, grant.epoch, grant.parent) = (facts.version, facts.epoch, facts.parent);
         }
-    }
+    });
     grant
 }
 
@@ -270,11 +273,11 @@ fn may_hold(stream: &Stream, holder: Holder, users: u32, state: LeaseState) -> b
         return stream.may_hold_alone(holder, users, state);
     }
     // [MS-FSA] 2.1.5.18.2
-    let refuses = |other: &Holding| {
-        other.state.contains(LeaseState::WRITE_CACHING) || (handle && other.is_oplock())
-    };
-    let is_going = handle && stream.is_deleted;
-    !stream.locks.has_locks() && !is_going && !stream.oplocks.others(holder).any(refuses)
+    let Tally {
+        writing, oplocks, ..
+    } = stream.oplocks.others(holder);
+    let is_refused = handle && (oplocks > 0 || stream.is_deleted);
+    writing == 0 && !is_refused && !stream.locks.has_locks()
 }
 
 /// Takes the acknowledgement of a lease break.
@@ -291,7 +294,10 @@ pub(super) fn acknowledge(
         return (Err(NtStatus::OBJECT_NAME_NOT_FOUND), effects);
     };
     let mut state = object.lock();
-    let Some(offered) = offered(&mut state, stream, holder) else {
+    let holding = state
+        .stream(stream)
+        .and_then(|stream| stream.oplocks.get(holder));
+    let Some(offered) = holding.and_then(Holding::offered) else {
         return (Err(NtStatus::UNSUCCESSFUL), effects);
     };
     if !offered.contains(kept) {
@@ -300,8 +306,4 @@ pub(super) fn acknowledge(
     oplock::settle(&object, &mut state, stream, holder, kept, &mut effects);
     drop(state);
     (Ok(kept), effects)
-}
-
-fn offered(state: &mut FileState, stream: StreamId, holder: Holder) -> Option<LeaseState> {
-    state.stream_mut(stream)?.oplocks.get_mut(holder)?.offered()
 }

@@ -40,6 +40,8 @@ mod wait;
 
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod stress;
 
 use std::fmt;
 use std::sync::Arc;

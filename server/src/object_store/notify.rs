@@ -14,9 +14,10 @@ use wire::{NtStatus, Utf16String};
 
 use super::attachment::{Attached, Attachment, AttachmentId, phase};
 use super::effect::{Decision, Effects, Outcome};
+use super::holding::Holder;
 use super::location::{Location, PathKey};
 use super::object::{FileState, Shared};
-use super::oplock::{self, Contender, Holder, Loss};
+use super::oplock::{self, Contender, Loss};
 use super::wait::{self, Completer};
 use super::{Limits, StreamKind};
 

@@ -9,9 +9,10 @@ use wire::{NtStatus, OplockLevel};
 
 use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Decision, Effects, Outcome};
+use super::holding::Holder;
 use super::location::PathKey;
 use super::object::{FileState, Object, Shared};
-use super::oplock::{self, Contender, Holder, Loss, OplockRequest};
+use super::oplock::{self, Contender, Loss, OplockRequest};
 use super::share_mode::Mode;
 use super::{Arrival, Caching, Granted, GrantedCaching, OpenRequest, StreamKind, lease};
 
@@ -236,6 +237,112 @@ impl Arrival {
             Self::Created | Self::Opened => AccessMask::NONE,
             Self::Overwritten => AccessMask::FILE_WRITE_DATA,
             Self::Superseded => AccessMask::DELETE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use wire::create::ShareAccess;
+    use wire::dtyp::AccessMask;
+
+    use crate::object_store::{
+        Arrival, Attachment, Caching, Decision, Limits, Location, NameCase, ObjectStore, OpenId,
+        OpenRequest, ShareId, StreamKind,
+    };
+    use crate::share::{Name, ObjectId};
+
+    /// One open as the specification's algorithms see it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Plain {
+        stream: u8,
+        access: AccessMask,
+        share: ShareAccess,
+    }
+
+    const DATA: u32 = 0x0001_0027;
+
+    impl Plain {
+        fn has(self, bits: u32) -> bool {
+            self.access.bits() & bits != 0
+        }
+
+        fn shares(self, bit: u32) -> bool {
+            self.share.bits() & bit != 0
+        }
+
+        /// [MS-FSA] 2.1.5.1.2.1 and 2.1.5.1.2.2, word for word.
+        fn excludes(self, existing: Self) -> bool {
+            const DELETE: u32 = 0x0001_0000;
+            let base = |open: Self| open.stream == 0;
+            let one = !self.shares(4) && self.has(DATA) && existing.has(DELETE) && base(existing);
+            let two = self.has(DELETE) && base(self) && !existing.shares(4) && existing.has(DATA);
+            let way = |user: Self, other: Self| {
+                (!other.shares(1) && user.has(0x21))
+                    || (!other.shares(2) && user.has(0x06))
+                    || (!other.shares(4) && user.has(DELETE))
+            };
+            let same = self.stream == existing.stream && self.has(DATA) && existing.has(DATA);
+            one || two || (same && (way(self, existing) || way(existing, self)))
+        }
+    }
+
+    fn plain() -> impl Strategy<Value = Plain> {
+        (0..3_u8, any::<u32>(), 0..8_u32).prop_map(|(stream, access, share)| Plain {
+            stream,
+            access: AccessMask::from_bits(access & 0x001f_01ff & (access >> 7)),
+            share: ShareAccess::from_bits(share),
+        })
+    }
+
+    fn open(store: &ObjectStore, plain: Plain) -> Option<Attachment> {
+        let names = ["file", "file:one", "file:two"];
+        let name = Name::parse_text(names[usize::from(plain.stream)]).unwrap();
+        let request = OpenRequest {
+            object: ObjectId { volume: 1, file: 1 },
+            location: Location {
+                share: ShareId(1),
+                case: NameCase::Insensitive,
+                name: &name,
+            },
+            kind: StreamKind::Data,
+            arrival: Arrival::Opened,
+            desired_access: plain.access,
+            granted_access: plain.access,
+            share_access: plain.share,
+            delete_on_close: false,
+            caching: Caching::None,
+            open: OpenId(1),
+        };
+        match store.open(&request).decision {
+            Decision::Grant(granted) => Some(granted.attachment),
+            _ => None,
+        }
+    }
+
+    proptest! {
+        // test [MS-FSA] 2.1.5.1.2.1
+        // test [MS-FSA] 2.1.5.1.2.2
+        #[test]
+        fn opens_of_all_streams_agree_with_the_specifications_lists(
+            steps in prop::collection::vec((plain(), any::<prop::sample::Index>(), 0..3_u8), 1..40),
+        ) {
+            let store = ObjectStore::new(Limits::default());
+            let mut opens: Vec<(Plain, Attachment)> = Vec::new();
+            for (plain, index, step) in steps {
+                if step == 0 && !opens.is_empty() {
+                    let (_, attachment) = opens.swap_remove(index.index(opens.len()));
+                    let _ = store.close(&attachment);
+                    continue;
+                }
+                let expected = !opens.iter().any(|(existing, _)| plain.excludes(*existing));
+                let attachment = open(&store, plain);
+                prop_assert_eq!(attachment.is_some(), expected, "{:?}", plain);
+                opens.extend(attachment.map(|attachment| (plain, attachment)));
+            }
+            drop(opens);
+            prop_assert!(store.shared.is_empty());
         }
     }
 }

@@ -1,25 +1,20 @@
-//! Oplocks and lease states of one stream: who may cache what, and what breaks it.
+//! What an operation takes from those who cache, and who may cache what beside whom.
 //!
-//! Owns the holdings of a stream. [MS-FSA] writes the rules as one state for all holders; here each
-//! holder has its own, and the state of the stream is their sum. An exclusive or batch oplock is
-//! kept as the caching it stands for (RW, RWH), level II as R.
-//!
-//! ```text
-//!  ──grant──> held ──break──> breaking ──acknowledge, give_up──> held with less, or nothing
-//!              │  \__break of R alone: nothing is awaited__________________^
-//!              └──close──> gone
-//! ```
+//! Owns the rules of oplocks; those of asking for a lease are in [`super::lease`], and who holds what
+//! is in [`super::holding`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use wire::dtyp::{AccessMask, Guid};
-use wire::{LeaseKey, NtStatus, OplockLevel};
+use wire::dtyp::AccessMask;
+use wire::{NtStatus, OplockLevel};
 
-use super::attachment::{Attached, Attachment, AttachmentId};
-use super::effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
+use super::attachment::{Attached, Attachment};
+use super::effect::{Decision, Effects, Outcome};
+use super::holding::{
+    Breaker, HANDLE, Holder, Holding, HoldingKind, READ, READ_WRITE, Tally, WRITE, level,
+};
 use super::object::{FileState, Object, Shared, Stream, StreamId};
-use super::{BreakId, LeaseState, LeaseVersion, OpenId, StreamKind};
+use super::{BreakId, LeaseState, OpenId, StreamKind};
 
 /// An operation on an open that may make stale what others cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,13 +37,6 @@ pub enum Operation {
     Delete,
     /// SET_INFO of the security descriptor.
     SetSecurity,
-}
-
-/// Whose caching it is: that of one open, or that of a client's lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Holder {
-    Open(AttachmentId),
-    Lease(Guid, LeaseKey),
 }
 
 /// Who does something that may break the caching of others.
@@ -83,49 +71,6 @@ enum OplockLoss {
     /// Only batch ends.
     BatchToNone,
 }
-
-/// The oplocks and leases of one stream, in an order that does not depend on hashing.
-#[derive(Default)]
-pub(super) struct Oplocks(BTreeMap<Holder, Holding>);
-
-/// One oplock or lease.
-pub(super) struct Holding {
-    pub(super) state: LeaseState,
-    breaking: Option<Breaking>,
-    pub(super) kind: HoldingKind,
-}
-
-/// What is different between oplocks and leases.
-pub(super) enum HoldingKind {
-    Oplock(OpenId),
-    Lease(LeaseFacts),
-}
-
-/// What a lease is besides its state.
-// [MS-SMB2] 3.3.1.12
-pub(super) struct LeaseFacts {
-    pub(super) opens: u32,
-    /// Opens that use more than attributes.
-    pub(super) users: u32,
-    pub(super) version: LeaseVersion,
-    pub(super) epoch: u16,
-    pub(super) parent: Option<LeaseKey>,
-}
-
-/// A break that awaits its acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Breaking {
-    number: u64,
-    /// What the holder was told that it may keep.
-    to: LeaseState,
-    /// What it may keep after all that has come since.
-    required: LeaseState,
-}
-
-const READ: LeaseState = LeaseState::READ_CACHING;
-const WRITE: LeaseState = LeaseState::WRITE_CACHING;
-const HANDLE: LeaseState = LeaseState::HANDLE_CACHING;
-const READ_WRITE: LeaseState = READ.with(WRITE);
 
 impl Loss {
     /// An open that keeps the contents.
@@ -234,215 +179,6 @@ const ATTRIBUTES: AccessMask = AccessMask::FILE_READ_ATTRIBUTES
     .with(AccessMask::FILE_WRITE_ATTRIBUTES)
     .with(AccessMask::SYNCHRONIZE);
 
-impl Oplocks {
-    /// Whether nothing is cached, so that nothing can be broken.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.values().all(|holding| holding.state.is_empty())
-    }
-
-    /// Whether a batch oplock is held: an open breaks it even before share modes are looked at.
-    pub(super) fn holds_batch(&self) -> bool {
-        self.0.values().any(|holding| {
-            matches!(holding.kind, HoldingKind::Oplock(_)) && holding.state.contains(HANDLE)
-        })
-    }
-
-    pub(super) fn get_mut(&mut self, holder: Holder) -> Option<&mut Holding> {
-        self.0.get_mut(&holder)
-    }
-
-    pub(super) fn insert(&mut self, holder: Holder, holding: Holding) {
-        self.0.insert(holder, holding);
-    }
-
-    pub(super) fn remove(&mut self, holder: Holder) -> Option<Holding> {
-        self.0.remove(&holder)
-    }
-
-    /// The holdings of all but one holder that cache something.
-    pub(super) fn others(&self, holder: Holder) -> impl Iterator<Item = &Holding> {
-        let is_other = move |(other, holding): &(&Holder, &Holding)| {
-            **other != holder && !holding.state.is_empty()
-        };
-        self.0.iter().filter(is_other).map(|(_, holding)| holding)
-    }
-
-    /// One line for each holding.
-    #[cfg(test)]
-    pub(super) fn show(&self) -> Vec<String> {
-        let letters = super::scripts::letters;
-        let of = |(holder, holding): (&Holder, &Holding)| {
-            let name = match (holder, &holding.kind) {
-                (Holder::Lease(_, key), HoldingKind::Lease(facts)) => {
-                    format!("lease {} opens={}", key.0[15], facts.opens)
-                }
-                (_, HoldingKind::Oplock(open)) => format!("oplock {}", open.0),
-                _ => String::new(),
-            };
-            let breaking = holding.breaking.map(|breaking| {
-                format!(
-                    " breaking to {} ({})",
-                    letters(breaking.to),
-                    letters(breaking.required)
-                )
-            });
-            format!(
-                "    {name} {}{}",
-                letters(holding.state),
-                breaking.unwrap_or_default()
-            )
-        };
-        self.0.iter().map(of).collect()
-    }
-
-    fn holder_of(&self, number: u64) -> Option<Holder> {
-        let is_it = |holding: &Holding| holding.breaking.is_some_and(|it| it.number == number);
-        self.0
-            .iter()
-            .find(|(_, holding)| is_it(holding))
-            .map(|(holder, _)| *holder)
-    }
-}
-
-impl Holding {
-    pub(super) fn new(state: LeaseState, kind: HoldingKind) -> Self {
-        Self {
-            state,
-            breaking: None,
-            kind,
-        }
-    }
-
-    pub(super) fn is_breaking(&self) -> bool {
-        self.breaking.is_some()
-    }
-
-    pub(super) fn is_oplock(&self) -> bool {
-        matches!(self.kind, HoldingKind::Oplock(_))
-    }
-
-    /// The state that the client has been told it may keep, while a break is in progress.
-    pub(super) fn offered(&self) -> Option<LeaseState> {
-        self.breaking.map(|breaking| breaking.to)
-    }
-
-    /// Takes `lost` away; begins a break or adds to the one in progress.
-    // [MS-FSA] 2.1.4.12
-    fn lose(&mut self, lost: LeaseState, break_to: &mut Breaker<'_>) {
-        let base = self
-            .breaking
-            .map_or(self.state, |breaking| breaking.required);
-        let to = legal(base.without(lost));
-        match &mut self.breaking {
-            Some(breaking) => breaking.required = to,
-            None => self.begin(to, break_to),
-        }
-    }
-
-    fn begin(&mut self, to: LeaseState, breaker: &mut Breaker<'_>) {
-        let number = breaker.object.shared.next_break();
-        let id = BreakId {
-            object: breaker.object.id,
-            number,
-        };
-        let current = self.state;
-        // [MS-SMB2] 3.3.4.7
-        let acknowledge = current != READ;
-        if acknowledge {
-            self.breaking = Some(Breaking {
-                number,
-                to,
-                required: to,
-            });
-        } else {
-            self.state = to;
-        }
-        let effect = match &mut self.kind {
-            HoldingKind::Oplock(open) => Effect::OplockBreak(OplockBreak {
-                id,
-                open: *open,
-                level: level(to),
-                acknowledge,
-            }),
-            HoldingKind::Lease(facts) => {
-                let epoch = facts.advance();
-                let Holder::Lease(client, key) = breaker.holder else {
-                    return;
-                };
-                let new = to;
-                Effect::LeaseBreak(LeaseBreak {
-                    id,
-                    client,
-                    key,
-                    current,
-                    new,
-                    epoch,
-                    acknowledge,
-                })
-            }
-        };
-        breaker.effects.push(effect);
-    }
-
-    /// The holder keeps `kept`; where that is too much by now, a further break follows.
-    fn settle(&mut self, kept: LeaseState, breaker: &mut Breaker<'_>) {
-        let Some(breaking) = self.breaking.take() else {
-            return;
-        };
-        self.state = kept;
-        if breaking.required.contains(kept) {
-            return;
-        }
-        // observed: handle and write caching go first, read caching by a break of its own
-        let to = legal(kept & breaking.required);
-        let to = if kept == READ { to } else { to | READ };
-        self.begin(to, breaker);
-        if let Some(next) = &mut self.breaking {
-            next.required = breaking.required & next.required;
-        }
-    }
-}
-
-/// What a break needs besides the holding.
-struct Breaker<'a> {
-    object: &'a Object,
-    holder: Holder,
-    effects: &'a mut Effects,
-}
-
-impl LeaseFacts {
-    /// Counts a change of the lease and returns the epoch; none is counted for version 1.
-    pub(super) fn advance(&mut self) -> u16 {
-        if self.version == LeaseVersion::V1 {
-            return 0;
-        }
-        self.epoch = self.epoch.wrapping_add(1);
-        self.epoch
-    }
-}
-
-/// The nearest state that exists: without read caching there is none.
-// [MS-SMB2] 3.3.1.4
-pub(super) fn legal(state: LeaseState) -> LeaseState {
-    if state.contains(READ) {
-        state
-    } else {
-        LeaseState::NONE
-    }
-}
-
-fn level(state: LeaseState) -> OplockLevel {
-    if state.contains(HANDLE) {
-        OplockLevel::BATCH
-    } else if state.contains(WRITE) {
-        OplockLevel::EXCLUSIVE
-    } else if state.contains(READ) {
-        OplockLevel::II
-    } else {
-        OplockLevel::NONE
-    }
-}
-
 /// Begins the breaks that an operation on a stream needs; returns whether it must wait for one.
 // [MS-FSA] 2.1.4.12
 pub(super) fn check(
@@ -456,36 +192,29 @@ pub(super) fn check(
     let Some(stream) = state.stream_mut(stream) else {
         return false;
     };
+    if !stream.oplocks.may_lose(loss.lease) {
+        return false;
+    }
     let mut must_wait = false;
-    for (holder, holding) in &mut stream.oplocks.0 {
-        let lost = loss.takes(*holder, holding, contender);
+    stream.oplocks.change_each(|holder, holding| {
+        let lost = loss.takes(holder, holding, contender);
         if lost.is_empty() {
-            continue;
+            return;
         }
-        let waits = match holding.kind {
+        must_wait |= match holding.kind {
             HoldingKind::Oplock(_) => holding.state != READ,
             HoldingKind::Lease(_) => holding.state.contains(WRITE) || loss.lease.contains(HANDLE),
         };
-        must_wait |= waits;
         holding.lose(
             lost,
             &mut Breaker {
                 object,
-                holder: *holder,
+                holder,
                 effects,
             },
         );
-    }
-    stream.oplocks.drop_ended_oplocks();
+    });
     must_wait
-}
-
-impl Oplocks {
-    /// Forgets oplocks that have nothing left; a lease stays as long as it has opens.
-    fn drop_ended_oplocks(&mut self) {
-        self.0
-            .retain(|_, holding| !holding.is_oplock() || !holding.state.is_empty());
-    }
 }
 
 /// Breaks what an operation on an open makes stale.
@@ -551,16 +280,18 @@ impl Stream {
         self.kind == StreamKind::Data
             && self.users <= own_users
             && !(state.contains(HANDLE) && self.is_deleted)
-            && self.oplocks.others(holder).next().is_none()
+            && self.oplocks.others(holder).caching == 0
     }
 
     /// Whether level II can stand beside what others hold.
     // [MS-FSA] 2.1.5.18
     // [MS-FSA] 2.1.5.18.2
     fn may_hold_two(&self, holder: Holder) -> bool {
-        self.kind == StreamKind::Data
-            && !self.locks.has_locks()
-            && self.oplocks.others(holder).all(|other| other.state == READ)
+        let Tally {
+            writing, handles, ..
+        } = self.oplocks.others(holder);
+        let is_free = writing == 0 && handles == 0 && !self.locks.has_locks();
+        self.kind == StreamKind::Data && is_free
     }
 }
 
@@ -575,22 +306,28 @@ pub(super) fn close(
     let Some(stream) = state.stream_mut(attachment.stream) else {
         return;
     };
-    let Some(holding) = stream.oplocks.get_mut(attachment.holder) else {
-        return;
-    };
-    if let HoldingKind::Lease(facts) = &mut holding.kind {
+    let users = u32::from(is_user(attachment.mode.access));
+    let has_more_opens = stream.oplocks.change(attachment.holder, |holding| {
+        let HoldingKind::Lease(facts) = &mut holding.kind else {
+            return false;
+        };
         facts.opens = facts.opens.saturating_sub(1);
-        facts.users = facts
-            .users
-            .saturating_sub(u32::from(is_user(attachment.mode.access)));
-        if facts.opens > 0 {
-            return;
-        }
+        facts.users = facts.users.saturating_sub(users);
+        facts.opens > 0
+    });
+    if has_more_opens == Some(true) {
+        return;
+    }
+    let removed = stream.oplocks.remove(attachment.holder);
+    if let Some(Holding {
+        kind: HoldingKind::Lease(_),
+        ..
+    }) = &removed
+    {
         shared
             .leases
             .remove(attachment.holder, attachment.object.id);
     }
-    let removed = stream.oplocks.remove(attachment.holder);
     if removed.is_some_and(|holding| holding.is_breaking()) {
         state.wake_waiting(effects);
     }
@@ -605,10 +342,8 @@ pub(super) fn acknowledge(
     let (object, holder) = (&attachment.object, attachment.holder);
     let mut effects = Effects::default();
     let mut state = object.lock();
-    let oplocks = state
-        .stream_mut(attachment.stream)
-        .map(|stream| &mut stream.oplocks);
-    let holding = oplocks.and_then(|oplocks| oplocks.get_mut(holder));
+    let stream = state.stream(attachment.stream);
+    let holding = stream.and_then(|stream| stream.oplocks.get(holder));
     let Some(holding) = holding.filter(|holding| holding.is_oplock() && holding.is_breaking())
     else {
         return (Err(NtStatus::INVALID_DEVICE_STATE), effects);
@@ -646,8 +381,7 @@ pub(super) fn settle(
     let Some(stream) = state.stream_mut(stream) else {
         return;
     };
-    let mut still_breaking = false;
-    if let Some(holding) = stream.oplocks.get_mut(holder) {
+    let still_breaking = stream.oplocks.change(holder, |holding| {
         holding.settle(
             kept,
             &mut Breaker {
@@ -656,11 +390,10 @@ pub(super) fn settle(
                 effects,
             },
         );
-        still_breaking = holding.is_breaking();
-    }
-    stream.oplocks.drop_ended_oplocks();
+        holding.is_breaking()
+    });
     // observed: who waits goes on waiting while a further break takes the rest
-    if !still_breaking {
+    if still_breaking != Some(true) {
         state.wake_waiting(effects);
     }
 }

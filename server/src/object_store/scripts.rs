@@ -14,16 +14,17 @@
 //! ack N LEVEL   ack lease=KEY STATE [client=N]   timeout   cancel LABEL   show
 //! ```
 
+pub(super) mod words;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use wire::create::ShareAccess;
-use wire::dtyp::{AccessMask, Guid};
-use wire::fscc::{CompletionFilter, FileAction};
-use wire::{LeaseKey, NtStatus, OplockLevel};
+use wire::NtStatus;
+use wire::fscc::FileAction;
 
+use self::words::*;
 use super::*;
 use crate::share::Name;
 
@@ -85,33 +86,6 @@ struct World {
     waiting: Vec<(String, Pending)>,
     breaks: Vec<BreakId>,
     lines: Vec<String>,
-}
-
-/// The words of a command.
-#[derive(Clone)]
-struct Words(Vec<String>);
-
-impl Words {
-    fn at(&self, place: usize) -> &str {
-        self.0.get(place).map_or("", String::as_str)
-    }
-
-    fn has(&self, flag: &str) -> bool {
-        self.0.iter().any(|word| word == flag)
-    }
-
-    fn value(&self, key: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
-    }
-
-    /// The words after the first two that are neither options nor flags.
-    fn operands(&self) -> impl Iterator<Item = &str> {
-        let flags = ["wait", "tree", "hold"];
-        let is_operand = move |word: &&str| !word.contains('=') && !flags.contains(word);
-        self.0.iter().skip(2).map(String::as_str).filter(is_operand)
-    }
 }
 
 impl World {
@@ -245,33 +219,7 @@ impl World {
                 let operation = operation(words.at(2));
                 self.repeat(move |world| world.store.prepare(&attachment, operation))
             }
-            "read" | "write" => {
-                let (offset, length) = (number(operands[0]), number(operands[1]));
-                let is_read = words.at(0) == "read";
-                self.repeat(move |world| match is_read {
-                    true => world.store.check_read(&attachment, offset, length),
-                    false => world.store.check_write(&attachment, offset, length),
-                })
-            }
-            "lock" => {
-                let elements: Vec<_> = operands.chunks(3).map(element).collect();
-                let wait = if words.has("wait") {
-                    Blocking::Wait
-                } else {
-                    Blocking::FailImmediately
-                };
-                let outcome = self.store.lock(&attachment, &elements, wait);
-                self.end(outcome, |()| "granted".to_owned())
-            }
-            "unlock" => {
-                let ranges: Vec<_> = operands.chunks(2).map(range).collect();
-                let outcome = self.store.unlock(&attachment, &ranges);
-                self.carry_out(outcome.effects);
-                match outcome.decision {
-                    Decision::Deny(status) => Step::Done(denied(status)),
-                    _ => Step::Done("unlocked".to_owned()),
-                }
-            }
+            "read" | "write" | "lock" | "unlock" => self.on_bytes(words, operands, attachment),
             "watch" => {
                 let scope = if words.has("tree") {
                     WatchScope::Tree
@@ -296,6 +244,38 @@ impl World {
                 Step::Done(kept.map_or_else(denied, |kept| format!("keeps {kept:?}")))
             }
             command => panic!("no such command: {command}"),
+        }
+    }
+
+    fn on_bytes(&mut self, words: &Words, operands: &[&str], attachment: Attachment) -> Step {
+        match words.at(0) {
+            "read" | "write" => {
+                let (offset, length) = (number(operands[0]), number(operands[1]));
+                let is_read = words.at(0) == "read";
+                self.repeat(move |world| match is_read {
+                    true => world.store.check_read(&attachment, offset, length),
+                    false => world.store.check_write(&attachment, offset, length),
+                })
+            }
+            "lock" => {
+                let elements: Vec<_> = operands.chunks(3).map(element).collect();
+                let wait = if words.has("wait") {
+                    Blocking::Wait
+                } else {
+                    Blocking::FailImmediately
+                };
+                let outcome = self.store.lock(&attachment, &elements, wait);
+                self.end(outcome, |()| "granted".to_owned())
+            }
+            _ => {
+                let ranges: Vec<_> = operands.chunks(2).map(range).collect();
+                let outcome = self.store.unlock(&attachment, &ranges);
+                self.carry_out(outcome.effects);
+                match outcome.decision {
+                    Decision::Deny(status) => Step::Done(denied(status)),
+                    _ => Step::Done("unlocked".to_owned()),
+                }
+            }
         }
     }
 
@@ -540,196 +520,6 @@ fn show(store: &ObjectStore) -> Vec<String> {
     lines
 }
 
-fn granted_text(caching: GrantedCaching) -> String {
-    match caching {
-        GrantedCaching::Oplock(OplockLevel::NONE) => "granted".to_owned(),
-        GrantedCaching::Oplock(level) => format!("granted {level:?}"),
-        GrantedCaching::Lease(lease) => {
-            let breaking = if lease.breaking { " breaking" } else { "" };
-            let epoch = match lease.version {
-                LeaseVersion::V1 => String::new(),
-                LeaseVersion::V2 => format!(" epoch={}", lease.epoch),
-            };
-            format!("granted {}{breaking}{epoch}", letters(lease.state))
-        }
-    }
-}
-
 fn done(status: Option<NtStatus>) -> Step {
     Step::Done(status.map_or_else(|| "granted".to_owned(), denied))
-}
-
-fn denied(status: NtStatus) -> String {
-    format!("{status:?}")
-}
-
-fn listed(changes: &Changes) -> String {
-    let of = |change: &wire::fscc::FileNotifyInformation| {
-        format!("{:?} {}", change.action, change.file_name)
-    };
-    changes.iter().map(of).collect::<Vec<_>>().join(", ")
-}
-
-fn name(text: &str) -> Name {
-    Name::parse_text(text.trim_start_matches('/')).unwrap()
-}
-
-fn location(name: &Name) -> Location<'_> {
-    Location {
-        share: ShareId(1),
-        case: NameCase::Insensitive,
-        name,
-    }
-}
-
-fn file_text(name: &Name) -> String {
-    name.with_stream(None).to_string().to_lowercase()
-}
-
-fn number(text: &str) -> u64 {
-    match text.strip_prefix("max") {
-        Some("") => u64::MAX,
-        Some(less) => u64::MAX - less.trim_start_matches('-').parse::<u64>().unwrap(),
-        None => text.parse().unwrap(),
-    }
-}
-
-fn range(words: &[&str]) -> Range {
-    Range {
-        offset: number(words[0]),
-        length: number(words[1]),
-    }
-}
-
-fn element(words: &[&str]) -> LockElement {
-    let kind = if words[0] == "x" {
-        LockKind::Exclusive
-    } else {
-        LockKind::Shared
-    };
-    LockElement {
-        range: range(&words[1..]),
-        kind,
-    }
-}
-
-fn filter(words: &Words) -> CompletionFilter {
-    let bits = words
-        .value("filter")
-        .map_or(3, |text| u32::from_str_radix(text, 16).unwrap());
-    CompletionFilter::from_bits(bits)
-}
-
-fn access(text: &str) -> AccessMask {
-    text.chars().fold(AccessMask::NONE, |access, letter| {
-        access.with(match letter {
-            'r' => AccessMask::FILE_READ_DATA,
-            'w' => AccessMask::FILE_WRITE_DATA,
-            'a' => AccessMask::FILE_APPEND_DATA,
-            'x' => AccessMask::FILE_EXECUTE,
-            'd' => AccessMask::DELETE,
-            't' => AccessMask::FILE_READ_ATTRIBUTES,
-            'c' => AccessMask::READ_CONTROL,
-            'e' => AccessMask::FILE_READ_EA,
-            letter => panic!("no such access: {letter}"),
-        })
-    })
-}
-
-fn share(text: &str) -> ShareAccess {
-    text.chars().fold(ShareAccess::NONE, |share, letter| {
-        share.with(match letter {
-            'r' => ShareAccess::READ,
-            'w' => ShareAccess::WRITE,
-            'd' => ShareAccess::DELETE,
-            letter => panic!("no such share: {letter}"),
-        })
-    })
-}
-
-fn caching(words: &Words) -> Caching {
-    if let Some(level) = words.value("oplock") {
-        return Caching::Oplock(oplock_level(level));
-    }
-    let Some((key, state)) = words.value("lease").and_then(|lease| lease.split_once(':')) else {
-        return Caching::None;
-    };
-    Caching::Lease(LeaseRequest {
-        client: client(words),
-        key: lease_key(key),
-        parent: words.value("parent").map(lease_key),
-        state: lease_state(state),
-        version: if words.has("v2") {
-            LeaseVersion::V2
-        } else {
-            LeaseVersion::V1
-        },
-        epoch: 0,
-    })
-}
-
-fn client(words: &Words) -> Guid {
-    Guid(
-        [words
-            .value("client")
-            .map_or(1, |text| text.parse().unwrap()); 16],
-    )
-}
-
-fn lease_key(text: &str) -> LeaseKey {
-    LeaseKey(u128::from(number(text)).to_be_bytes())
-}
-
-fn lease_state(text: &str) -> LeaseState {
-    text.chars().fold(LeaseState::NONE, |state, letter| {
-        state.with(match letter {
-            'R' => LeaseState::READ_CACHING,
-            'W' => LeaseState::WRITE_CACHING,
-            'H' => LeaseState::HANDLE_CACHING,
-            _ => LeaseState::NONE,
-        })
-    })
-}
-
-pub(super) fn letters(state: LeaseState) -> String {
-    let known = [
-        (LeaseState::READ_CACHING, 'R'),
-        (LeaseState::WRITE_CACHING, 'W'),
-        (LeaseState::HANDLE_CACHING, 'H'),
-    ];
-    let text: String = known
-        .iter()
-        .filter(|(bit, _)| state.contains(*bit))
-        .map(|(_, c)| c)
-        .collect();
-    if text.is_empty() {
-        "-".to_owned()
-    } else {
-        text
-    }
-}
-
-fn oplock_level(text: &str) -> OplockLevel {
-    match text {
-        "NONE" => OplockLevel::NONE,
-        "II" => OplockLevel::II,
-        "EXCLUSIVE" => OplockLevel::EXCLUSIVE,
-        "BATCH" => OplockLevel::BATCH,
-        "LEASE" => OplockLevel::LEASE,
-        level => panic!("no such level: {level}"),
-    }
-}
-
-fn operation(text: &str) -> Operation {
-    match text {
-        "read" => Operation::Read,
-        "write" => Operation::Write,
-        "flush" => Operation::Flush,
-        "size" => Operation::SetSize,
-        "zero" => Operation::ZeroData,
-        "rename" => Operation::Rename,
-        "delete" => Operation::Delete,
-        "security" => Operation::SetSecurity,
-        operation => panic!("no such operation: {operation}"),
-    }
 }
