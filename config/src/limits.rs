@@ -42,10 +42,8 @@ pub struct Limits {
     /// What may wait to be told to one CHANGE_NOTIFY before the client is told to look for itself.
     /// 64 KiB in Windows.
     pub notify_buffer: Size,
-    /// Memory for one open folder's listing while a client walks through it. Ours.
-    pub directory_search_memory: Size,
-    /// Byte-range locks on one open. Ours.
-    pub locks_per_open: u32,
+    /// Byte-range locks on one file. Ours.
+    pub locks_per_file: u32,
     /// Failed log-ons of one account from one address after which answers are delayed. Ours.
     pub logon_failures: u32,
     /// Failed log-ons of all accounts from one address after which answers are delayed. Ours.
@@ -72,8 +70,7 @@ impl Default for Limits {
             transact_size: Size::mib(8),
             frame_size: Size::bytes(LONGEST_FRAME),
             notify_buffer: Size::kib(64),
-            directory_search_memory: Size::mib(64),
-            locks_per_open: 65_536,
+            locks_per_file: 65_536,
             logon_failures: 3,
             logon_failures_per_address: 20,
             logon_delay: Duration::from_secs(10),
@@ -117,18 +114,19 @@ impl Section for Limits {
         }
         let frame_size = live("frame_size").within(Size::kib(128)..=Size::bytes(LONGEST_FRAME));
         visitor.visit(frame_size, &mut self.frame_size);
-        let notify_buffer = live("notify_buffer").within(Size::kib(4)..=Size::mib(1));
+        let notify_buffer = fixed("notify_buffer").within(Size::kib(4)..=Size::mib(1));
         visitor.visit(notify_buffer, &mut self.notify_buffer);
-        let search_memory = live("directory_search_memory").within(Size::mib(1)..=Size::mib(1024));
-        visitor.visit(search_memory, &mut self.directory_search_memory);
         visitor.visit(
-            number("locks_per_open", 1, 1_000_000),
-            &mut self.locks_per_open,
+            fixed("locks_per_file").within(1..=1_000_000),
+            &mut self.locks_per_file,
         );
-        visitor.visit(number("logon_failures", 1, 1_000), &mut self.logon_failures);
-        let per_address = number("logon_failures_per_address", 1, 10_000);
+        visitor.visit(
+            fixed("logon_failures").within(1..=1_000),
+            &mut self.logon_failures,
+        );
+        let per_address = fixed("logon_failures_per_address").within(1..=10_000);
         visitor.visit(per_address, &mut self.logon_failures_per_address);
-        let logon_delay = live("logon_delay").within(Duration::ZERO..=Duration::from_mins(1));
+        let logon_delay = fixed("logon_delay").within(Duration::ZERO..=Duration::from_mins(1));
         visitor.visit(logon_delay, &mut self.logon_delay);
         let blocking_threads = fixed("blocking_threads").within(1..=1_024);
         visitor.visit(blocking_threads, &mut self.blocking_threads);

@@ -46,15 +46,6 @@ pub struct Share {
     pub follow_symlinks: Symlinks,
     /// Whether names that differ in case only are different names.
     pub case_sensitive: bool,
-    /// How names that Windows does not allow are shown.
-    pub name_mapping: NameMapping,
-    /// Whether names that begin with a dot carry the hidden attribute.
-    pub hide_dot_files: bool,
-    /// Patterns with `*` and `?` of names that carry the hidden attribute.
-    pub hide_files: Vec<String>,
-    /// Whether the attributes read-only, hidden, system and archive and the creation time are kept
-    /// on disk.
-    pub store_dos_attributes: bool,
     /// Whether files may have named streams.
     pub streams: bool,
     /// Whether a folder's list leaves out what the user may not open.
@@ -78,15 +69,6 @@ pub enum Symlinks {
     /// Links whose target lies below the share's folder.
     WithinShare,
     /// None.
-    Never,
-}
-
-/// How names on disk that Windows does not allow are shown to clients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NameMapping {
-    /// Each forbidden character becomes one of the private use area, and back.
-    Reversible,
-    /// Such names are not shown.
     Never,
 }
 
@@ -134,10 +116,6 @@ impl Default for Share {
             force_user: None,
             follow_symlinks: Symlinks::WithinShare,
             case_sensitive: false,
-            name_mapping: NameMapping::Reversible,
-            hide_dot_files: true,
-            hide_files: Vec::new(),
-            store_dos_attributes: true,
             streams: true,
             access_based_enumeration: false,
             caching: Caching::Manual,
@@ -170,13 +148,6 @@ impl Section for Share {
         visitor.visit(live("force_user"), &mut self.force_user);
         visitor.visit(live("follow_symlinks"), &mut self.follow_symlinks);
         visitor.visit(live("case_sensitive"), &mut self.case_sensitive);
-        visitor.visit(live("name_mapping"), &mut self.name_mapping);
-        visitor.visit(live("hide_dot_files"), &mut self.hide_dot_files);
-        let hide_files = live("hide_files").only(PATTERNS, |patterns: &Vec<String>| {
-            patterns.iter().all(|text| is_pattern(text))
-        });
-        visitor.visit(hide_files, &mut self.hide_files);
-        visitor.visit(live("store_dos_attributes"), &mut self.store_dos_attributes);
         visitor.visit(live("streams"), &mut self.streams);
         visitor.visit(
             live("access_based_enumeration"),
@@ -221,25 +192,10 @@ impl Share {
                 path,
                 follow_symlinks,
                 case_sensitive,
-                name_mapping,
-                ..
-            } = share.clone();
-            let Self {
-                hide_dot_files,
-                hide_files,
-                store_dos_attributes,
                 streams,
                 ..
             } = share.clone();
-            let names = (case_sensitive, name_mapping, hide_dot_files, hide_files);
-            (
-                kind,
-                path,
-                follow_symlinks,
-                names,
-                store_dos_attributes,
-                streams,
-            )
+            (kind, path, follow_symlinks, case_sensitive, streams)
         };
         content(self) == content(other)
     }
@@ -311,11 +267,6 @@ impl Choice for Symlinks {
         &[("within-share", Self::WithinShare), ("never", Self::Never)];
 }
 
-impl Choice for NameMapping {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("reversible", Self::Reversible), ("never", Self::Never)];
-}
-
 impl Choice for Caching {
     const CHOICES: &'static [(&'static str, Self)] = &[
         ("manual", Self::Manual),
@@ -342,11 +293,6 @@ pub(crate) fn is_comment(text: &str) -> bool {
     text.encode_utf16().count() <= COMMENT_UNITS && !text.contains(char::is_control)
 }
 
-/// Whether a text is a pattern of names.
-fn is_pattern(text: &str) -> bool {
-    !text.is_empty() && !text.contains(['/', '\\', '\0'])
-}
-
 /// The longest share name in UTF-16 units, [MS-FSCC] 2.1.6.
 const SHARE_NAME_UNITS: usize = 80;
 /// The longest remark in UTF-16 units that older clients show.
@@ -355,7 +301,6 @@ const COMMENT_UNITS: usize = 256;
 const SHARE_NAME: &str =
     "a name of 1 to 80 letters without \" \\ / [ ] : | < > + = ; , * ?, and not IPC$";
 const SHARE_ENCRYPTION: &str = "\"offered\", \"desired\" or \"required\"";
-const PATTERNS: &str = "a list of names in which * and ? stand for any letters";
 pub(crate) const COMMENT: &str = "a text of up to 256 letters on one line";
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ colour = "red"
         r#"5: server.signing: "maybe" does not fit; give "offered" or "required""#,
         r#"8: limits.connections: 0 does not fit; give a whole number, 1 to 1000000"#,
         r#"11: share.name: "a/b" does not fit; give a name of 1 to 80 letters without " \ / [ ] : | < > + = ; , * ?, and not IPC$"#,
-        r#"13: share.colour: there is no such setting; give one of name, kind, path, create_directory, comment, hidden, read_only, users, groups, denied_users, read_only_users, guest, max_connections, encryption, force_user, follow_symlinks, case_sensitive, name_mapping, hide_dot_files, hide_files, store_dos_attributes, streams, access_based_enumeration, caching"#,
+        r#"13: share.colour: there is no such setting; give one of name, kind, path, create_directory, comment, hidden, read_only, users, groups, denied_users, read_only_users, guest, max_connections, encryption, force_user, follow_symlinks, case_sensitive, streams, access_based_enumeration, caching"#,
         r#"15: sever: there is no such section; perhaps "server" is meant"#,
     ];
     assert_eq!(mistakes(text), expected);
@@ -176,7 +176,7 @@ fn relative_paths_count_from_the_file() {
 fn the_effective_configuration_reads_back_as_itself() {
     let text = "[server]\nlisten = ['127.0.0.1:4450']\ncomment = 'a \"b\"'\n[identity]\nforce_user = 'b'\n\
                 [log]\nrequests = 'debug'\n[limits]\nlogon_delay = '1500 ms'\n[demo]\nuser = 'd'\npassword = 'p'\n\
-                [[share]]\nname = 'a'\npath = '/a'\nhide_files = ['*.tmp']\n[[share]]\nname = 'b'\nkind = 'memory'\n";
+                [[share]]\nname = 'a'\npath = '/a'\nusers = ['x']\n[[share]]\nname = 'b'\nkind = 'memory'\n";
     let configuration = Configuration::parse(text, "/f.toml").unwrap();
     let again = Configuration::parse(&configuration.to_toml(), "/f.toml").unwrap();
     assert_eq!(again, configuration);
