@@ -244,6 +244,7 @@ impl Server {
 fn logon_limits(limits: &Limits) -> FailedLogonLimits {
     FailedLogonLimits {
         free_per_account: limits.logon_failures,
+        free_per_address: limits.logon_failures_per_address,
         longest_delay: limits.logon_delay,
         ..FailedLogonLimits::default()
     }
@@ -251,6 +252,7 @@ fn logon_limits(limits: &Limits) -> FailedLogonLimits {
 
 fn store_limits(limits: &Limits) -> object_store::Limits {
     object_store::Limits {
+        locks: usize::try_from(limits.locks_per_file).unwrap_or(usize::MAX),
         notify_buffer_bytes: limits.notify_buffer.to_u32(),
         ..object_store::Limits::default()
     }
