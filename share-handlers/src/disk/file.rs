@@ -17,9 +17,9 @@ use wire::dtyp::FileTime;
 use super::DiskShare;
 use super::attributes::as_granted;
 use super::directory::Listing;
-use super::identity;
 use super::objects::Object;
 use super::streams::DiskStream;
+use super::{identity, sys};
 
 /// What a descriptor can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,7 @@ impl File {
     /// Reads an extended attribute, as the server: the caller has the object open already.
     pub(super) fn get_xattr(&self, name: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
         let mut get = || match self.proc_path() {
+            Some(_) if self.directory => sys::getxattr_at(self.as_fd(), c".", name, buffer),
             Some(path) => rustix::fs::getxattr(path, name, &mut *buffer),
             None => rustix::fs::fgetxattr(self, name, &mut *buffer),
         };

@@ -68,6 +68,11 @@ pub(super) fn worn_uid() -> u32 {
     WORN.with_borrow(|worn| worn.as_ref().map_or(own().uid, |worn| worn.uid))
 }
 
+/// The user and the group that the process was started as.
+pub(super) fn own_ids() -> (u32, u32) {
+    (own().uid, own().gid)
+}
+
 /// Does `work` under the process's own identity and puts the worn one back on.
 ///
 /// For what the caller has been granted by an object's descriptor and the host would let only the superuser do.

@@ -24,6 +24,7 @@ mod handle;
 mod identity;
 mod index;
 mod names;
+mod ntacl;
 mod objects;
 mod open;
 mod rename;

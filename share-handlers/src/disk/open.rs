@@ -3,7 +3,7 @@
 //! Owns the steps of CREATE that concern the disk: find or make the object, open it for what was asked, tell
 //! what it is. Nothing that exists is changed here; what is made is undone when a later step fails.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -21,8 +21,9 @@ use super::dosattrib::DosAttributes;
 use super::errno::status;
 use super::file::{File, Mode, Opening};
 use super::handle::DiskHandle;
-use super::rename::unlink;
+use super::rename::unlink_at;
 use super::resolve::{Folder, Found, Refusal, object_id};
+use super::security::{self, ParentSecurity};
 use super::{DiskShare, extended, identity, names, resolve, streams};
 
 /// An object that was found or made, before it becomes an open.
@@ -47,7 +48,7 @@ pub(super) fn open_now(
     let may_create = how.disposition != Disposition::Existing;
     for _ in 0..MOST_ATTEMPTS {
         if may_exist {
-            match existing(share, name, how) {
+            match existing(share, caller, name, how) {
                 Ok(object) => return opened(share, caller, name, how, object),
                 Err(NtStatus::OBJECT_NAME_NOT_FOUND) if may_create => {}
                 Err(status) => return Err(status),
@@ -82,7 +83,12 @@ fn check_request(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<(), Nt
 }
 
 /// Opens what exists, as widely as was asked.
-fn existing(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<Object, NtStatus> {
+fn existing(
+    share: &DiskShare,
+    caller: &Caller,
+    name: &Name,
+    how: &OpenHow,
+) -> Result<Object, NtStatus> {
     let of_stream = name.stream().is_some();
     let mut modes = if of_stream { METADATA } else { modes(how) };
     let mut refusal = Refusal::from(NtStatus::ACCESS_DENIED);
@@ -113,7 +119,13 @@ fn existing(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<Object, NtS
                     error: Errno::ACCESS | Errno::PERM,
                     ..
                 },
-            ) => refusal = denied,
+            ) => {
+                if let Some(object) = granted(share, caller, name, *mode) {
+                    check_kind(&object, name, how)?;
+                    return Ok(object);
+                }
+                refusal = denied;
+            }
             // A socket, or a pipe that nobody reads: it has a name and nothing to write to.
             Err(Refusal {
                 error: Errno::NXIO, ..
@@ -122,6 +134,39 @@ fn existing(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<Object, NtS
         }
     }
     Err(refusal.status)
+}
+
+/// Opens as the server what the host refuses the caller and the descriptor stored beside the object grants. The object is
+/// found, and its descriptor read, before it is opened for anything; then that very object is opened.
+fn granted(share: &DiskShare, caller: &Caller, name: &Name, mode: Mode) -> Option<Object> {
+    let needed = match mode {
+        Mode::Path => return None,
+        Mode::Read => AccessMask::FILE_READ_DATA,
+        Mode::Write => AccessMask::FILE_WRITE_DATA,
+        Mode::ReadWrite => AccessMask::FILE_READ_DATA | AccessMask::FILE_WRITE_DATA,
+    };
+    if !identity::can_switch() {
+        return None;
+    }
+    let found = share.root.open_name(name, OFlags::PATH).ok()?;
+    let object = recognised(share, found, Mode::Path).ok()?;
+    let usable = matches!(
+        (file_type(&object.host), mode),
+        (FileType::RegularFile, _) | (FileType::Directory, Mode::Read)
+    );
+    if !usable || !security::grants(caller, &object.file, needed) {
+        return None;
+    }
+    let path = format!("/proc/self/fd/{}", object.file.as_fd().as_raw_fd());
+    let flags = mode.flags() | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = identity::as_self(|| rustix::fs::open(path, flags, HostMode::empty()));
+    let descriptor = Arc::new(opened.ok()?.ok()?);
+    let file = File {
+        descriptor,
+        mode,
+        directory: object.file.directory,
+    };
+    Some(Object { file, ..object })
 }
 
 /// What has been opened. Of a special file nothing but the metadata is ever used.
@@ -183,15 +228,16 @@ fn create(
         how.wanted == Wanted::Directory || name.stream_type() == Some(StreamType::IndexAllocation);
     let (folder, last) = share.root.parent(name)?;
     let stored = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
-    share.check_may_add(caller, &folder, directory)?;
+    let parent = ParentSecurity::of(&folder)?;
+    parent.check_may_add(caller, directory)?;
     let _alone = share.changing(&folder);
     if share.root.stored(&folder, last).map_err(status)?.is_some() {
         return Err(NtStatus::OBJECT_NAME_COLLISION);
     }
     let descriptor = if directory {
-        make_folder(share, &folder, &stored)?
+        make_folder(share, caller, &folder, &stored)?
     } else {
-        make_file(share, &folder, &stored)?
+        make_file(share, caller, &folder, &stored)?
     };
     let file = File {
         descriptor: Arc::new(descriptor),
@@ -202,7 +248,7 @@ fn create(
         },
         directory,
     };
-    match equip(share, caller, &folder, &file, how) {
+    match equip(caller, &folder, parent, &file, how) {
         Ok(host) => {
             let name = folder.name.child(Utf16String::from_units(last.to_vec()));
             Ok(Object {
@@ -214,44 +260,76 @@ fn create(
         }
         Err(status) => {
             // Nothing is left of what could not be made whole.
-            let _ = unlink(&folder, &stored);
+            let _ = unlink_at(&folder, &stored);
             Err(status)
         }
     }
 }
 
-fn make_file(share: &DiskShare, folder: &Folder, stored: &[u8]) -> Result<OwnedFd, NtStatus> {
+fn make_file(
+    share: &DiskShare,
+    caller: &Caller,
+    folder: &Folder,
+    stored: &[u8],
+) -> Result<OwnedFd, NtStatus> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = HostMode::from_raw_mode(share.options.file_mode);
-    rustix::fs::openat(&folder.descriptor, stored, flags, mode).map_err(status)
+    let make = || rustix::fs::openat(&folder.descriptor, stored, flags, mode);
+    let granted = || security::folder_grants(caller, folder, security::to_add(false));
+    security::as_stored(make, granted).map_err(status)
 }
 
-/// Making and opening a folder are two steps, between which somebody else may put another folder in its place: only an
-/// empty one of the caller's own is taken.
-fn make_folder(share: &DiskShare, folder: &Folder, stored: &[u8]) -> Result<OwnedFd, NtStatus> {
+/// Making and opening a folder are two steps, between which somebody else may put another folder in
+/// its place: only one that is empty and has the right owner is taken.
+fn make_folder(
+    share: &DiskShare,
+    caller: &Caller,
+    folder: &Folder,
+    stored: &[u8],
+) -> Result<OwnedFd, NtStatus> {
     let mode = HostMode::from_raw_mode(share.options.directory_mode);
-    rustix::fs::mkdirat(&folder.descriptor, stored, mode).map_err(status)?;
+    let make = || rustix::fs::mkdirat(&folder.descriptor, stored, mode);
+    let granted = || security::folder_grants(caller, folder, security::to_add(true));
+    security::as_stored(make, granted).map_err(status)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = identity::as_self(|| {
         rustix::fs::openat(&folder.descriptor, stored, flags, HostMode::empty())
     })?;
     let opened = opened.map_err(status)?;
     let host = resolve::stat(opened.as_fd()).map_err(status)?;
-    if host.stx_uid != identity::worn_uid() || host.stx_nlink > 2 {
+    let owners = [identity::worn_uid(), identity::own_ids().0];
+    if !owners.contains(&host.stx_uid) || host.stx_nlink > 2 {
         return Err(NtStatus::ACCESS_DENIED);
     }
     Ok(opened)
 }
 
+/// What the server had to make in the caller's stead becomes the caller's.
+fn give_to_caller(caller: &Caller, file: &File, host: &Statx) -> Result<(), NtStatus> {
+    let Some(user) = caller
+        .host
+        .as_ref()
+        .filter(|_| host.stx_uid != identity::worn_uid())
+    else {
+        return Ok(());
+    };
+    let (uid, gid) = (
+        rustix::fs::Uid::from_raw(user.uid),
+        rustix::fs::Gid::from_raw(user.gid),
+    );
+    identity::as_self(|| rustix::fs::fchown(file, Some(uid), Some(gid)))?.map_err(status)
+}
+
 /// Gives a new object its attributes, descriptor, extended attributes and reserved room.
 fn equip(
-    share: &DiskShare,
     caller: &Caller,
     folder: &Folder,
+    parent: ParentSecurity,
     file: &File,
     how: &OpenHow,
 ) -> Result<Statx, NtStatus> {
     let host = file.stat()?;
+    give_to_caller(caller, file, &host)?;
     let mut attributes = how.attributes & FileAttributes::SETTABLE;
     if !file.directory {
         // [MS-FSA] 2.1.5.1.1
@@ -263,7 +341,7 @@ fn equip(
         creation_time,
         change_time: None,
     })?;
-    share.set_first_security(caller, folder, file, how.security.as_ref())?;
+    parent.equip(caller, folder, file, how.security.as_ref())?;
     extended::set(file, &how.extended_attributes)?;
     if !file.directory {
         reserve(file, how.allocation_size)?;
@@ -301,7 +379,7 @@ fn opened(
     if created && stream.is_none() && !file.directory {
         shared.reserve(how.allocation_size);
     }
-    let security = share.security_of(&file, &host)?;
+    let security = share.security_of(caller, &file, &host)?;
     let opening = Arc::new(Opening {
         share: Arc::clone(share),
         caller: caller.clone(),
@@ -381,8 +459,6 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::sync::atomic::Ordering;
     use std::thread;
-
-    use server::share::Handle;
 
     use super::super::SymbolicLinks;
     use super::super::identity::tests::{skipped_without_root, stranger};

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
 use server::share::{Name, Replace};
+use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
 use wire::{NtStatus, Utf16String};
 
@@ -16,6 +17,7 @@ use super::attributes::file_type;
 use super::errno::status;
 use super::file::{File, Mode, Opening};
 use super::resolve::{self, Folder, join, link_stat, object_id};
+use super::security::{self, ParentSecurity};
 use super::{identity, names, streams};
 
 /// Where an object is.
@@ -103,9 +105,10 @@ impl Opening {
         if self.file.directory && !self.is_empty_folder()? {
             return Err(NtStatus::DIRECTORY_NOT_EMPTY);
         }
-        let folder = self.place()?.folder.descriptor;
+        let folder = self.place()?.folder;
         let needed = Access::WRITE_OK | Access::EXEC_OK;
-        rustix::fs::accessat(folder, c".", needed, AtFlags::EACCESS).map_err(status)
+        let may = || rustix::fs::accessat(&folder.descriptor, c".", needed, AtFlags::EACCESS);
+        security::as_stored(may, || self.may_remove(&folder)).map_err(status)
     }
 
     fn is_empty_folder(&self) -> Result<bool, NtStatus> {
@@ -130,7 +133,7 @@ impl Opening {
             Err(NtStatus::FILE_DELETED) => return Ok(()),
             place => place?,
         };
-        unlink(&place.folder, &place.stored)
+        self.unlink(&place.folder, &place.stored)
     }
 
     /// Renames the object, or the stream. [MS-FSA] 2.1.5.15.12
@@ -146,19 +149,18 @@ impl Opening {
         let (folder, last) = self.share.root.parent(target)?;
         let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
         if folder.id != place.folder.id {
-            self.share
-                .check_may_add(&self.caller, &folder, self.file.directory)?;
+            ParentSecurity::of(&folder)?.check_may_add(&self.caller, self.file.directory)?;
         }
         let _alone = self.share.changing(&folder);
         let same_folder = folder.id == place.folder.id;
         match self.share.root.stored(&folder, last).map_err(status)? {
             Some(existing) if same_folder && existing == place.stored => {
                 if existing != wanted {
-                    rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?;
+                    self.rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?;
                 }
             }
             Some(existing) => self.rename_onto(&place, &folder, &existing, &wanted, replace)?,
-            None => rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?,
+            None => self.rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?,
         }
         *self.name.lock() = folder.name.child(Utf16String::from_units(last.to_vec()));
         Ok(())
@@ -175,7 +177,7 @@ impl Opening {
         let is_same = self.may_replace(folder, existing, replace)?;
         // Between two names of one file the host's rename does nothing at all.
         if is_same {
-            unlink(&place.folder, &place.stored)?;
+            self.unlink(&place.folder, &place.stored)?;
             if existing != wanted {
                 let there = link_stat(folder.descriptor.as_fd(), wanted);
                 if matches!(there, Err(Errno::NOENT)) {
@@ -183,16 +185,16 @@ impl Opening {
                         folder: reopened(folder)?,
                         stored: existing.to_vec(),
                     };
-                    return rename(&place, folder, wanted, RenameFlags::NOREPLACE);
+                    return self.rename(&place, folder, wanted, RenameFlags::NOREPLACE);
                 }
             }
             return Ok(());
         }
         if existing == wanted {
-            return rename(place, folder, wanted, RenameFlags::empty());
+            return self.rename(place, folder, wanted, RenameFlags::empty());
         }
-        unlink(folder, existing)?;
-        rename(place, folder, wanted, RenameFlags::NOREPLACE)
+        self.unlink(folder, existing)?;
+        self.rename(place, folder, wanted, RenameFlags::NOREPLACE)
     }
 
     /// Gives the file a further name. [MS-FSA] 2.1.5.15.8
@@ -205,18 +207,53 @@ impl Opening {
         }
         let (folder, last) = self.share.root.parent(target)?;
         let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
-        self.share
-            .check_may_add(&self.caller, &folder, self.file.directory)?;
+        ParentSecurity::of(&folder)?.check_may_add(&self.caller, self.file.directory)?;
         let _alone = self.share.changing(&folder);
         if let Some(existing) = self.share.root.stored(&folder, last).map_err(status)? {
             if self.may_replace(&folder, &existing, replace)? {
                 return Ok(());
             }
-            unlink(&folder, &existing)?;
+            self.unlink(&folder, &existing)?;
         }
         let source = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
         let flags = AtFlags::SYMLINK_FOLLOW;
         rustix::fs::linkat(CWD, source, &folder.descriptor, wanted, flags).map_err(moved)
+    }
+
+    /// Removes a name; one that has gone already is no error.
+    fn unlink(&self, folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
+        match security::as_stored(|| unlink_at(folder, stored), || self.may_remove(folder)) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::EXIST) => Err(NtStatus::DIRECTORY_NOT_EMPTY),
+            Err(error) => Err(status(error)),
+        }
+    }
+
+    fn rename(
+        &self,
+        place: &Place,
+        folder: &Folder,
+        wanted: &[u8],
+        flags: RenameFlags,
+    ) -> Result<(), NtStatus> {
+        let may_add = || {
+            folder.id == place.folder.id
+                || security::folder_grants(
+                    &self.caller,
+                    folder,
+                    security::to_add(self.file.directory),
+                )
+        };
+        let granted = || self.may_remove(&place.folder) && may_add();
+        let rename = || rename_at(place, folder, wanted, flags);
+        security::as_stored(rename, granted).map_err(moved)
+    }
+
+    /// Whether stored descriptors let the caller take the object out of its folder.
+    // [MS-FSA] 2.1.5.1.2.1
+    fn may_remove(&self, folder: &Folder) -> bool {
+        security::grants(&self.caller, &self.file, AccessMask::DELETE)
+            || security::folder_grants(&self.caller, folder, AccessMask::FILE_DELETE_CHILD)
     }
 
     /// Whether what stands in the way may go; `true` means that it is this very object.
@@ -255,35 +292,28 @@ impl Opening {
 }
 
 /// Removes a name: a file's, a link's or an empty folder's.
-pub(super) fn unlink(folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
-    let stat = match link_stat(folder.descriptor.as_fd(), stored) {
-        Err(Errno::NOENT) => return Ok(()),
-        stat => stat.map_err(status)?,
-    };
+pub(super) fn unlink_at(folder: &Folder, stored: &[u8]) -> Result<(), Errno> {
+    let stat = link_stat(folder.descriptor.as_fd(), stored)?;
     let flags = match file_type(&stat) {
         FileType::Directory => AtFlags::REMOVEDIR,
         _ => AtFlags::empty(),
     };
-    match rustix::fs::unlinkat(&folder.descriptor, stored, flags) {
-        Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(Errno::EXIST) => Err(NtStatus::DIRECTORY_NOT_EMPTY),
-        Err(error) => Err(status(error)),
-    }
+    rustix::fs::unlinkat(&folder.descriptor, stored, flags)
 }
 
-fn rename(
+fn rename_at(
     place: &Place,
     folder: &Folder,
     wanted: &[u8],
     flags: RenameFlags,
-) -> Result<(), NtStatus> {
+) -> Result<(), Errno> {
     let (from, to) = (&place.folder.descriptor, &folder.descriptor);
     match rustix::fs::renameat_with(from, &place.stored[..], to, wanted, flags) {
         // The file system cannot refuse to replace by itself: the name was free a moment ago.
         Err(Errno::INVAL) if !flags.is_empty() => {
-            rustix::fs::renameat(from, &place.stored[..], to, wanted).map_err(moved)
+            rustix::fs::renameat(from, &place.stored[..], to, wanted)
         }
-        result => result.map_err(moved),
+        result => result,
     }
 }
 

@@ -26,7 +26,7 @@ impl Budget {
     /// `DISK_FULL`.
     pub(super) fn take(&self, bytes: u64) -> Result<(), NtStatus> {
         self.used
-            .try_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
                 used.checked_add(bytes).filter(|used| *used <= self.limit)
             })
             .map(drop)
@@ -57,8 +57,7 @@ impl Budget {
 
     /// Bytes that can still be taken.
     pub(super) fn free(&self) -> u64 {
-        self.limit
-            .saturating_sub(self.used.load(Ordering::Acquire))
+        self.limit.saturating_sub(self.used.load(Ordering::Acquire))
     }
 }
 

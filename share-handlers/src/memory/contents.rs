@@ -13,11 +13,19 @@ use super::budget::Budget;
 /// The bytes of a stream and its size.
 #[derive(Debug)]
 pub(super) struct Contents {
-    pages: BTreeMap<u64, Vec<u8>>,
+    pages: BTreeMap<u64, Page>,
     size: u64,
     /// What all pages have taken from the budget.
     taken: u64,
     budget: Arc<Budget>,
+}
+
+/// The bytes of one page up to the last one written.
+#[derive(Debug, Default)]
+struct Page {
+    bytes: Vec<u8>,
+    /// What it has taken from the budget.
+    taken: usize,
 }
 
 impl Contents {
@@ -49,15 +57,15 @@ impl Contents {
         let mut done = 0;
         for (number, page) in self.pages.range(at / PAGE..end.div_ceil(PAGE)) {
             let start = number * PAGE;
-            let stored = start.max(at)..end.min(start + page.len() as u64);
+            let stored = start.max(at)..end.min(start + page.bytes.len() as u64);
             if stored.is_empty() {
                 continue;
             }
             let from = (stored.start - at) as usize;
             let to = (stored.end - at) as usize;
             into[done..from].fill(0);
-            let page = &page[(stored.start - start) as usize..(stored.end - start) as usize];
-            into[from..to].copy_from_slice(page);
+            let page = &page.bytes[(stored.start - start) as usize..];
+            into[from..to].copy_from_slice(&page[..to - from]);
             done = to;
         }
         into[done..].fill(0);
@@ -100,11 +108,11 @@ impl Contents {
             let Some(page) = self.pages.get_mut(&piece.page) else {
                 continue;
             };
-            if piece.from == 0 && piece.to >= page.len() {
+            let to = piece.to.min(page.bytes.len());
+            if piece.from == 0 && to == page.bytes.len() {
                 self.drop_page(piece.page);
             } else {
-                let to = piece.to.min(page.len());
-                page[piece.from.min(to)..to].fill(0);
+                page.bytes[piece.from.min(to)..to].fill(0);
             }
         }
     }
@@ -113,7 +121,11 @@ impl Contents {
     pub(super) fn ranges(&self, from: u64, to: u64) -> Vec<(u64, u64)> {
         let to = to.min(self.size);
         let mut ranges: Vec<(u64, u64)> = Vec::new();
-        for number in self.pages.range(from / PAGE..to.div_ceil(PAGE)).map(|(number, _)| *number) {
+        for number in self
+            .pages
+            .range(from / PAGE..to.div_ceil(PAGE))
+            .map(|(number, _)| *number)
+        {
             let start = (number * PAGE).max(from);
             let end = ((number + 1) * PAGE).min(to);
             match ranges.last_mut() {
@@ -127,23 +139,21 @@ impl Contents {
 
     /// What storing a piece takes from the budget.
     fn growth(&self, piece: &Piece) -> u64 {
-        let present = self.pages.get(&piece.page).map_or(0, Vec::capacity);
-        (capacity_for(piece.to).max(present) - present) as u64
+        let present = self.pages.get(&piece.page).map_or(0, |page| page.taken);
+        memory_for(piece.to).saturating_sub(present) as u64
     }
 
     fn store(&mut self, piece: &Piece, data: &[u8]) {
-        let page = self.pages.entry(piece.page).or_default();
-        let capacity = capacity_for(piece.to);
-        if page.capacity() < capacity {
-            page.reserve_exact(capacity - page.len());
+        let Page { bytes, taken } = self.pages.entry(piece.page).or_default();
+        *taken = memory_for(piece.to).max(*taken);
+        bytes.reserve_exact(*taken - bytes.len());
+        if bytes.len() < piece.from {
+            bytes.resize(piece.from, 0);
         }
-        if page.len() < piece.from {
-            page.resize(piece.from, 0);
-        }
-        let over = (page.len() - piece.from).min(data.len());
+        let over = (bytes.len() - piece.from).min(data.len());
         let (within, behind) = data.split_at(over);
-        page[piece.from..piece.from + over].copy_from_slice(within);
-        page.extend_from_slice(behind);
+        bytes[piece.from..piece.from + over].copy_from_slice(within);
+        bytes.extend_from_slice(behind);
     }
 
     fn discard_behind(&mut self, size: u64) {
@@ -156,14 +166,14 @@ impl Contents {
             self.drop_page(number);
         }
         if let Some(page) = self.pages.get_mut(&(size / PAGE)) {
-            page.truncate((size % PAGE) as usize);
+            page.bytes.truncate((size % PAGE) as usize);
         }
     }
 
     fn drop_page(&mut self, number: u64) {
         if let Some(page) = self.pages.remove(&number) {
-            self.taken -= page.capacity() as u64;
-            self.budget.give(page.capacity() as u64);
+            self.taken -= page.taken as u64;
+            self.budget.give(page.taken as u64);
         }
     }
 }
@@ -183,7 +193,11 @@ struct Piece {
 
 /// The pieces of the bytes from `at` up to `end`.
 fn pieces(at: u64, end: u64) -> impl Iterator<Item = Piece> {
-    let pages = if at < end { at / PAGE..end.div_ceil(PAGE) } else { 0..0 };
+    let pages = if at < end {
+        at / PAGE..end.div_ceil(PAGE)
+    } else {
+        0..0
+    };
     pages.map(move |page| {
         let start = page * PAGE;
         Piece {
@@ -195,8 +209,10 @@ fn pieces(at: u64, end: u64) -> impl Iterator<Item = Piece> {
 }
 
 /// The memory that a page of `length` bytes takes: small files stay small, growing ones do not grow often.
-fn capacity_for(length: usize) -> usize {
-    length.next_power_of_two().clamp(SMALLEST_PAGE, PAGE as usize)
+fn memory_for(length: usize) -> usize {
+    length
+        .next_power_of_two()
+        .clamp(SMALLEST_PAGE, PAGE as usize)
 }
 
 /// Bytes of a whole page: what NTFS frees at once in a sparse file.
@@ -236,7 +252,10 @@ mod tests {
         let (mut contents, budget) = contents(100 << 10);
         contents.write(0, &[1; 1000]).unwrap();
         let free = budget.free();
-        assert_eq!(contents.write(500, &[2; 200 << 10]), Err(NtStatus::DISK_FULL));
+        assert_eq!(
+            contents.write(500, &[2; 200 << 10]),
+            Err(NtStatus::DISK_FULL)
+        );
         assert_eq!(all(&contents), [1; 1000]);
         assert_eq!(budget.free(), free);
     }
@@ -262,7 +281,10 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         let place = 0..200_000_u64;
         prop_oneof![
-            (place.clone(), proptest::collection::vec(any::<u8>(), 0..70_000))
+            (
+                place.clone(),
+                proptest::collection::vec(any::<u8>(), 0..70_000)
+            )
                 .prop_map(|(at, data)| Step::Write(at, data)),
             place.clone().prop_map(Step::Resize),
             (place.clone(), place).prop_map(|(a, b)| Step::Zero(a.min(b), a.max(b))),

@@ -1,0 +1,184 @@
+//! The bytes of a file or stream: reading, writing, sizes, sparse ranges.
+
+use bytes::{Bytes, BytesMut};
+use server::share::{Place, ReplyRoom};
+use wire::fscc::Fsctl;
+use wire::fscc::fsctl_data::{AllocatedRange, ZeroData, decode_set_sparse};
+use wire::{NtStatus, Writer};
+
+use super::handle::MemoryHandle;
+use super::node::{Data, round_up};
+
+impl Data {
+    /// Notes that `bytes` are to be reserved.
+    pub(super) fn reserve(&mut self, bytes: u64) {
+        self.reserved = round_up(bytes);
+    }
+}
+
+impl MemoryHandle {
+    /// Copies into the reply's own buffer.
+    // departs [MS-FSA] 2.1.4.20: reading does not move the access time, as on Windows, where that is off by default
+    pub(super) fn read_now(&self, at: u64, room: &mut ReplyRoom) -> Result<u32, NtStatus> {
+        let body = self.node.body.read();
+        let data = body.data(self.stream)?;
+        Ok(data.contents.read(at, room.as_mut_slice()) as u32)
+    }
+
+    // [MS-FSA] 2.1.5.4
+    pub(super) fn write_now(&self, place: Place, bytes: &[u8]) -> Result<u32, NtStatus> {
+        let mut body = self.node.body.write();
+        let data = body.data_mut(self.stream)?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        let at = match place {
+            Place::Offset(at) => at,
+            Place::End => data.contents.size(),
+        };
+        let end = at.checked_add(bytes.len() as u64);
+        if end.is_none_or(|end| end > LARGEST_FILE) {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        data.contents.write(at, bytes)?;
+        body.note_modified(self.user_set(), self.store.now());
+        Ok(bytes.len() as u32)
+    }
+
+    // [MS-FSA] 2.1.5.15.5
+    pub(super) fn set_end_of_file(&self, size: u64) -> Result<(), NtStatus> {
+        let mut body = self.node.body.write();
+        let data = body.data_mut(self.stream).map_err(not_for_directories)?;
+        if size > LARGEST_FILE {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        data.contents.resize(size);
+        data.reserved = 0;
+        body.note_modified(self.user_set(), self.store.now());
+        Ok(())
+    }
+
+    // [MS-FSA] 2.1.5.15.1
+    pub(super) fn set_allocation(&self, size: u64) -> Result<(), NtStatus> {
+        let mut body = self.node.body.write();
+        let data = body.data_mut(self.stream).map_err(not_for_directories)?;
+        if size > LARGEST_FILE {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        self.store.budget.check(round_up(size))?;
+        let cut = size < data.contents.size();
+        if cut {
+            data.contents
+                .resize(round_up(size).min(data.contents.size()));
+        }
+        data.reserve(size);
+        if cut {
+            body.note_modified(self.user_set(), self.store.now());
+        } else {
+            body.note_changed(self.user_set(), self.store.now());
+        }
+        Ok(())
+    }
+
+    /// Ends the open: what was reserved behind the end of the file is given up.
+    // [MS-FSA] 2.1.5.5, phase 4
+    pub(super) fn close_now(&self) -> Result<(), NtStatus> {
+        if let Ok(data) = self.node.body.write().data_mut(self.stream) {
+            data.reserved = 0;
+        }
+        Ok(())
+    }
+
+    /// Carries out a control code.
+    pub(super) fn control_now(
+        &self,
+        code: Fsctl,
+        input: &[u8],
+        room_bytes: usize,
+    ) -> Result<Bytes, NtStatus> {
+        match code {
+            Fsctl::SET_SPARSE => self.set_sparse(decode_set_sparse(input)),
+            Fsctl::SET_ZERO_DATA => self.set_zero_data(input),
+            Fsctl::QUERY_ALLOCATED_RANGES => self.allocated_ranges(input, room_bytes),
+            _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
+        }
+    }
+
+    // [MS-FSA] 2.1.5.10.38
+    fn set_sparse(&self, is_sparse: bool) -> Result<Bytes, NtStatus> {
+        let mut body = self.node.body.write();
+        body.data_mut(self.stream)
+            .map_err(not_for_directories)?
+            .is_sparse = is_sparse;
+        Ok(Bytes::new())
+    }
+
+    // [MS-FSA] 2.1.5.10.39
+    fn set_zero_data(&self, input: &[u8]) -> Result<Bytes, NtStatus> {
+        let zero = ZeroData::decode(input).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+        let (from, to) = (offset(zero.file_offset)?, offset(zero.beyond_final_zero)?);
+        if from > to {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        let mut body = self.node.body.write();
+        let data = body.data_mut(self.stream).map_err(not_for_directories)?;
+        if from < to.min(data.contents.size()) {
+            data.contents.zero(from, to);
+            body.note_modified(self.user_set(), self.store.now());
+        }
+        Ok(Bytes::new())
+    }
+
+    // [MS-FSA] 2.1.5.10.22
+    fn allocated_ranges(&self, input: &[u8], room_bytes: usize) -> Result<Bytes, NtStatus> {
+        let body = self.node.body.read();
+        let data = body.data(self.stream).map_err(not_for_directories)?;
+        let asked = AllocatedRange::decode(input).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+        let (from, length) = (offset(asked.file_offset)?, offset(asked.length)?);
+        let to = from
+            .checked_add(length)
+            .filter(|to| *to <= i64::MAX.unsigned_abs());
+        let to = to.ok_or(NtStatus::INVALID_PARAMETER)?;
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        if room_bytes < AllocatedRange::SIZE {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
+        let ranges = if data.is_sparse {
+            data.contents.ranges(from, to)
+        } else {
+            // departs [MS-FSA] 2.1.5.10.22: Windows tells nothing that lies behind the end of the file
+            let to = to.min(data.contents.size());
+            Vec::from_iter((from < to).then_some((from, to)))
+        };
+        if ranges.len() * AllocatedRange::SIZE > room_bytes {
+            return Err(NtStatus::BUFFER_OVERFLOW);
+        }
+        let mut out = BytesMut::with_capacity(ranges.len() * AllocatedRange::SIZE);
+        let mut writer = Writer::new(&mut out);
+        for (start, end) in ranges {
+            let range = AllocatedRange {
+                file_offset: start as i64,
+                length: (end - start) as i64,
+            };
+            range.encode(&mut writer);
+        }
+        Ok(out.freeze())
+    }
+}
+
+/// What has no bytes cannot have so many of them.
+pub(super) fn not_for_directories(status: NtStatus) -> NtStatus {
+    match status {
+        NtStatus::INVALID_DEVICE_REQUEST => NtStatus::INVALID_PARAMETER,
+        status => status,
+    }
+}
+
+fn offset(signed: i64) -> Result<u64, NtStatus> {
+    u64::try_from(signed).map_err(|_| NtStatus::INVALID_PARAMETER)
+}
+
+/// The largest file of an NTFS volume with the usual clusters: 16 TiB less 64 KiB.
+const LARGEST_FILE: u64 = 0x0FFF_FFFF_0000;
