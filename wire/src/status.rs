@@ -320,6 +320,8 @@ wire_values! {
         const CONNECTION_ABORTED = 0xc000_0241;
         /// The path belongs to another server of the namespace.
         const PATH_NOT_COVERED = 0xc000_0257;
+        /// The file has as many names as a file can have.
+        const TOO_MANY_LINKS = 0xc000_0265;
         /// The volume is gone.
         const VOLUME_DISMOUNTED = 0xc000_026e;
         /// The file is not a reparse point.

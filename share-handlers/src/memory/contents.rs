@@ -292,7 +292,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
         fn pages_hold_what_a_plain_vector_holds(steps in proptest::collection::vec(step(), 1..12)) {

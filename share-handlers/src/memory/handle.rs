@@ -9,7 +9,6 @@ use server::share::{
     Answer, Caller, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom,
     SetInfo, StreamEntry, WriteAt,
 };
-use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
 use wire::fscc::file_info::FullEa;
 use wire::fscc::{Fsctl, Pattern};
