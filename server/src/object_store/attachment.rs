@@ -102,7 +102,8 @@ impl std::ops::Deref for Attachment {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        // The effects wake who waits when they are dropped; an end breaks nothing.
+        // The effects wake who waits when they are dropped; without deletion they break nothing.
+        disposition::keep_on_close(self);
         drop(disposition::close(self));
         disposition::deleted(self);
     }

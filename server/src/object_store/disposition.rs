@@ -41,6 +41,16 @@ pub(super) fn close(attachment: &Attached) -> Closed {
     notify::end(attachment, &state, NtStatus::NOTIFY_CLEANUP, &mut effects);
     if attachment.delete_on_close.load(Ordering::Acquire) {
         mark(attachment, &mut state, Disposition::Delete, &mut effects);
+        // observed: Windows takes handle caching of others now too, but the close waits for nobody
+        let (loss, contender) = (Loss::from(Operation::Delete), Contender::of(attachment));
+        oplock::check(
+            object,
+            &mut state,
+            attachment.stream,
+            loss,
+            &contender,
+            &mut effects,
+        );
     }
     state.leave_stream(attachment.stream, attachment.mode);
     if let Some(stream) = state.stream_mut(attachment.stream) {

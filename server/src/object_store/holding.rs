@@ -251,7 +251,7 @@ impl Holding {
         if breaking.required.contains(kept) {
             return;
         }
-        // observed: handle and write caching go first, read caching by a break of its own
+        // observed: Windows takes handle and write caching first, then read caching by itself
         let to = legal(kept & breaking.required);
         let to = if kept == READ { to } else { to | READ };
         self.begin(to, breaker);

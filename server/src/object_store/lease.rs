@@ -260,7 +260,7 @@ fn promote(
         without_write,
         without_write.without(LeaseState::HANDLE_CACHING),
     ];
-    // observed: a lease that has a state is promoted to what was asked for or not at all
+    // observed: Windows promotes a lease that has a state to what was asked for, or not at all
     let tries = if held.is_empty() { steps.len() } else { 1 };
     let fits = |state: &LeaseState| may_hold(stream, holder, users, *state);
     steps.into_iter().take(tries).find(fits).unwrap_or(held)

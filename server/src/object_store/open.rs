@@ -272,7 +272,7 @@ mod tests {
             self.share.bits() & bit != 0
         }
 
-        /// [MS-FSA] 2.1.5.1.2.1 and 2.1.5.1.2.2, word for word.
+        /// The pseudocode, condition by condition.
         fn excludes(self, existing: Self) -> bool {
             const DELETE: u32 = 0x0001_0000;
             let base = |open: Self| open.stream == 0;

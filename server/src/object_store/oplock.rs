@@ -392,7 +392,7 @@ pub(super) fn settle(
         );
         holding.is_breaking()
     });
-    // observed: who waits goes on waiting while a further break takes the rest
+    // observed: on Windows, who waits goes on waiting while a further break takes the rest
     if still_breaking != Some(true) {
         state.wake_waiting(effects);
     }

@@ -59,7 +59,7 @@ fn decide(attachment: &Attachment, rename: &Rename<'_>, effects: &mut Effects) -
         {
             return object.wait_for_break(&mut state);
         }
-        // observed: a file keeps its name as long as a named stream of it is open
+        // observed: on Windows, a file keeps its name as long as a named stream of it is open
         if !is_stream && rename.kind == RenameKind::Rename && state.has_open_named_streams() {
             return Decision::Deny(NtStatus::ACCESS_DENIED);
         }
