@@ -1,1 +1,3 @@
-//! To be filled.
+//! Simulator, fuzzers, house checks, raw client and outside suites.
+
+pub mod client;
