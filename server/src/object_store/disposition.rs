@@ -108,7 +108,7 @@ fn mark(
     };
     link.is_deleted = is_deleted;
     let names = &attachment.object.shared.names;
-    names.set_deleted(link.key, is_deleted);
+    names.set_disposition(link.key, disposition);
     if is_deleted && attachment.kind == StreamKind::Directory {
         attachment.marked_deleted.store(true, Ordering::Release);
         for watch in names.watches_at(link.key) {

@@ -31,8 +31,8 @@ pub enum NameCase {
 
 /// A share and a path in it, as one number.
 ///
-/// The hash is keyed anew in every store, so that no client can choose names that collide; two
-/// names that do would at worst be refused a rename or miss nothing but get a notice too many.
+/// The hash is keyed anew in every store, so that no client can choose names that collide. Were two
+/// to collide by chance, one might be refused a rename, or hear of the other's changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct PathKey(u64);
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use wire::NtStatus;
 
+use super::Disposition;
 use super::location::{Location, PathKey};
 use super::notify::Watch;
 use super::object::Object;
@@ -140,15 +141,13 @@ impl Names {
         objects
     }
 
-    /// Marks a name as being deleted, or not.
-    pub(super) fn set_deleted(&self, key: PathKey, deleted: bool) {
+    /// Marks a name as being deleted, or as one that stays.
+    pub(super) fn set_disposition(&self, key: PathKey, disposition: Disposition) {
+        let deleted = disposition == Disposition::Delete;
         let mut nodes = self.nodes.lock();
-        let Some(node) = nodes.get_mut(&key) else {
+        let Some(node) = nodes.get_mut(&key).filter(|node| node.deleted != deleted) else {
             return;
         };
-        if node.deleted == deleted {
-            return;
-        }
         node.deleted = deleted;
         if deleted {
             self.deleted.fetch_add(1, Ordering::AcqRel);

@@ -9,7 +9,7 @@ use super::StreamKind;
 use super::attachment::Attachment;
 use super::effect::{Decision, Effects, Outcome};
 use super::location::{Location, PathKey};
-use super::object::Shared;
+use super::object::{Shared, Stream};
 use super::oplock::{self, Contender, Loss, Operation};
 use super::share_mode::Mode;
 use crate::share::ObjectId;
@@ -45,34 +45,19 @@ pub(super) fn check(attachment: &Attachment, rename: &Rename<'_>) -> Outcome<()>
 
 fn decide(attachment: &Attachment, rename: &Rename<'_>, effects: &mut Effects) -> Decision<()> {
     let shared = &attachment.object.shared;
-    let is_stream = rename.target.name.stream().is_some();
-    if !is_stream && let Err(status) = check_parent(shared, &rename.target) {
+    if rename.target.name.stream().is_some() {
+        return decide_stream(attachment, rename, effects);
+    }
+    if let Err(status) = check_parent(shared, &rename.target) {
         return Decision::Deny(status);
     }
-    let (mut key, contender) = (None, Contender::of(attachment));
-    {
-        let object = &attachment.object;
-        let mut state = object.lock();
-        let (id, loss) = (attachment.stream, Loss::from(Operation::Rename));
-        if rename.kind == RenameKind::Rename
-            && oplock::check(object, &mut state, id, loss, &contender, effects)
-        {
-            return object.wait_for_break(&mut state);
-        }
-        // observed: on Windows, a file keeps its name as long as a named stream of it is open
-        if !is_stream && rename.kind == RenameKind::Rename && state.has_open_named_streams() {
-            return Decision::Deny(NtStatus::ACCESS_DENIED);
-        }
-        if let Some(link) = state.link(attachment.link) {
-            if link.is_deleted && !is_stream {
-                return Decision::Deny(NtStatus::ACCESS_DENIED);
-            }
-            key = Some(link.key);
-        }
-    }
+    let contender = Contender::of(attachment);
+    let key = match check_source(attachment, rename.kind, &contender, effects) {
+        Ok(key) => key,
+        Err(refusal) => return refusal,
+    };
     if attachment.kind == StreamKind::Directory
         && rename.kind == RenameKind::Rename
-        && let Some(key) = key
         && let Some(refusal) = refuse_below(shared, key, &contender, effects)
     {
         return refusal;
@@ -82,6 +67,57 @@ fn decide(attachment: &Attachment, rename: &Rename<'_>, effects: &mut Effects) -
         .filter(|id| *id != attachment.object.id)
         .and_then(|id| refuse_replaced(shared, id, &contender, effects))
         .unwrap_or(Decision::Grant(()))
+}
+
+/// A stream takes another name within its file.
+// [MS-FSA] 2.1.5.15.12.1
+fn decide_stream(
+    attachment: &Attachment,
+    rename: &Rename<'_>,
+    effects: &mut Effects,
+) -> Decision<()> {
+    let (object, contender) = (&attachment.object, Contender::of(attachment));
+    let mut state = object.lock();
+    let (id, loss) = (attachment.stream, Loss::from(Operation::Rename));
+    if oplock::check(object, &mut state, id, loss, &contender, effects) {
+        return object.wait_for_break(&mut state);
+    }
+    let target = |stream: &&Stream| stream.is_named(&rename.target);
+    if state
+        .streams
+        .iter()
+        .find(target)
+        .is_some_and(|stream| stream.id != attachment.stream)
+    {
+        return Decision::Deny(NtStatus::INVALID_PARAMETER);
+    }
+    Decision::Grant(())
+}
+
+/// What has the old name must be neither on its way out nor cached by others.
+// [MS-FSA] 2.1.5.15.12
+fn check_source(
+    attachment: &Attachment,
+    kind: RenameKind,
+    contender: &Contender,
+    effects: &mut Effects,
+) -> Result<PathKey, Decision<()>> {
+    let object = &attachment.object;
+    let mut state = object.lock();
+    if kind == RenameKind::Rename {
+        let (id, loss) = (attachment.stream, Loss::from(Operation::Rename));
+        if oplock::check(object, &mut state, id, loss, contender, effects) {
+            return Err(object.wait_for_break(&mut state));
+        }
+        // observed: on Windows, a file keeps its name as long as a named stream of it is open
+        if state.has_open_named_streams() {
+            return Err(Decision::Deny(NtStatus::ACCESS_DENIED));
+        }
+    }
+    match state.link(attachment.link) {
+        Some(link) if !link.is_deleted => Ok(link.key),
+        _ => Err(Decision::Deny(NtStatus::ACCESS_DENIED)),
+    }
 }
 
 /// The new name needs a directory that lets others add to it.
