@@ -1,6 +1,6 @@
 //! Who may do what: the access check, and how descriptors come about.
 //!
-//! Owns the security token of a session and the rules of [MS-DTYP] section 2.5.3. Never looks at a
+//! Owns the security token of a session and the rules of [MS-DTYP] 2.5.3. Never looks at a
 //! file, a share's own access list or a lock; those are for the commands and the object store.
 
 mod descriptor;

@@ -368,7 +368,8 @@ impl Connection {
         if is_second || self.state.negotiated().is_some() {
             return Err(DisconnectReason::NegotiatedTwice);
         }
-        // The SMB1 request uses message id 0. [MS-SMB2] 3.3.5.2.3
+        // [MS-SMB2] 3.3.5.2.3
+        // The SMB1 request uses message id 0.
         if !self.window.consume(0, 1) {
             return Err(DisconnectReason::SequenceWindow);
         }

@@ -164,7 +164,8 @@ impl Context {
             .opens
             .find(file_id)
             .ok_or(NtStatus::FILE_CLOSED)?;
-        // [MS-SMB2] 3.3.5.2.11: the open belongs to the tree connect it was made on.
+        // [MS-SMB2] 3.3.5.2.11
+        // The open belongs to the tree connect it was made on.
         if self
             .tree
             .as_ref()

@@ -142,7 +142,8 @@ impl Server {
     }
 
     /// A session id that no session has: random, so that it cannot be guessed.
-    // [MS-SMB2] 3.3.5.5.1: 0 and -1 are reserved.
+    // [MS-SMB2] 3.3.5.5.1
+    // 0 and -1 are reserved.
     #[must_use]
     pub fn new_session_id(&self) -> SessionId {
         loop {

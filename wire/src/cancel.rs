@@ -1,4 +1,4 @@
-//! CANCEL, [MS-SMB2] section 2.2.30. There is no response.
+//! CANCEL, [MS-SMB2] 2.2.30. There is no response.
 
 use crate::empty::empty_body;
 

@@ -1,4 +1,4 @@
-//! CHANGE_NOTIFY, [MS-SMB2] sections 2.2.35 and 2.2.36.
+//! CHANGE_NOTIFY, [MS-SMB2] 2.2.35 and 2.2.36.
 
 use bytes::Bytes;
 

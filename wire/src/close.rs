@@ -1,4 +1,4 @@
-//! CLOSE, [MS-SMB2] sections 2.2.15 and 2.2.16.
+//! CLOSE, [MS-SMB2] 2.2.15 and 2.2.16.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! The headers of a compressed message, [MS-SMB2] section 2.2.42.
+//! The headers of a compressed message, [MS-SMB2] 2.2.42.
 //!
 //! This module owns the headers only; the algorithms and their limits are the server's.
 
@@ -86,7 +86,7 @@ impl CompressionHeader {
     }
 }
 
-/// What stands in front of each payload of a chain, [MS-SMB2] section 2.2.42.2.1.
+/// What stands in front of each payload of a chain, [MS-SMB2] 2.2.42.2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainedPayloadHeader {
     /// How the payload is compressed.
@@ -144,7 +144,7 @@ impl ChainedPayloadHeader {
     }
 }
 
-/// The payload of [`CompressionAlgorithm::PATTERN_V1`], [MS-SMB2] section 2.2.42.2.2.
+/// The payload of [`CompressionAlgorithm::PATTERN_V1`], [MS-SMB2] 2.2.42.2.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatternPayloadV1 {
     /// The byte that is repeated.

@@ -1,4 +1,4 @@
-//! ECHO, [MS-SMB2] sections 2.2.28 and 2.2.29.
+//! ECHO, [MS-SMB2] 2.2.28 and 2.2.29.
 
 use crate::empty::empty_body;
 

@@ -1,4 +1,4 @@
-//! The response of a request that failed, [MS-SMB2] section 2.2.2.
+//! The response of a request that failed, [MS-SMB2] 2.2.2.
 
 use bytes::{Bytes, BytesMut};
 
@@ -16,7 +16,7 @@ pub enum ErrorResponse {
     Contexts(Vec<ErrorContext>),
 }
 
-/// Data of an error in 3.1.1, [MS-SMB2] section 2.2.2.1.
+/// Data of an error in 3.1.1, [MS-SMB2] 2.2.2.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorContext {
     // ErrorDataLength (4 bytes).
@@ -97,7 +97,7 @@ impl Encode for ErrorResponse {
     }
 }
 
-/// Where a symbolic link leads: the data of STOPPED_ON_SYMLINK, [MS-SMB2] section 2.2.2.2.1.
+/// Where a symbolic link leads: the data of STOPPED_ON_SYMLINK, [MS-SMB2] 2.2.2.2.1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SymbolicLinkError {
     // SymLinkLength (4 bytes), SymLinkErrorTag (4 bytes), ReparseTag (4 bytes), ReparseDataLength (2 bytes).

@@ -1,4 +1,4 @@
-//! FLUSH, [MS-SMB2] sections 2.2.17 and 2.2.18.
+//! FLUSH, [MS-SMB2] 2.2.17 and 2.2.18.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! The SMB2 packet header, [MS-SMB2] section 2.2.1, and the four protocols a first byte can announce.
+//! The SMB2 packet header, [MS-SMB2] 2.2.1, and the four protocols a first byte can announce.
 //!
 //! This module owns the 64 bytes; it never checks a flag against a dialect or an id against a table.
 
@@ -37,14 +37,14 @@ pub struct Header {
 /// The eight bytes that a synchronous and an asynchronous header use differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeaderId {
-    /// [MS-SMB2] section 2.2.1.2.
+    /// [MS-SMB2] 2.2.1.2.
     Sync {
         /// Reserved; whatever the client put there.
         process_id: ProcessId,
         /// The tree connect.
         tree_id: TreeId,
     },
-    /// [MS-SMB2] section 2.2.1.1.
+    /// [MS-SMB2] 2.2.1.1.
     Async(AsyncId),
 }
 

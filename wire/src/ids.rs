@@ -55,7 +55,7 @@ impl TreeId {
     pub const RELATED: Self = Self(u32::MAX);
 }
 
-/// An open, [MS-SMB2] section 2.2.14.1.
+/// An open, [MS-SMB2] 2.2.14.1.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId {
     /// Stays the same when the open is reconnected.

@@ -1,4 +1,4 @@
-//! IOCTL, [MS-SMB2] sections 2.2.31 and 2.2.32.
+//! IOCTL, [MS-SMB2] 2.2.31 and 2.2.32.
 //!
 //! Input and output are bytes here; their forms are in `fscc::fsctl_data`.
 

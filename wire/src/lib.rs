@@ -97,7 +97,7 @@ pub trait Decode: Sized {
     /// body count from the start of the header.
     ///
     /// # Errors
-    /// A structure that is not what [MS-SMB2] section 2.2 says: wrong StructureSize, too short, or an
+    /// A structure that is not what [MS-SMB2] 2.2 says: wrong StructureSize, too short, or an
     /// offset or a length that leaves the message. Values alone are never an error.
     fn decode(message: &Bytes) -> Result<Self, DecodeError>;
 }

@@ -1,4 +1,4 @@
-//! LOCK, [MS-SMB2] sections 2.2.26 and 2.2.27.
+//! LOCK, [MS-SMB2] 2.2.26 and 2.2.27.
 
 use bytes::Bytes;
 
@@ -18,7 +18,7 @@ pub struct LockRequest {
     pub locks: Vec<LockElement>,
 }
 
-/// A range to lock or unlock, [MS-SMB2] section 2.2.26.1.
+/// A range to lock or unlock, [MS-SMB2] 2.2.26.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LockElement {
     /// Where it begins in the file, in bytes.

@@ -1,4 +1,4 @@
-//! LOGOFF, [MS-SMB2] sections 2.2.7 and 2.2.8.
+//! LOGOFF, [MS-SMB2] 2.2.7 and 2.2.8.
 
 use crate::empty::empty_body;
 

@@ -1,4 +1,4 @@
-//! OPLOCK_BREAK, [MS-SMB2] sections 2.2.23 to 2.2.25: notifications, acknowledgments and responses, for
+//! OPLOCK_BREAK, [MS-SMB2] 2.2.23 to 2.2.25: notifications, acknowledgments and responses, for
 //! oplocks and for leases.
 //!
 //! One command carries both; StructureSize tells which.

@@ -1,4 +1,4 @@
-//! QUERY_DIRECTORY, [MS-SMB2] sections 2.2.33 and 2.2.34.
+//! QUERY_DIRECTORY, [MS-SMB2] 2.2.33 and 2.2.34.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! QUERY_INFO, [MS-SMB2] sections 2.2.37 and 2.2.38.
+//! QUERY_INFO, [MS-SMB2] 2.2.37 and 2.2.38.
 //!
 //! What is asked and answered is in the forms of `fscc` and `dtyp`; here it is bytes.
 

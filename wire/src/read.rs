@@ -1,4 +1,4 @@
-//! READ, [MS-SMB2] sections 2.2.19 and 2.2.20.
+//! READ, [MS-SMB2] 2.2.19 and 2.2.20.
 //!
 //! A server writes the data first, behind room for the head, and the head when it knows their length.
 

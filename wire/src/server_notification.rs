@@ -1,4 +1,4 @@
-//! SERVER_TO_CLIENT_NOTIFICATION, [MS-SMB2] section 2.2.44: what a server of 3.1.1 tells unasked.
+//! SERVER_TO_CLIENT_NOTIFICATION, [MS-SMB2] 2.2.44: what a server of 3.1.1 tells unasked.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use crate::{Decode, DecodeError, Encode, Reader, Writer};
 /// What the server tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServerToClientNotification {
-    /// The session of the header is closed, [MS-SMB2] section 2.2.44.2.
+    /// The session of the header is closed, [MS-SMB2] 2.2.44.2.
     SessionClosed,
 }
 

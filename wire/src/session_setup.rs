@@ -1,4 +1,4 @@
-//! SESSION_SETUP, [MS-SMB2] sections 2.2.5 and 2.2.6.
+//! SESSION_SETUP, [MS-SMB2] 2.2.5 and 2.2.6.
 
 use bytes::Bytes;
 

@@ -1,4 +1,4 @@
-//! SET_INFO, [MS-SMB2] sections 2.2.39 and 2.2.40.
+//! SET_INFO, [MS-SMB2] 2.2.39 and 2.2.40.
 //!
 //! What is set is in the forms of `fscc` and `dtyp`; here it is bytes.
 

@@ -1,4 +1,4 @@
-//! The one message of SMB1 that an SMB2 server takes: NEGOTIATE, to move up. [MS-SMB2] section 3.3.5.3.
+//! The one message of SMB1 that an SMB2 server takes: NEGOTIATE, to move up. [MS-SMB2] 3.3.5.3.
 //!
 //! This module finds the dialects that a client offers and knows nothing else of SMB1.
 

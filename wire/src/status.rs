@@ -1,4 +1,4 @@
-//! The status that every response carries, [MS-ERREF] section 2.3.
+//! The status that every response carries, [MS-ERREF] 2.3.
 //!
 //! Names are those of the specification without `STATUS_`. The list has what an SMB server answers; other
 //! values are kept and shown as numbers.

@@ -1,4 +1,4 @@
-//! The header of an encrypted message, [MS-SMB2] section 2.2.41.
+//! The header of an encrypted message, [MS-SMB2] 2.2.41.
 //!
 //! This module owns the 52 bytes; ciphers and keys are the server's.
 

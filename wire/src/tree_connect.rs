@@ -1,4 +1,4 @@
-//! TREE_CONNECT, [MS-SMB2] sections 2.2.9 and 2.2.10.
+//! TREE_CONNECT, [MS-SMB2] 2.2.9 and 2.2.10.
 
 use bytes::Bytes;
 
@@ -20,7 +20,7 @@ pub struct TreeConnectRequest {
     pub contexts: Vec<TreeConnectContext>,
 }
 
-/// One context of a TREE_CONNECT, [MS-SMB2] section 2.2.9.2.
+/// One context of a TREE_CONNECT, [MS-SMB2] 2.2.9.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TreeConnectContext {
     /// What the data are.

@@ -1,4 +1,4 @@
-//! TREE_DISCONNECT, [MS-SMB2] sections 2.2.11 and 2.2.12.
+//! TREE_DISCONNECT, [MS-SMB2] 2.2.11 and 2.2.12.
 
 use crate::empty::empty_body;
 

@@ -1,4 +1,4 @@
-//! WRITE, [MS-SMB2] sections 2.2.21 and 2.2.22.
+//! WRITE, [MS-SMB2] 2.2.21 and 2.2.22.
 
 use bytes::Bytes;
 

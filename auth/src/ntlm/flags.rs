@@ -41,7 +41,7 @@ flags! {
     OEM_DOMAIN_SUPPLIED = 0x0000_1000;
     /// The NEGOTIATE message names a workstation.
     OEM_WORKSTATION_SUPPLIED = 0x0000_2000;
-    /// Messages carry a dummy signature even without `SIGN`.
+    /// Messages carry a constant signature even without `SIGN`.
     ALWAYS_SIGN = 0x0000_8000;
     /// The challenge names a domain.
     TARGET_TYPE_DOMAIN = 0x0001_0000;

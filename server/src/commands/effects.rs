@@ -192,7 +192,8 @@ fn after_sending(server: &Arc<Server>, id: BreakId, acknowledge: bool, was_sent:
 }
 
 /// Posts a message that no request asked for. Not signed; encrypted where the session is.
-// [MS-SMB2] 3.3.4.6: MessageId -1, SessionId and TreeId 0
+// [MS-SMB2] 3.3.4.6
+// MessageId -1, SessionId and TreeId 0
 fn send(
     server: &Server,
     connection: &ConnectionState,

@@ -37,7 +37,8 @@ pub async fn run(
         .ok_or(NtStatus::INVALID_PARAMETER)?
         .clone();
     refuse_clear_dialects(context, &negotiated)?;
-    // [MS-SMB2] 3.3.5.5: sessions have one channel here.
+    // [MS-SMB2] 3.3.5.5
+    // Sessions have one channel here.
     if request.flags.contains(SessionSetupFlags::BINDING) {
         return Err(NtStatus::REQUEST_NOT_ACCEPTED);
     }

@@ -201,7 +201,8 @@ impl ReplyBuffer {
             let offset = u32::try_from(next.saturating_sub(start)).unwrap_or_default();
             set_u32(message, Header::NEXT_COMMAND_OFFSET, offset);
         }
-        // A sealed frame carries no signatures. [MS-SMB2] 3.3.4.1.1
+        // [MS-SMB2] 3.3.4.1.1
+        // A sealed frame carries no signatures.
         if let Some(channel) = signer.filter(|_| !sealed) {
             let flags = HeaderFlags::SIGNED.bits();
             let old = get_u32(message, Header::FLAGS_OFFSET);

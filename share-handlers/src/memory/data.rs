@@ -81,7 +81,8 @@ impl MemoryHandle {
     }
 
     /// Ends the open: what was reserved behind the end of the file is given up.
-    // [MS-FSA] 2.1.5.5, phase 4
+    // [MS-FSA] 2.1.5.5
+    // Phase 4
     pub(super) fn close_now(&self) -> Result<(), NtStatus> {
         if let Ok(data) = self.node.body.write().data_mut(self.stream) {
             data.reserved = 0;

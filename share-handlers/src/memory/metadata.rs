@@ -101,7 +101,8 @@ impl MemoryHandle {
             let list = changed_attributes(&[], extended_attributes)?;
             body.set_extended_attributes(list)?;
             body.remove_streams();
-            // [MS-FSA] 2.1.5.1.2: clears NOT_CONTENT_INDEXED from what is asked for.
+            // [MS-FSA] 2.1.5.1.2
+            // Clears NOT_CONTENT_INDEXED from what is asked for.
             let asked = (attributes & FileAttributes::SETTABLE)
                 .without(FileAttributes::NOT_CONTENT_INDEXED);
             body.attributes = if supersede {

@@ -79,7 +79,8 @@ impl Names {
     ///
     /// # Errors
     /// `OBJECT_PATH_NOT_FOUND` when a folder on the way is missing or a file.
-    // [MS-FSA] 2.1.5.1, phase 6
+    // [MS-FSA] 2.1.5.1
+    // Phase 6
     pub(super) fn find(&self, name: &Name) -> Result<Place, NtStatus> {
         let Some((last, folders)) = name.components().split_last() else {
             return Ok(Place::Root);

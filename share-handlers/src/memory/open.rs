@@ -28,7 +28,8 @@ impl Store {
         if how.snapshot.is_some() {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
         }
-        // [MS-FSA] 2.1.5.1, phase 7
+        // [MS-FSA] 2.1.5.1
+        // Phase 7
         if how.wanted == Wanted::Directory && name.stream().is_some() {
             return Err(NtStatus::NOT_A_DIRECTORY);
         }
@@ -236,7 +237,8 @@ fn found(names: &Names, name: &Name) -> Result<Option<Found>, NtStatus> {
     })
 }
 
-// [MS-FSA] 2.1.5.1, phase 7
+// [MS-FSA] 2.1.5.1
+// Phase 7
 fn check_kind(node: &Node, name: &Name, how: &OpenHow) -> Result<(), NtStatus> {
     let is_index = name.stream_type() == Some(StreamType::IndexAllocation);
     let as_directory = how.wanted == Wanted::Directory || is_index;

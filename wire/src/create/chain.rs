@@ -1,4 +1,4 @@
-//! The chain in which CREATE carries its contexts, [MS-SMB2] section 2.2.13.2.
+//! The chain in which CREATE carries its contexts, [MS-SMB2] 2.2.13.2.
 
 use crate::reader::part;
 use crate::{DecodeError, Reader, Writer};

@@ -1,4 +1,4 @@
-//! What a CREATE request asks for beside its fixed part, [MS-SMB2] section 2.2.13.2.
+//! What a CREATE request asks for beside its fixed part, [MS-SMB2] 2.2.13.2.
 //!
 //! A context that is known here and malformed makes the request malformed; one that is not known is kept.
 
@@ -69,7 +69,7 @@ pub enum CreateContext {
         /// The less significant half.
         low: u64,
     },
-    /// A shared virtual disk is opened, [MS-RSVD] sections 2.2.4.12 and 2.2.4.32.
+    /// A shared virtual disk is opened, [MS-RSVD] 2.2.4.12 and 2.2.4.32.
     SvhdxOpenDevice(Bytes),
     /// The file is opened with POSIX semantics; the name of the context is reserved in [MS-SMB2].
     Posix {

@@ -1,4 +1,4 @@
-//! The lease in a CREATE, one form for asking and answering: [MS-SMB2] sections 2.2.13.2.8,
+//! The lease in a CREATE, one form for asking and answering: [MS-SMB2] 2.2.13.2.8,
 //! 2.2.13.2.10, 2.2.14.2.10 and 2.2.14.2.11.
 
 use crate::flags::wire_flags;

@@ -1,4 +1,4 @@
-//! CREATE, [MS-SMB2] sections 2.2.13 and 2.2.14.
+//! CREATE, [MS-SMB2] 2.2.13 and 2.2.14.
 //!
 //! This module reads and writes the fixed part; the chains of contexts are in `contexts`.
 

@@ -1,4 +1,4 @@
-//! What a CREATE response tells beside its fixed part, [MS-SMB2] section 2.2.14.2.
+//! What a CREATE response tells beside its fixed part, [MS-SMB2] 2.2.14.2.
 
 use bytes::Bytes;
 
@@ -37,7 +37,7 @@ pub enum CreateResponseContext {
         /// Whether it is persistent.
         flags: DurableHandleFlags,
     },
-    /// About a shared virtual disk, [MS-RSVD] sections 2.2.4.31 and 2.2.4.33.
+    /// About a shared virtual disk, [MS-RSVD] 2.2.4.31 and 2.2.4.33.
     SvhdxOpenDevice(Bytes),
     /// The POSIX extensions' answer.
     Posix(Bytes),

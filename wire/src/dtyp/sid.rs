@@ -33,7 +33,7 @@ impl Sid {
     pub const NETWORK: Self = Self::well_known(5, &[2]);
     /// `NT AUTHORITY\ANONYMOUS LOGON`.
     pub const ANONYMOUS: Self = Self::well_known(5, &[7]);
-    /// `NT AUTHORITY\SELF`: a placeholder in directory services.
+    /// `NT AUTHORITY\SELF`: in directory services, the object itself.
     pub const PRINCIPAL_SELF: Self = Self::well_known(5, &[10]);
     /// `NT AUTHORITY\Authenticated Users`: not guests, not anonymous users.
     pub const AUTHENTICATED_USERS: Self = Self::well_known(5, &[11]);

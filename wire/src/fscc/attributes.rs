@@ -107,7 +107,7 @@ wire_values! {
         const APPXSTRM = 0xC000_0014;
         /// A special file of an NFS client.
         const NFS = 0x8000_0014;
-        /// A placeholder, obsolete.
+        /// Obsolete.
         const FILE_PLACEHOLDER = 0x8000_0015;
         /// Dynamic file filter.
         const DFM = 0x8000_0016;

@@ -207,7 +207,7 @@ impl Chain {
     }
 
     /// Begins an entry of `size` bytes if it fits: pads, links the entry before, and appends the
-    /// NextEntryOffset of this one, zero for now.
+    /// NextEntryOffset of this one, zero until the next entry begins.
     #[must_use]
     pub(super) fn begin(&mut self, out: &mut Writer<'_>, size: usize) -> bool {
         if size > self.left(out) {

@@ -1,4 +1,4 @@
-//! The contexts of NEGOTIATE in 3.1.1, [MS-SMB2] sections 2.2.3.1 and 2.2.4.1.
+//! The contexts of NEGOTIATE in 3.1.1, [MS-SMB2] 2.2.3.1 and 2.2.4.1.
 
 use bytes::Bytes;
 

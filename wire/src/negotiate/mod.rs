@@ -1,4 +1,4 @@
-//! NEGOTIATE, [MS-SMB2] sections 2.2.3 and 2.2.4.
+//! NEGOTIATE, [MS-SMB2] 2.2.3 and 2.2.4.
 //!
 //! This module reads and writes the offers; which of them is taken is the server's choice.
 

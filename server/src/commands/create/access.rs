@@ -39,7 +39,8 @@ pub(super) async fn grant(
         return Err(NtStatus::ACCESS_DENIED);
     }
     let granted = if opened.created {
-        // Whoever creates an object has what it asked for. [MS-FSA] 2.1.5.1.1
+        // [MS-FSA] 2.1.5.1.1
+        // Whoever creates an object has what it asked for.
         created_access(caller, desired)?
     } else {
         let checked = desired.with(implied(plan, opened));

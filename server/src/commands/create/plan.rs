@@ -125,7 +125,8 @@ impl Plan {
 
 fn check_impersonation(level: ImpersonationLevel, kind: ShareKind) -> Result<(), NtStatus> {
     let is_known = level.0 <= ImpersonationLevel::DELEGATE.0;
-    // [MS-SMB2] 3.3.5.9: a pipe cannot be opened for delegation.
+    // [MS-SMB2] 3.3.5.9
+    // A pipe cannot be opened for delegation.
     let is_delegated_pipe = kind == ShareKind::Pipe && level == ImpersonationLevel::DELEGATE;
     if !is_known || is_delegated_pipe {
         return Err(NtStatus::BAD_IMPERSONATION_LEVEL);
@@ -133,7 +134,8 @@ fn check_impersonation(level: ImpersonationLevel, kind: ShareKind) -> Result<(),
     Ok(())
 }
 
-// [MS-FSA] 2.1.5.1, phase 1
+// [MS-FSA] 2.1.5.1
+// Phase 1
 fn check_options(options: CreateOptions, disposition: CreateDisposition) -> Result<(), NtStatus> {
     if !MEANINGFUL_OPTIONS.contains(options) {
         return Err(NtStatus::INVALID_PARAMETER);
@@ -155,7 +157,8 @@ fn check_options(options: CreateOptions, disposition: CreateDisposition) -> Resu
     Ok(())
 }
 
-// [MS-FSA] 2.1.5.1, phase 1
+// [MS-FSA] 2.1.5.1
+// Phase 1
 fn desired_access(wire: AccessMask, options: CreateOptions) -> Result<AccessMask, NtStatus> {
     if wire.is_empty() || wire.intersects(FORBIDDEN_ACCESS) {
         return Err(NtStatus::ACCESS_DENIED);
@@ -178,7 +181,8 @@ fn wanted(options: CreateOptions, name: &Name) -> Result<Wanted, NtStatus> {
     let directory = options.contains(CreateOptions::DIRECTORY_FILE);
     let file = options.contains(CreateOptions::NON_DIRECTORY_FILE);
     match (directory || is_index, file || is_data) {
-        // [MS-FSA] 2.1.5.1, phase 7
+        // [MS-FSA] 2.1.5.1
+        // Phase 7
         (true, true) if is_data => Err(NtStatus::NOT_A_DIRECTORY),
         (true, true) => Err(NtStatus::FILE_IS_A_DIRECTORY),
         (true, false) => Ok(Wanted::Directory),

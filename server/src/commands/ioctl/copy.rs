@@ -166,7 +166,8 @@ async fn copy(
     let room_length = usize::try_from(chunk.length).unwrap_or_default();
     let mut room = ReplyRoom::new(context.server.buffers.take(room_length), 0, room_length);
     let read = source.handle.read(chunk.source_offset, &mut room).await?;
-    // [MS-SMB2] 3.3.5.15.6: a range that ends behind the source is not copied.
+    // [MS-SMB2] 3.3.5.15.6
+    // A range that ends behind the source is not copied.
     if read < chunk.length {
         return Err(NtStatus::INVALID_VIEW_SIZE);
     }

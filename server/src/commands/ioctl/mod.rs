@@ -88,11 +88,13 @@ fn without_open(
             let output = validate_negotiate::run(context, request)?;
             Ok(answer(request, FileId::NONE, NtStatus::SUCCESS, output))
         }
-        // [MS-SMB2] 3.3.5.15.2: this server is no DFS server.
+        // [MS-SMB2] 3.3.5.15.2
+        // This server is no DFS server.
         Fsctl::DFS_GET_REFERRALS | Fsctl::DFS_GET_REFERRALS_EX => Err(NtStatus::FS_DRIVER_REQUIRED),
         // Pipes here are always ready for one more; one that does not exist never will be.
         Fsctl::PIPE_WAIT => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
-        // [MS-SMB2] 3.3.5.15.11: there is one channel, so there is nothing to tell.
+        // [MS-SMB2] 3.3.5.15.11
+        // There is one channel, so there is nothing to tell.
         _ => Err(NtStatus::NOT_SUPPORTED),
     }
 }
@@ -117,7 +119,8 @@ async fn transceive(
 }
 
 /// The access that a control code needs besides what the handler checks; any of it will do.
-// [MS-FSCC] 2.3: bits 14 and 15 of a code
+// [MS-FSCC] 2.3
+// Bits 14 and 15 of a code
 fn needed_access(code: Fsctl) -> Option<AccessMask> {
     const READ: u32 = 0x4000;
     const WRITE: u32 = 0x8000;

@@ -162,7 +162,8 @@ fn standard(context: &Context, open: &Open, stat: &FileStat) -> StandardInformat
     StandardInformation {
         allocation_size: stat.allocation_size,
         end_of_file: stat.end_of_file,
-        // [MS-FSA] 2.1.5.12.27: a name that is to go does not count.
+        // [MS-FSA] 2.1.5.12.27
+        // A name that is to go does not count.
         number_of_links: stat.links.saturating_sub(u32::from(delete_pending)),
         delete_pending,
         directory: open.is_directory,

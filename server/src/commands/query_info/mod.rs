@@ -32,7 +32,8 @@ pub async fn run(context: &mut Context, request: QueryInfoRequest) -> Result<Ans
         InfoType::FILE => file::query(context, &open, &request, dialect).await,
         InfoType::FILESYSTEM => file_system::query(&open, &request).await,
         InfoType::SECURITY => security::query(&open, &request, dialect).await,
-        // [MS-SMB2] 3.3.5.20.4: there are no quotas here.
+        // [MS-SMB2] 3.3.5.20.4
+        // There are no quotas here.
         InfoType::QUOTA => Err(NtStatus::NOT_SUPPORTED),
         _ => Err(NtStatus::INVALID_PARAMETER),
     }

@@ -29,7 +29,9 @@ pub async fn run(context: &mut Context, request: SetInfoRequest) -> Result<Answe
     match request.info_type {
         InfoType::FILE => file::set(context, &open, &request).await?,
         InfoType::SECURITY => security::set(context, &open, &request).await?,
-        // [MS-SMB2] 3.3.5.21.2 and 3.3.5.21.4: volumes and quotas cannot be changed here.
+        // [MS-SMB2] 3.3.5.21.2
+        // [MS-SMB2] 3.3.5.21.4
+        // Volumes and quotas cannot be changed here.
         InfoType::FILESYSTEM | InfoType::QUOTA => return Err(NtStatus::NOT_SUPPORTED),
         _ => return Err(NtStatus::INVALID_PARAMETER),
     }
