@@ -133,7 +133,6 @@ impl Opening {
         let name = Utf16String::from_units(name.to_vec());
         Ok(Entry {
             name,
-            short_name: None,
             stat,
             position,
         })
@@ -192,7 +191,6 @@ impl Opening {
         let name = Utf16String::from_units(name);
         Ok(Some(Entry {
             name,
-            short_name: None,
             stat,
             position: raw.position,
         }))

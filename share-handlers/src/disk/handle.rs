@@ -142,6 +142,7 @@ impl Handle for DiskHandle {
                 Box::pin(std::future::ready(Ok(())))
             }
             CloseHow::Delete => self.as_caller(Opening::delete_now),
+            CloseHow::DeleteFile => self.as_caller(Opening::delete_file),
         }
     }
 }

@@ -129,6 +129,11 @@ impl Opening {
             let _alone = self.object.streams.lock();
             return streams::remove(&self.file, stream);
         }
+        self.delete_file()
+    }
+
+    /// Removes the file's name, even where this handle is for a named stream.
+    pub(super) fn delete_file(&self) -> Result<(), NtStatus> {
         let place = match self.place() {
             Err(NtStatus::FILE_DELETED) => return Ok(()),
             place => place?,

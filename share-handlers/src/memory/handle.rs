@@ -135,6 +135,7 @@ impl Handle for MemoryHandle {
         ready(match how {
             CloseHow::Keep => self.close_now(),
             CloseHow::Delete => self.delete_now(),
+            CloseHow::DeleteFile => self.delete_file(),
         })
     }
 }

@@ -86,7 +86,6 @@ impl Entries {
         self.list.push(Entry {
             stat: node.stat(None)?,
             name,
-            short_name: None,
             position,
         });
         Ok(())

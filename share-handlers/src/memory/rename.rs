@@ -51,6 +51,11 @@ impl MemoryHandle {
             self.node.body.write().remove_stream(stream);
             return Ok(());
         }
+        self.delete_file()
+    }
+
+    /// Removes the file's name, even where this handle is for a named stream.
+    pub(super) fn delete_file(&self) -> Result<(), NtStatus> {
         let id = self.link.ok_or(NtStatus::CANNOT_DELETE)?;
         let now = self.store.now();
         let mut names = self.store.names.write();
