@@ -192,10 +192,12 @@ impl Context {
         if !self.related.has_file {
             return Err(NtStatus::INVALID_HANDLE);
         }
-        match self.related.last_status.filter(|status| status.is_error()) {
-            Some(status) => Err(status),
-            None => self.related.file_id.ok_or(NtStatus::INVALID_HANDLE),
-        }
+        // departs [MS-SMB2] 3.3.5.2.7.2: a failure that leaves the FileId valid, as of a WRITE, is not
+        // handed on; Windows goes on too
+        let failure = self.related.last_status.filter(|status| status.is_error());
+        self.related
+            .file_id
+            .ok_or(failure.unwrap_or(NtStatus::INVALID_HANDLE))
     }
 
     // [MS-SMB2] 3.3.5.2.10

@@ -25,6 +25,7 @@ pub mod connection;
 pub mod context;
 pub mod crypto;
 pub mod disconnect;
+pub mod entitlement;
 pub mod environment;
 pub mod job;
 pub mod mailbox;

@@ -141,15 +141,15 @@ impl Server {
         self.settings.store(Arc::new(settings));
     }
 
-    /// A session id that no session has: random, so that it cannot be guessed.
+    /// A session id that no session has: random, so that it cannot be guessed, and below 2^32.
     // [MS-SMB2] 3.3.5.5.1
-    // 0 and -1 are reserved.
+    // observed: smbtorture keeps the low half of an id only (smb2.session-id)
     #[must_use]
     pub fn new_session_id(&self) -> SessionId {
         loop {
-            let mut bytes = [0; 8];
+            let mut bytes = [0; 4];
             self.environment().fill_random(&mut bytes);
-            let id = SessionId(u64::from_le_bytes(bytes));
+            let id = SessionId(u32::from_le_bytes(bytes).into());
             if id.0 != 0 && id.0 != u64::MAX && self.session(id).is_none() {
                 return id;
             }

@@ -45,15 +45,28 @@ pub(super) fn report(
     action: FileAction,
     filter: CompletionFilter,
 ) {
-    let location = open.tree.share.location(name);
-    let change = Change {
-        location,
-        action,
-        filter,
-    };
-    let effects = server
-        .object_store
-        .report(&[change], Some(&open.attachment));
+    report_all(server, open, &[(name, action, filter)]);
+}
+
+/// Tells watches of changes that belong together, such as the two names of a rename.
+pub(super) fn report_all(
+    server: &Arc<Server>,
+    open: &Open,
+    changes: &[(&Name, FileAction, CompletionFilter)],
+) {
+    if !server.object_store.has_listeners() {
+        return;
+    }
+    let share = &open.tree.share;
+    let changes: Vec<Change<'_>> = changes
+        .iter()
+        .map(|(name, action, filter)| Change {
+            location: share.location(name),
+            action: *action,
+            filter: *filter,
+        })
+        .collect();
+    let effects = server.object_store.report(&changes, Some(&open.attachment));
     carry_out(server, effects);
 }
 

@@ -14,7 +14,7 @@ use wire::{
 use super::Answer;
 use crate::context::Context;
 use crate::open::{Enumeration, Open};
-use crate::share::{Entry, ListFrom};
+use crate::share::{Entry, ListFrom, short_name};
 
 /// Lists the next entries of a directory.
 ///
@@ -121,7 +121,11 @@ async fn fill(
 ) -> Result<Option<Fit>, NtStatus> {
     loop {
         while let Some(entry) = listing.ready.front() {
-            match encoder.push(writer, &directory_entry(entry)) {
+            let short = encoder
+                .shows_short_names()
+                .then(|| short_name(entry.name.as_units()));
+            let short = short.flatten();
+            match encoder.push(writer, &directory_entry(entry, short.as_ref())) {
                 None => return Ok(Some(Fit::Whole)),
                 Some(Fit::Part) => {
                     listing.ready.pop_front();
@@ -153,7 +157,7 @@ async fn fill(
     }
 }
 
-fn directory_entry(entry: &Entry) -> DirectoryEntry<'_> {
+fn directory_entry<'a>(entry: &'a Entry, short: Option<&'a Utf16String>) -> DirectoryEntry<'a> {
     let stat = &entry.stat;
     let mut file_id_128 = [0; 16];
     if let Some(low) = file_id_128.first_chunk_mut() {
@@ -172,7 +176,7 @@ fn directory_entry(entry: &Entry) -> DirectoryEntry<'_> {
         reparse_point_tag: ReparseTag(stat.reparse_tag),
         file_id: stat.file_id,
         file_id_128,
-        short_name: entry.short_name.as_ref().map_or(&[], Utf16String::as_units),
+        short_name: short.map_or(&[], Utf16String::as_units),
         file_name: entry.name.as_units(),
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use wire::NtStatus;
 use wire::fscc::{CompletionFilter, FileAction};
+use wire::{NtStatus, TreeId};
 
 use super::effects;
 use crate::connection::ConnectionState;
@@ -33,15 +33,22 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
     effects::carry_out(server, closed.effects);
     match closed.delete {
         Deletion::Nothing => open.handle.close(CloseHow::Keep).await,
-        Deletion::Stream | Deletion::File => delete(server, open).await,
+        Deletion::Stream => delete(server, open, CloseHow::Delete).await,
+        Deletion::File => delete(server, open, CloseHow::DeleteFile).await,
     }
 }
 
 /// Deletes what an open is for, and tells those who listen.
-async fn delete(server: &Arc<Server>, open: &Open) -> Result<(), NtStatus> {
+async fn delete(server: &Arc<Server>, open: &Open, how: CloseHow) -> Result<(), NtStatus> {
     let listened = server.object_store.has_listeners();
-    let name = if listened { open.handle.name().await.ok() } else { None };
-    open.handle.close(CloseHow::Delete).await?;
+    let name = if listened {
+        open.handle.name().await.ok()
+    } else {
+        None
+    };
+    let result = open.handle.close(how).await;
+    server.object_store.deleted(&open.attachment);
+    result?;
     if let Some(name) = name {
         let filter = if open.is_directory {
             CompletionFilter::DIR_NAME
@@ -60,6 +67,17 @@ pub(crate) async fn opens(server: &Arc<Server>, opens: Vec<Arc<Open>>) {
             tracing::debug!(target: "smb::request", %status, "an open was closed with an error");
         }
     }
+}
+
+/// Takes a tree connect out of its session and closes what is open on it.
+// [MS-SMB2] 3.3.5.8
+pub(crate) async fn tree_connect(server: &Arc<Server>, session: &Session, id: TreeId) {
+    session.tree_connects.lock().trees.remove(&id);
+    opens(
+        server,
+        session.opens.take_matching(|open| open.tree.id == id),
+    )
+    .await;
 }
 
 /// Ends a session on all its connections and closes all it holds. Does nothing the second time.

@@ -98,7 +98,11 @@ fn share_name(path: &Utf16String) -> Result<String, NtStatus> {
     Ok(share.to_owned())
 }
 
-fn maximal_access(share: &Share, access: Access) -> Result<AccessMask, NtStatus> {
+/// What the share lets somebody with this access do at most.
+///
+/// # Errors
+/// `ACCESS_DENIED`.
+pub(crate) fn maximal_access(share: &Share, access: Access) -> Result<AccessMask, NtStatus> {
     match access {
         Access::Denied => Err(NtStatus::ACCESS_DENIED),
         Access::Full if !share.features().read_only => Ok(AccessMask::FILE_ALL_ACCESS),

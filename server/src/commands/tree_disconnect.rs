@@ -12,8 +12,6 @@ use crate::context::Context;
 pub async fn run(context: &mut Context) -> Result<Answer, NtStatus> {
     let session = context.session()?.clone();
     let id = context.tree()?.id;
-    session.tree_connects.lock().trees.remove(&id);
-    let opens = session.opens.take_matching(|open| open.tree.id == id);
-    teardown::opens(&context.server, opens).await;
+    teardown::tree_connect(&context.server, &session, id).await;
     Ok(Response::TreeDisconnect(TreeDisconnectResponse).into())
 }

@@ -15,8 +15,8 @@ use crate::share::{Place, WriteAt};
 /// The longest file. Windows' limit for NTFS; ext4's is 16 TiB less 4 KiB.
 const LONGEST_FILE: u64 = 0x0fff_ffff_0000;
 
-/// An offset of -1 means the end of the file, where the open may only append.
-const AT_END: u64 = u64::MAX;
+/// The first byte that no file has: offsets are signed.
+const END_OF_OFFSETS: u64 = 1 << 63;
 
 /// Writes the payload, which is a slice of the received frame.
 ///
@@ -28,14 +28,8 @@ pub async fn run(context: &mut Context, request: WriteRequest) -> Result<Answer,
     check(context, &open, &request)?;
     let store = &context.server.clone().object_store;
     let length = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
-    let place = place(&request);
-    let offset = if let Place::Offset(offset) = place {
-        offset
-    } else {
-        END_OF_OFFSETS
-    };
     loop {
-        let outcome = store.check_write(&open.attachment, offset, length);
+        let outcome = store.check_write(&open.attachment, request.offset, length);
         effects::carry_out(&context.server, outcome.effects);
         match outcome.decision {
             Decision::Grant(()) => break,
@@ -47,34 +41,19 @@ pub async fn run(context: &mut Context, request: WriteRequest) -> Result<Answer,
         0
     } else {
         let write_through = writes_through(context, &request);
-        open.handle
-            .write(
-                WriteAt {
-                    place,
-                    write_through,
-                },
-                request.data,
-            )
-            .await?
+        let place = Place::Offset(request.offset);
+        let at = WriteAt {
+            place,
+            write_through,
+        };
+        open.handle.write(at, request.data).await?
     };
-    if let Place::Offset(offset) = place {
-        open.state.lock().position = offset.saturating_add(u64::from(count));
-    }
+    open.state.lock().position = request.offset.saturating_add(u64::from(count));
     if length > 0 && !open.tree.share.is_pipe() {
         let changed = CompletionFilter::LAST_WRITE.with(CompletionFilter::SIZE);
         effects::report_now(&context.server, &open, FileAction::MODIFIED, changed).await;
     }
     Ok(Response::Write(WriteResponse { count }).into())
-}
-
-const END_OF_OFFSETS: u64 = 1 << 63;
-
-fn place(request: &WriteRequest) -> Place {
-    if request.offset == AT_END {
-        Place::End
-    } else {
-        Place::Offset(request.offset)
-    }
 }
 
 fn check(context: &Context, open: &Open, request: &WriteRequest) -> Result<(), NtStatus> {
@@ -94,7 +73,7 @@ fn check(context: &Context, open: &Open, request: &WriteRequest) -> Result<(), N
         return Err(NtStatus::INVALID_DEVICE_REQUEST);
     }
     open.require_any(AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA))?;
-    if open.tree.share.is_pipe() || request.offset == AT_END {
+    if open.tree.share.is_pipe() {
         return Ok(());
     }
     // [MS-FSA] 2.1.5.4

@@ -43,7 +43,10 @@ pub(crate) async fn carry_out(mut context: Context, messages: Vec<Incoming>) -> 
     let count = messages.len();
     let mut chain_is_broken = false;
     for (place, incoming) in messages.into_iter().enumerate() {
-        let is_related = incoming.header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
+        let is_related = incoming
+            .header
+            .flags
+            .contains(HeaderFlags::RELATED_OPERATIONS);
         // [MS-SMB2] 3.3.5.2.7.2
         chain_is_broken = is_related && (place == 0 || chain_is_broken);
         let message_id = incoming.header.message_id;

@@ -6,10 +6,10 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
+use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
 use wire::fscc::file_info::{FullEa, PipeInformation};
 use wire::fscc::{FileInfoClass, FileInformation, Fsctl, Pattern};
-use wire::{NtStatus, Utf16String};
 
 use super::name::Name;
 use super::room::ReplyRoom;
@@ -133,11 +133,6 @@ pub trait Handle: Send + Sync {
     /// The extended attributes, without those that the server keeps for itself.
     fn extended_attributes(&self) -> Answer<'_, Vec<FullEa>> {
         ready(Err(NtStatus::EAS_NOT_SUPPORTED))
-    }
-
-    /// The 8.3 name, if the share gives names one.
-    fn short_name(&self) -> Answer<'_, Option<Utf16String>> {
-        ready(Ok(None))
     }
 
     /// The state of a pipe, as one of its three information classes.

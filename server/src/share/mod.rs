@@ -12,10 +12,14 @@ mod room;
     reason = "a share is what this module is about"
 )]
 mod share;
+mod short_name;
 mod types;
+mod view;
 
 pub use handler::{Answer, Handle, ShareHandler, Transacted};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;
+pub use short_name::short_name;
 pub use types::*;
+pub use view::{ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot};

@@ -5,6 +5,9 @@ use std::fmt;
 use wire::{NtStatus, Utf16String};
 
 const SEPARATOR: u16 = 0x5c;
+/// Separates too: no file system here could keep it in a name.
+// departs [MS-FSCC] 2.1.5: clients written against Samba send it
+const OTHER_SEPARATOR: u16 = 0x2f;
 const COLON: u16 = 0x3a;
 /// [MS-FSCC] 2.1.5.2, in UTF-16 units.
 const LONGEST_COMPONENT: usize = 255;
@@ -83,7 +86,7 @@ impl Name {
         if path.len() > LONGEST_PATH {
             return Err(NameError::PathSyntax);
         }
-        if path.first() == Some(&SEPARATOR) {
+        if path.first().is_some_and(is_separator) {
             return Err(NameError::LeadingSeparator);
         }
         let path = path.strip_suffix(&[SEPARATOR]).unwrap_or(path);
@@ -91,7 +94,7 @@ impl Name {
         if path.is_empty() {
             return Ok(name);
         }
-        let mut parts = path.split(|unit| *unit == SEPARATOR).peekable();
+        let mut parts = path.split(is_separator).peekable();
         while let Some(part) = parts.next() {
             let component = if parts.peek().is_none() {
                 name.split_stream(part)?
@@ -249,6 +252,10 @@ fn check_component(component: &[u16]) -> Result<Utf16String, NameError> {
     Ok(Utf16String::from_units(component.to_vec()))
 }
 
+fn is_separator(unit: &u16) -> bool {
+    [SEPARATOR, OTHER_SEPARATOR].contains(unit)
+}
+
 /// [MS-FSCC] 2.1.5.2: control characters and `" * / : < > ? \ |` are forbidden.
 fn unit_is_legal(unit: &u16) -> bool {
     const FORBIDDEN: [u8; 9] = *b"\"*/:<>?\\|";
@@ -302,6 +309,7 @@ mod tests {
         assert_eq!(parse("folder\\").unwrap(), parse("folder").unwrap());
         assert_eq!(parse("a\\\\b"), Err(NameError::Invalid));
         assert_eq!(parse("\\a"), Err(NameError::LeadingSeparator));
+        assert_eq!(parse("a/b").unwrap(), parse("a\\b").unwrap());
     }
 
     #[test]
@@ -310,7 +318,7 @@ mod tests {
         assert_eq!(parse(".."), Err(NameError::PathSyntax));
         assert_eq!(parse("a\\.\\b"), Err(NameError::Invalid));
         for text in [
-            "a/b", "a*", "a?", "a<", "a>", "a|", "a\"", "a\0", "a\x1f", "x:y\\z",
+            "a*", "a?", "a<", "a>", "a|", "a\"", "a\0", "a\x1f", "x:y\\z",
         ] {
             assert_eq!(parse(text), Err(NameError::Invalid), "{text:?}");
         }

@@ -241,8 +241,6 @@ pub enum ListFrom {
 pub struct Entry {
     /// The name as stored.
     pub name: Utf16String,
-    /// The 8.3 name, where the share has one.
-    pub short_name: Option<Utf16String>,
     /// The metadata.
     pub stat: FileStat,
     /// Where a listing resumes behind this entry.
@@ -315,8 +313,11 @@ pub enum SetInfo {
 pub enum CloseHow {
     /// The object stays.
     Keep,
-    /// The object is deleted: it was the last open of an object whose deletion is pending.
+    /// What the handle is for is deleted, a file or a named stream: it was the last open of something
+    /// whose deletion is pending.
     Delete,
+    /// The file is deleted although the handle is for a named stream of it.
+    DeleteFile,
 }
 
 /// What a volume tells of itself. [MS-FSCC] 2.5

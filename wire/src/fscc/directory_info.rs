@@ -151,6 +151,15 @@ impl DirectoryEncoder {
         })
     }
 
+    /// Whether the class has room for short names, so that they need not be made for nothing.
+    #[must_use]
+    pub const fn shows_short_names(&self) -> bool {
+        matches!(
+            self.layout.tail,
+            Tail::Short | Tail::ShortAndId | Tail::TagIdAndShort | Tail::TagIdsAndShort
+        )
+    }
+
     /// Whether no entry has been appended yet.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

@@ -128,6 +128,7 @@ async fn arbitrate(
             },
             arrival: match (opened.created, plan.how.overwrite) {
                 (true, _) => Arrival::Created,
+                (false, true) if plan.supersede => Arrival::Superseded,
                 (false, true) => Arrival::Overwritten,
                 (false, false) => Arrival::Opened,
             },

@@ -54,10 +54,10 @@ impl Plan {
         check_impersonation(request.impersonation_level, kind)?;
         let options = request.create_options;
         check_options(options, request.create_disposition)?;
+        let desired_access = desired_access(request.desired_access, options)?;
         if request.file_attributes.bits() & !SETTABLE_ATTRIBUTES != 0 {
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        let desired_access = desired_access(request.desired_access, options)?;
         let wanted = wanted(options, &name)?;
         let attributes = request.file_attributes;
         let deletes = options.contains(CreateOptions::DELETE_ON_CLOSE);

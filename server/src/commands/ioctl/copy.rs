@@ -23,6 +23,8 @@ const MOST_CHUNKS: u32 = 256;
 const LARGEST_CHUNK: u32 = 1 << 20;
 /// ServerSideCopyMaxDataSize, in bytes.
 const MOST_BYTES: u32 = 16 << 20;
+/// The target offset that stands for the end of the file.
+const AT_END: u64 = u64::MAX;
 /// SRV_COPYCHUNK_RESPONSE, in bytes. [MS-SMB2] 2.2.32.1
 const RESPONSE_SIZE: u32 = 12;
 
@@ -173,7 +175,11 @@ async fn copy(
     }
     let (mut buffer, _) = room.into_parts();
     buffer.truncate(room_length);
-    let place = Place::Offset(chunk.target_offset);
+    let place = if chunk.target_offset == AT_END {
+        Place::End
+    } else {
+        Place::Offset(chunk.target_offset)
+    };
     let at = WriteAt {
         place,
         write_through: false,

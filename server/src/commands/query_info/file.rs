@@ -16,7 +16,7 @@ use super::{answer, short_of_room};
 use crate::commands::Answer;
 use crate::context::Context;
 use crate::open::Open;
-use crate::share::FileStat;
+use crate::share::{FileStat, short_name};
 
 /// Answers one information class of a file.
 pub(super) async fn query(
@@ -220,11 +220,11 @@ async fn normalized_name(open: &Open) -> Result<Utf16String, NtStatus> {
     Ok(name.with_stream(open.stream.clone()).to_utf16())
 }
 
+/// The 8.3 name; a name that is one already stands for itself.
 async fn alternate_name(open: &Open) -> Result<Utf16String, NtStatus> {
-    open.handle
-        .short_name()
-        .await?
-        .ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)
+    let name = open.handle.name().await?;
+    let long = name.file_name().ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    Ok(short_name(long.as_units()).unwrap_or_else(|| long.clone()))
 }
 
 async fn streams(open: &Open) -> Result<Vec<StreamInformation>, NtStatus> {

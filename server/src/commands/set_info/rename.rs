@@ -50,8 +50,7 @@ pub(super) async fn rename(
     } else {
         (FileAction::REMOVED, FileAction::ADDED)
     };
-    effects::report(server, open, &old, from, filter);
-    effects::report(server, open, &stored, to, filter);
+    effects::report_all(server, open, &[(&old, from, filter), (&stored, to, filter)]);
     Ok(())
 }
 
