@@ -147,6 +147,10 @@ pub(super) struct Opening {
     pub unsynced_name: AtomicBool,
     /// This handle has changed the contents.
     pub wrote: AtomicBool,
+    /// Whether outside changes were asked for, and under which number.
+    pub watching: AtomicBool,
+    /// The number of the wish, once it counts.
+    pub wish: Mutex<Option<u64>>,
 }
 
 /// Times that one handle's operations must not move. [MS-FSA] 2.1.1.6, UserSetModificationTime

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
+use server::object_store::WatchScope;
 use server::share::{
     Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom, SetInfo,
     StreamEntry, WriteAt,
@@ -115,6 +116,11 @@ impl Handle for DiskHandle {
         self.as_caller(Opening::check_delete_now)
     }
 
+    fn watch(&self, scope: WatchScope) -> Result<(), NtStatus> {
+        self.0.watch_now(scope);
+        Ok(())
+    }
+
     fn security(&self, parts: SecurityInformation) -> Answer<'_, SecurityDescriptor> {
         self.as_server(move |opening| opening.security_parts(parts))
     }
@@ -139,6 +145,7 @@ impl Handle for DiskHandle {
         match how {
             CloseHow::Keep => {
                 self.0.end_writing();
+                self.0.stop_watching();
                 Box::pin(std::future::ready(Ok(())))
             }
             CloseHow::Delete => self.as_caller(Opening::delete_now),

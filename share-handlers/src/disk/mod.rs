@@ -8,7 +8,7 @@
 //! handle ── open ── resolve ── index, names         names to descriptors
 //!    ├── data, control                              bytes
 //!    ├── attributes, extended, streams, security    what is kept beside the bytes
-//!    ├── directory, rename                          folders
+//!    ├── directory, rename, watch                         folders
 //!    └── objects                                    what opens of one file share
 //! ```
 
@@ -34,6 +34,7 @@ mod streams;
 mod sys;
 #[cfg(test)]
 mod testing;
+mod watch;
 
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;
@@ -50,6 +51,8 @@ use wire::NtStatus;
 use self::errno::status;
 use self::objects::Objects;
 use self::resolve::{Folder, Root};
+pub use self::watch::ChangeSink;
+use self::watch::Watcher;
 use crate::offload::{Offload, elsewhere};
 
 /// What a disk share is made of.
@@ -108,6 +111,7 @@ struct DiskShare {
     root_id: ObjectId,
     objects: Arc<Objects>,
     work: Work,
+    watcher: Arc<Watcher>,
     cached_reads: CachedReads,
     /// The longest write that is done where it stands, in bytes.
     largest_inline_write: usize,
@@ -145,11 +149,13 @@ impl DiskHandler {
             .map_err(|_| std::io::Error::other("/proc is needed and not mounted"))?;
         let cached_reads = cached_reads(&root, &options.path);
         let in_memory = cached_reads == CachedReads::Always;
+        let watcher = Arc::<Watcher>::default();
         let share = DiskShare {
             root_id: resolve::object_id(&host),
             root,
             options,
-            objects: Arc::default(),
+            objects: Arc::new(Objects::new(Arc::clone(&watcher))),
+            watcher,
             work: Work {
                 offload,
                 names_inline: cached_reads != CachedReads::Never,
@@ -166,6 +172,12 @@ impl DiskHandler {
         Ok(Self {
             share: Arc::new(share),
         })
+    }
+
+    /// Has changes that others make in the folder reported to `sink` from now on, as far as clients
+    /// watch. The first sink stays.
+    pub fn report_to(&self, sink: Arc<dyn ChangeSink>) {
+        self.share.watcher.report_to(sink);
     }
 }
 

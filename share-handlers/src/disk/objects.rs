@@ -21,14 +21,31 @@ use server::share::{FileStat, ObjectId};
 use wire::dtyp::FileTime;
 
 use super::attributes::time;
+use super::watch::Watcher;
 
 /// The objects of a share that are open now.
-#[derive(Default)]
 pub(super) struct Objects {
     open: Mutex<HashMap<ObjectId, Weak<Object>>>,
+    watcher: Arc<Watcher>,
 }
 
 impl Objects {
+    /// No objects yet; the watcher hears of each that is closed.
+    pub(super) fn new(watcher: Arc<Watcher>) -> Self {
+        Self {
+            open: Mutex::default(),
+            watcher,
+        }
+    }
+
+    /// Whether anybody has the object open.
+    pub(super) fn is_open(&self, id: ObjectId) -> bool {
+        self.open
+            .lock()
+            .get(&id)
+            .is_some_and(|object| object.strong_count() > 0)
+    }
+
     /// What the opens of `id` share; made when this is the first.
     pub(super) fn share(self: &Arc<Self>, id: ObjectId) -> Arc<Object> {
         let mut open = self.open.lock();
@@ -133,6 +150,7 @@ impl Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
+        self.table.watcher.closed(self.id);
         let mut open = self.table.open.lock();
         // Another open may have put a new one in its place already.
         if open
@@ -155,7 +173,7 @@ mod tests {
 
     #[test]
     fn opens_of_one_object_share_and_the_last_one_forgets() {
-        let objects = Arc::new(Objects::default());
+        let objects = Arc::new(Objects::new(Arc::default()));
         let first = objects.share(ID);
         assert!(Arc::ptr_eq(&first, &objects.share(ID)));
         drop(first);
@@ -164,7 +182,7 @@ mod tests {
 
     #[test]
     fn only_the_first_write_asks_for_the_time_before_it() {
-        let object = Arc::new(Objects::default()).share(ID);
+        let object = Arc::new(Objects::new(Arc::default())).share(ID);
         object.before_write(|| Some(FileTime(1)));
         object.before_write(|| panic!("asked twice"));
         assert!(object.holds_back());

@@ -24,6 +24,7 @@ use super::handle::DiskHandle;
 use super::rename::unlink_at;
 use super::resolve::{Folder, Found, Refusal, object_id};
 use super::security::{self, ParentSecurity};
+use super::watch::Kind;
 use super::{DiskShare, extended, identity, names, resolve, streams};
 
 /// An object that was found or made, before it becomes an open.
@@ -274,7 +275,11 @@ fn make_file(
 ) -> Result<OwnedFd, NtStatus> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = HostMode::from_raw_mode(share.options.file_mode);
-    let make = || rustix::fs::openat(&folder.descriptor, stored, flags, mode);
+    let own = [(folder.id, stored, Kind::Added)];
+    let make = || {
+        let made = || rustix::fs::openat(&folder.descriptor, stored, flags, mode);
+        share.watcher.own(&own, made)
+    };
     let granted = || security::folder_grants(caller, folder, security::to_add(false));
     security::as_stored(make, granted).map_err(status)
 }
@@ -288,7 +293,12 @@ fn make_folder(
     stored: &[u8],
 ) -> Result<OwnedFd, NtStatus> {
     let mode = HostMode::from_raw_mode(share.options.directory_mode);
-    let make = || rustix::fs::mkdirat(&folder.descriptor, stored, mode);
+    let own = [(folder.id, stored, Kind::Added)];
+    let make = || {
+        share.watcher.own(&own, || {
+            rustix::fs::mkdirat(&folder.descriptor, stored, mode)
+        })
+    };
     let granted = || security::folder_grants(caller, folder, security::to_add(true));
     security::as_stored(make, granted).map_err(status)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -392,6 +402,8 @@ fn opened(
         write_through: how.write_through,
         unsynced_name: AtomicBool::new(created),
         wrote: AtomicBool::new(false),
+        watching: AtomicBool::new(false),
+        wish: Mutex::default(),
     });
     let stat = first_stat(&opening, &host)?;
     let stream = opening.stream.as_ref().map(|stream| stream.name.clone());

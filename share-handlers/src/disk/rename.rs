@@ -18,6 +18,7 @@ use super::errno::status;
 use super::file::{File, Mode, Opening};
 use super::resolve::{self, Folder, join, link_stat, object_id};
 use super::security::{self, ParentSecurity};
+use super::watch::Kind;
 use super::{identity, names, streams};
 
 /// Where an object is.
@@ -222,12 +223,16 @@ impl Opening {
         }
         let source = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
         let flags = AtFlags::SYMLINK_FOLLOW;
-        rustix::fs::linkat(CWD, source, &folder.descriptor, wanted, flags).map_err(moved)
+        let own = [(folder.id, &wanted[..], Kind::Added)];
+        let link = || rustix::fs::linkat(CWD, source, &folder.descriptor, &wanted[..], flags);
+        self.share.watcher.own(&own, link).map_err(moved)
     }
 
     /// Removes a name; one that has gone already is no error.
     fn unlink(&self, folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
-        match security::as_stored(|| unlink_at(folder, stored), || self.may_remove(folder)) {
+        let own = [(folder.id, stored, Kind::Removed)];
+        let unlink = || self.share.watcher.own(&own, || unlink_at(folder, stored));
+        match security::as_stored(unlink, || self.may_remove(folder)) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(Errno::EXIST) => Err(NtStatus::DIRECTORY_NOT_EMPTY),
             Err(error) => Err(status(error)),
@@ -250,7 +255,15 @@ impl Opening {
                 )
         };
         let granted = || self.may_remove(&place.folder) && may_add();
-        let rename = || rename_at(place, folder, wanted, flags);
+        let own = [
+            (place.folder.id, &place.stored[..], Kind::Removed),
+            (folder.id, wanted, Kind::Added),
+        ];
+        let rename = || {
+            self.share
+                .watcher
+                .own(&own, || rename_at(place, folder, wanted, flags))
+        };
         security::as_stored(rename, granted).map_err(moved)
     }
 

@@ -96,7 +96,7 @@ pub(super) struct Syntax {
 
 impl Syntax {
     /// The 32-bit representation of [`super::ndr`].
-    // [C706] 14, [MS-RPCE] 2.2.4.12
+    // [C706] 14
     pub(super) const NDR: Self = Self {
         id: *b"\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60",
         version: 2,

@@ -1,0 +1,651 @@
+//! Changes that others make in the share's folder, told to whoever watches it.
+//!
+//! Owns one inotify instance per share and, while anybody watches, one thread that reads it. What the
+//! server does itself is reported by the commands: names that it is about to make or remove are
+//! announced here first, and what it has open, or had a moment ago, is not told of. Bounded in folders
+//! watched; a folder beyond the bound, or without the host's leave, is served without its outside changes.
+//!
+//! ```text
+//! (nobody) --first watch--> thread reads --last handle closed: watches go, the kernel says so--> (nobody)
+//! ```
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::{Dir, FileType, OFlags};
+use rustix::io::Errno;
+use server::object_store::WatchScope;
+use server::share::{Name, ObjectId};
+use wire::fscc::{CompletionFilter, FileAction};
+
+use super::file::Opening;
+use super::resolve::{join, link_stat, name_of, object_id};
+use super::{DiskShare, identity, resolve};
+
+/// Hears of changes that others than the server made.
+pub trait ChangeSink: Send + Sync {
+    /// `name` below the share's root has changed. The two halves of a rename come one after the other.
+    fn report(&self, name: &Name, action: FileAction, filter: CompletionFilter);
+
+    /// Some changes were missed: whoever watches has to look for itself.
+    fn lost(&self) {}
+}
+
+/// The watches of one share.
+#[derive(Default)]
+pub(super) struct Watcher {
+    /// Whom to tell; without it nothing is watched.
+    sink: OnceLock<Arc<dyn ChangeSink>>,
+    inotify: OnceLock<Option<OwnedFd>>,
+    /// Folders watched now: most of the time none, which costs everybody else one load.
+    count: AtomicUsize,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    watches: HashMap<i32, Watched>,
+    by_path: HashMap<Vec<u8>, i32>,
+    wishes: HashMap<u64, Wish>,
+    last_wish: u64,
+    reading: bool,
+    /// Names that the server itself is making or removing.
+    own_names: HashMap<(ObjectId, Vec<u8>, Kind), usize>,
+    /// What the server has closed a moment ago.
+    recent: VecDeque<(Instant, ObjectId)>,
+}
+
+/// A folder that is watched.
+struct Watched {
+    /// Below the root, on disk.
+    path: Vec<u8>,
+    id: ObjectId,
+}
+
+/// What a handle asked to be told of.
+struct Wish {
+    path: Vec<u8>,
+    scope: WatchScope,
+}
+
+impl Wish {
+    fn covers(&self, path: &[u8]) -> bool {
+        match self.scope {
+            WatchScope::Directory => self.path == path,
+            WatchScope::Tree => is_in(path, &self.path),
+        }
+    }
+}
+
+/// What happens to a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// It comes to be.
+    Added,
+    /// It is gone.
+    Removed,
+}
+
+/// The name in a folder that the server is about to change.
+pub(super) type OwnName<'a> = (ObjectId, &'a [u8], Kind);
+
+impl Watcher {
+    /// Tells `sink` from now on; the first one stays.
+    pub(super) fn report_to(&self, sink: Arc<dyn ChangeSink>) {
+        let _ = self.sink.set(sink);
+    }
+
+    /// Does `work`, which changes these names, without telling of it.
+    pub(super) fn own<T, E>(
+        &self,
+        names: &[OwnName<'_>],
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return work();
+        }
+        let keys = || {
+            names
+                .iter()
+                .map(|(id, name, kind)| (*id, name.to_vec(), *kind))
+        };
+        {
+            let mut table = self.table.lock();
+            let watched: HashSet<ObjectId> =
+                table.watches.values().map(|watched| watched.id).collect();
+            for key in keys().filter(|(id, _, _)| watched.contains(id)) {
+                *table.own_names.entry(key).or_default() += 1;
+            }
+        }
+        let result = work();
+        if result.is_err() {
+            let mut table = self.table.lock();
+            keys().for_each(|key| {
+                table.take_own(&key);
+            });
+        }
+        result
+    }
+
+    /// The last open of an object is gone.
+    pub(super) fn closed(&self, id: ObjectId) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut table = self.table.lock();
+        if table.recent.len() >= MOST_RECENT {
+            table.recent.pop_front();
+        }
+        table.recent.push_back((Instant::now(), id));
+    }
+
+    /// Ends a handle's wish, and the watches that nobody else wants.
+    fn forget(&self, wish: u64) {
+        let Some(Some(inotify)) = self.inotify.get() else {
+            return;
+        };
+        let mut table = self.table.lock();
+        table.wishes.remove(&wish);
+        let Table {
+            watches, wishes, ..
+        } = &mut *table;
+        let unwanted = watches
+            .iter()
+            .filter(|(_, watched)| !wishes.values().any(|wish| wish.covers(&watched.path)));
+        for (watch, _) in unwanted {
+            // The kernel answers with an event, which takes it out of the table.
+            let _ = inotify::remove_watch(inotify, *watch);
+        }
+    }
+
+    fn inotify(&self) -> Option<&OwnedFd> {
+        self.inotify
+            .get_or_init(|| inotify::init(CreateFlags::CLOEXEC).ok())
+            .as_ref()
+    }
+
+    /// Watches one folder.
+    fn add(&self, folder: &OwnedFd, path: &[u8]) -> Option<()> {
+        let inotify = self.inotify()?;
+        let id = object_id(&resolve::stat(folder.as_fd()).ok()?);
+        let link = format!("/proc/self/fd/{}", folder.as_raw_fd());
+        let flags = WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVE
+            | WatchFlags::MODIFY
+            | WatchFlags::ATTRIB
+            | WatchFlags::ONLYDIR;
+        let mut table = self.table.lock();
+        if table.watches.len() >= MOST_WATCHES {
+            return None;
+        }
+        let watch = inotify::add_watch(inotify, link, flags).ok()?;
+        table.by_path.insert(path.to_vec(), watch);
+        table.watches.insert(
+            watch,
+            Watched {
+                path: path.to_vec(),
+                id,
+            },
+        );
+        self.count.store(table.watches.len(), Ordering::Relaxed);
+        Some(())
+    }
+}
+
+impl Table {
+    /// Whether a change of a name was announced; then it is no more.
+    fn take_own(&mut self, key: &(ObjectId, Vec<u8>, Kind)) -> bool {
+        let Some(count) = self.own_names.get_mut(key) else {
+            return false;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.own_names.remove(key);
+        }
+        true
+    }
+
+    fn was_closed_recently(&mut self, id: ObjectId) -> bool {
+        while self
+            .recent
+            .front()
+            .is_some_and(|(closed, _)| closed.elapsed() > RECENT)
+        {
+            self.recent.pop_front();
+        }
+        self.recent.iter().any(|(_, recent)| *recent == id)
+    }
+}
+
+impl Opening {
+    /// Has outside changes of this folder reported until the handle is closed; asking again changes nothing.
+    pub(super) fn watch_now(self: &Arc<Self>, scope: WatchScope) {
+        let watcher = &self.share.watcher;
+        if watcher.sink.get().is_none()
+            || !self.file.directory
+            || self.watching.swap(true, Ordering::Relaxed)
+        {
+            return;
+        }
+        let opening = Arc::clone(self);
+        // Nobody waits for it: changes count from when the watch is there.
+        drop(self.share.work.on_pool(None, move || {
+            let Ok(path) = opening.share.root.path_of(opening.file.as_fd()) else {
+                return Ok(());
+            };
+            let watcher = &opening.share.watcher;
+            let wish = {
+                let mut table = watcher.table.lock();
+                table.last_wish += 1;
+                let wish = table.last_wish;
+                table.wishes.insert(
+                    wish,
+                    Wish {
+                        path: path.clone(),
+                        scope,
+                    },
+                );
+                wish
+            };
+            *opening.wish.lock() = Some(wish);
+            opening.share.watch_tree(&path, scope);
+            start_reading(&opening.share);
+            Ok(())
+        }));
+    }
+
+    /// Ends what [`Opening::watch_now`] began.
+    pub(super) fn stop_watching(&self) {
+        if let Some(wish) = self.wish.lock().take() {
+            self.share.watcher.forget(wish);
+        }
+    }
+}
+
+impl DiskShare {
+    /// Watches a folder, and those below it, as far as the bound goes.
+    fn watch_tree(&self, path: &[u8], scope: WatchScope) {
+        let mut waiting = VecDeque::from([path.to_vec()]);
+        while let Some(path) = waiting.pop_front() {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+            let Ok(folder) = self.root.open_path(&path, flags) else {
+                continue;
+            };
+            if self.watcher.add(&folder, &path).is_none() {
+                return;
+            }
+            if scope == WatchScope::Tree {
+                waiting.extend(
+                    folders_in(folder)
+                        .into_iter()
+                        .map(|name| join(&path, &name)),
+                );
+            }
+        }
+    }
+
+    /// One change that inotify tells of.
+    fn outside_change(&self, change: &RawChange) {
+        let Some(sink) = self.watcher.sink.get() else {
+            return;
+        };
+        let (path, id) = {
+            let mut table = self.watcher.table.lock();
+            let Some(watched) = table.watches.get(&change.watch) else {
+                return;
+            };
+            let (path, id) = (watched.path.clone(), watched.id);
+            if let Some(kind) = change.kind {
+                let own = table.take_own(&(id, change.name.clone(), kind));
+                drop(table);
+                self.follow_folders(change, &join(&path, &change.name), kind);
+                if own {
+                    return;
+                }
+            }
+            (path, id)
+        };
+        if change.kind.is_none() && self.is_own(id, &path, &change.name) {
+            return;
+        }
+        sink.report(
+            &name_of(&join(&path, &change.name)),
+            change.action,
+            change.filter(),
+        );
+    }
+
+    /// Keeps the watches of a tree where its folders are.
+    fn follow_folders(&self, change: &RawChange, path: &[u8], kind: Kind) {
+        if !change.directory {
+            return;
+        }
+        let in_tree = {
+            let table = self.watcher.table.lock();
+            let mut trees = table
+                .wishes
+                .values()
+                .filter(|wish| wish.scope == WatchScope::Tree);
+            trees.any(|wish| wish.covers(path))
+        };
+        match kind {
+            Kind::Added if in_tree => self.watch_tree(path, WatchScope::Tree),
+            Kind::Added => {}
+            Kind::Removed => self.unwatch_below(path),
+        }
+    }
+
+    fn unwatch_below(&self, path: &[u8]) {
+        let Some(inotify) = self.watcher.inotify() else {
+            return;
+        };
+        let table = self.watcher.table.lock();
+        for (_, watch) in table
+            .by_path
+            .iter()
+            .filter(|(watched, _)| is_in(watched, path))
+        {
+            let _ = inotify::remove_watch(inotify, *watch);
+        }
+    }
+
+    /// Whether a change of contents or attributes is the server's own: of what it has open, or had.
+    fn is_own(&self, folder: ObjectId, path: &[u8], name: &[u8]) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let Ok(opened) = self.root.open_path(path, flags) else {
+            return true;
+        };
+        let Ok(stat) = link_stat(opened.as_fd(), name) else {
+            return true;
+        };
+        let id = object_id(&stat);
+        id == folder
+            || self.objects.is_open(id)
+            || self.watcher.table.lock().was_closed_recently(id)
+    }
+}
+
+/// One event, in the server's terms.
+struct RawChange {
+    watch: i32,
+    name: Vec<u8>,
+    action: FileAction,
+    kind: Option<Kind>,
+    directory: bool,
+    attributes: bool,
+    cookie: u32,
+}
+
+impl RawChange {
+    fn of(event: &inotify::Event<'_>) -> Option<Self> {
+        let flags = event.events();
+        let (action, kind) = if flags.contains(ReadFlags::CREATE) {
+            (FileAction::ADDED, Some(Kind::Added))
+        } else if flags.contains(ReadFlags::MOVED_TO) {
+            (FileAction::ADDED, Some(Kind::Added))
+        } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
+            (FileAction::REMOVED, Some(Kind::Removed))
+        } else if flags.intersects(ReadFlags::MODIFY | ReadFlags::ATTRIB) {
+            (FileAction::MODIFIED, None)
+        } else {
+            return None;
+        };
+        Some(Self {
+            watch: event.wd(),
+            name: event.file_name()?.to_bytes().to_vec(),
+            action,
+            kind,
+            directory: flags.contains(ReadFlags::ISDIR),
+            attributes: flags.contains(ReadFlags::ATTRIB),
+            cookie: event.cookie(),
+        })
+    }
+
+    // [MS-FSCC] 2.6
+    fn filter(&self) -> CompletionFilter {
+        match (self.kind, self.directory, self.attributes) {
+            (Some(_), true, _) => CompletionFilter::DIR_NAME,
+            (Some(_), false, _) => CompletionFilter::FILE_NAME,
+            (None, _, true) => CompletionFilter::ATTRIBUTES | CompletionFilter::SECURITY,
+            (None, _, false) => CompletionFilter::SIZE | CompletionFilter::LAST_WRITE,
+        }
+    }
+}
+
+/// Starts the thread that reads, unless it runs.
+fn start_reading(share: &Arc<DiskShare>) {
+    let mut table = share.watcher.table.lock();
+    if table.reading || table.watches.is_empty() {
+        return;
+    }
+    let Some(Ok(inotify)) = share.watcher.inotify().map(OwnedFd::try_clone) else {
+        return;
+    };
+    let weak = Arc::downgrade(share);
+    let started = std::thread::Builder::new()
+        .name("watch".to_owned())
+        .spawn(move || read_changes(&inotify, &weak));
+    table.reading = started.is_ok();
+}
+
+/// Reads until nothing is watched any more, which the removal of the last watch tells.
+fn read_changes(inotify: &OwnedFd, share: &Weak<DiskShare>) {
+    // This thread only asks what names are now, as the server.
+    let _ = identity::wear(None);
+    let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
+    let mut reader = inotify::Reader::new(inotify, &mut buffer);
+    let mut moved: Option<RawChange> = None;
+    loop {
+        let (change, flags, watch) = match reader.next() {
+            Ok(event) => (RawChange::of(&event), event.events(), event.wd()),
+            Err(Errno::INTR) => continue,
+            Err(_) => return,
+        };
+        let Some(share) = share.upgrade() else { return };
+        if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
+            share.watcher.sink.get().inspect(|sink| sink.lost());
+        }
+        if flags.contains(ReadFlags::IGNORED) && !is_still_watched(&share.watcher, watch) {
+            return;
+        }
+        let Some(mut change) = change else { continue };
+        if let Some(mut from) = moved.take() {
+            // [MS-FSA] 2.1.4.1: a move within a folder is a rename, any other is two changes.
+            if from.cookie == change.cookie && from.watch == change.watch {
+                from.action = FileAction::RENAMED_OLD_NAME;
+                change.action = FileAction::RENAMED_NEW_NAME;
+            }
+            share.outside_change(&from);
+        }
+        let is_first_half = flags.contains(ReadFlags::MOVED_FROM) && !reader.is_buffer_empty();
+        if is_first_half {
+            moved = Some(change);
+        } else {
+            share.outside_change(&change);
+        }
+    }
+}
+
+/// Takes a watch out that the kernel has removed; `false` when it was the last and the reader is to end.
+fn is_still_watched(watcher: &Watcher, watch: i32) -> bool {
+    let mut table = watcher.table.lock();
+    if let Some(watched) = table.watches.remove(&watch)
+        && table.by_path.get(&watched.path) == Some(&watch)
+    {
+        table.by_path.remove(&watched.path);
+    }
+    watcher.count.store(table.watches.len(), Ordering::Relaxed);
+    table.reading = !table.watches.is_empty();
+    if !table.reading {
+        table.own_names.clear();
+        table.recent.clear();
+    }
+    table.reading
+}
+
+fn folders_in(folder: OwnedFd) -> Vec<Vec<u8>> {
+    let Ok(entries) = Dir::new(folder) else {
+        return Vec::new();
+    };
+    let folders = entries
+        .flatten()
+        .filter(|entry| entry.file_type() == FileType::Directory);
+    let names = folders.map(|entry| entry.file_name().to_bytes().to_vec());
+    names
+        .filter(|name| !matches!(&name[..], b"." | b".."))
+        .collect()
+}
+
+/// Whether `path` is `folder` or lies in it.
+fn is_in(path: &[u8], folder: &[u8]) -> bool {
+    let rest = path.strip_prefix(folder);
+    folder.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.stop_watching();
+    }
+}
+
+/// The most folders of one share that are watched.
+const MOST_WATCHES: usize = 8192;
+/// How long after its last close an object's changes still count as the server's own.
+const RECENT: Duration = Duration::from_secs(2);
+const MOST_RECENT: usize = 4096;
+const EVENT_BUFFER: usize = 16 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use server::share::{CloseHow, Opened, Replace};
+
+    use super::super::testing::{Fixture, delete, rename, write};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    struct Report(Mutex<Sender<(String, FileAction)>>);
+
+    impl ChangeSink for Report {
+        fn report(&self, name: &Name, action: FileAction, _filter: CompletionFilter) {
+            let _ = self.0.lock().send((name.to_string(), action));
+        }
+    }
+
+    type Reports = Receiver<(String, FileAction)>;
+
+    fn watching(fixture: &Fixture, folder: &str, scope: WatchScope) -> (Opened, Reports) {
+        let (sender, reports) = channel();
+        fixture
+            .handler
+            .report_to(Arc::new(Report(Mutex::new(sender))));
+        let opened = fixture.existing(folder).unwrap();
+        opened.handle.watch(scope).unwrap();
+        let watcher = &fixture.handler.share.watcher;
+        while !watcher.table.lock().reading {
+            std::thread::yield_now();
+        }
+        (opened, reports)
+    }
+
+    fn next(reports: &Reports) -> (String, FileAction) {
+        reports.recv_timeout(Duration::from_secs(10)).unwrap()
+    }
+
+    fn nothing(reports: &Reports) {
+        let report = reports.recv_timeout(Duration::from_millis(200));
+        assert!(report.is_err(), "{report:?}");
+    }
+
+    #[test]
+    fn what_others_do_in_a_watched_folder_is_reported() {
+        let fixture = Fixture::new();
+        let (_opened, reports) = watching(&fixture, "", WatchScope::Directory);
+        fs::write(fixture.path("a"), "").unwrap();
+        assert_eq!(next(&reports), ("a".to_owned(), FileAction::ADDED));
+        fs::rename(fixture.path("a"), fixture.path("b")).unwrap();
+        assert_eq!(
+            next(&reports),
+            ("a".to_owned(), FileAction::RENAMED_OLD_NAME)
+        );
+        assert_eq!(
+            next(&reports),
+            ("b".to_owned(), FileAction::RENAMED_NEW_NAME)
+        );
+        fs::write(fixture.path("b"), "x").unwrap();
+        assert_eq!(next(&reports), ("b".to_owned(), FileAction::MODIFIED));
+        fs::remove_file(fixture.path("b")).unwrap();
+        while next(&reports) != ("b".to_owned(), FileAction::REMOVED) {}
+        fs::create_dir(fixture.path("folder")).unwrap();
+        assert_eq!(next(&reports), ("folder".to_owned(), FileAction::ADDED));
+        fs::write(fixture.path("folder/deep"), "").unwrap();
+        nothing(&reports);
+    }
+
+    #[test]
+    fn a_tree_is_followed_as_folders_come_and_move() {
+        let fixture = Fixture::new();
+        fs::create_dir_all(fixture.path("one/two")).unwrap();
+        let (_opened, reports) = watching(&fixture, "", WatchScope::Tree);
+        fs::write(fixture.path("one/two/file"), "").unwrap();
+        assert_eq!(
+            next(&reports),
+            ("one\\two\\file".to_owned(), FileAction::ADDED)
+        );
+        fs::rename(fixture.path("one"), fixture.path("other")).unwrap();
+        assert_eq!(next(&reports).0, "one");
+        assert_eq!(next(&reports).0, "other");
+        // Moved folders are watched anew once the reader has come to it.
+        std::thread::sleep(Duration::from_millis(100));
+        fs::remove_file(fixture.path("other/two/file")).unwrap();
+        assert_eq!(
+            next(&reports),
+            ("other\\two\\file".to_owned(), FileAction::REMOVED)
+        );
+    }
+
+    #[test]
+    fn what_the_server_does_itself_is_not_reported() {
+        let fixture = Fixture::new();
+        let (_opened, reports) = watching(&fixture, "", WatchScope::Tree);
+        let file = fixture.create("file");
+        write(&file.handle, 0, b"x").unwrap();
+        rename(&file, "other", Replace::Never).unwrap();
+        wait(file.handle.close(CloseHow::Keep)).unwrap();
+        drop(file);
+        fixture.create("folder\\");
+        delete(&fixture.existing("other").unwrap()).unwrap();
+        nothing(&reports);
+        fs::write(fixture.path("outside"), "").unwrap();
+        assert_eq!(next(&reports).0, "outside");
+    }
+
+    #[test]
+    fn nothing_is_watched_once_the_handle_is_closed() {
+        let fixture = Fixture::new();
+        let (opened, reports) = watching(&fixture, "", WatchScope::Directory);
+        wait(opened.handle.close(CloseHow::Keep)).unwrap();
+        let watcher = &fixture.handler.share.watcher;
+        while watcher.count.load(Ordering::Relaxed) != 0 {
+            std::thread::yield_now();
+        }
+        fs::write(fixture.path("a"), "").unwrap();
+        nothing(&reports);
+        let again = fixture.existing("").unwrap();
+        again.handle.watch(WatchScope::Directory).unwrap();
+        while !watcher.table.lock().reading {
+            std::thread::yield_now();
+        }
+        fs::write(fixture.path("b"), "").unwrap();
+        assert_eq!(next(&reports), ("b".to_owned(), FileAction::ADDED));
+    }
+}

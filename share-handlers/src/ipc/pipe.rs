@@ -1,0 +1,417 @@
+//! One open of a pipe: messages in, messages out.
+//!
+//! Owns the queue of answers and who waits for them. A write is carried out where it stands, so that an answer is
+//! there before the write's own; a read waits only for a client that has not asked anything yet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+use server::access::SecurityToken;
+use server::share::{
+    Answer, CloseHow, FileStat, Handle, Name, ObjectId, ReplyRoom, ServerView, SetInfo, Transacted,
+    WriteAt,
+};
+use wire::fscc::file_info::{
+    PipeInformation, PipeLocalInformation, PipeRemoteInformation, PipeState, PipeType,
+};
+use wire::fscc::fsctl_data::PipePeekResponse;
+use wire::fscc::{FileAttributes, FileInfoClass, FileInformation, Fsctl};
+use wire::{NtStatus, Writer};
+
+use super::pdu::Header;
+use super::rpc::{Association, Call, Service};
+use crate::ready::ready;
+
+/// One open of a pipe.
+pub(super) struct Pipe {
+    object: ObjectId,
+    name: Name,
+    view: Arc<dyn ServerView>,
+    token: Arc<SecurityToken>,
+    state: Mutex<State>,
+}
+
+struct State {
+    association: Association,
+    /// The beginning of a packet whose end has not been written.
+    input: BytesMut,
+    /// What is to be read, a message each; of the first one perhaps only what is left.
+    output: VecDeque<Bytes>,
+    /// The first message has been read in part.
+    mode: PipeInformation,
+    end: Option<End>,
+    waiting: BTreeMap<u64, Waker>,
+    last_waiting: u64,
+}
+
+/// Why nothing more will come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The client has closed the pipe.
+    Closed,
+    /// The service has, because it could not understand the client.
+    Disconnected,
+}
+
+/// A message, or the part of one that there was room for.
+struct Taken {
+    length: usize,
+    is_partial: bool,
+}
+
+impl Pipe {
+    pub(super) fn new(
+        object: ObjectId,
+        name: Name,
+        service: &'static Service,
+        view: Arc<dyn ServerView>,
+        token: Arc<SecurityToken>,
+    ) -> Self {
+        let group = u32::try_from(object.file & 0x7fff_ffff).unwrap_or(0);
+        let state = State {
+            association: Association::new(service, group),
+            input: BytesMut::new(),
+            output: VecDeque::new(),
+            mode: PipeInformation {
+                read_mode: PipeType::MESSAGE,
+                completion_mode: WAITS,
+            },
+            end: None,
+            waiting: BTreeMap::new(),
+            last_waiting: 0,
+        };
+        Self {
+            object,
+            name,
+            view,
+            token,
+            state: Mutex::new(state),
+        }
+    }
+
+    pub(super) fn stat_now(&self) -> FileStat {
+        FileStat {
+            attributes: FileAttributes::NORMAL,
+            allocation_size: u64::from(QUOTA),
+            links: 1,
+            file_id: self.object.file,
+            ..FileStat::default()
+        }
+    }
+
+    /// Takes what a client wrote, and answers each packet that is complete.
+    fn put(&self, data: &[u8]) -> Result<(), NtStatus> {
+        let mut state = self.state.lock();
+        match state.end {
+            None => {}
+            Some(End::Closed) => return Err(NtStatus::PIPE_CLOSING),
+            Some(End::Disconnected) => return Err(NtStatus::PIPE_DISCONNECTED),
+        }
+        let unread: usize = state.output.iter().map(Bytes::len).sum();
+        if unread > MOST_UNREAD {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
+        let call = Call {
+            view: &*self.view,
+            token: &self.token,
+        };
+        state.input.extend_from_slice(data);
+        let waiting = state.answer(&call);
+        drop(state);
+        waiting.into_values().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Takes the next message into `into`, if there is one.
+    fn take(&self, into: &mut [u8]) -> Option<Result<Taken, NtStatus>> {
+        let mut state = self.state.lock();
+        if state.output.is_empty() {
+            return match state.end {
+                Some(_) => Some(Err(NtStatus::PIPE_BROKEN)),
+                None if state.mode.completion_mode != WAITS => Some(Err(NtStatus::PIPE_EMPTY)),
+                None => None,
+            };
+        }
+        Some(Ok(state.take(into)))
+    }
+
+    /// Reads a message, waiting for one.
+    async fn take_later(&self, into: &mut [u8]) -> Result<Taken, NtStatus> {
+        loop {
+            if let Some(taken) = self.take(into) {
+                return taken;
+            }
+            Arrival { pipe: self, slot: None }.await;
+        }
+    }
+
+    /// What is to be read, left where it is.
+    // [MS-FSCC] 2.3.46
+    fn peek(&self, room_bytes: usize) -> Result<Bytes, NtStatus> {
+        let room = room_bytes.checked_sub(PipePeekResponse::FIXED_SIZE);
+        let room = room.ok_or(NtStatus::INVALID_PARAMETER)?;
+        let state = self.state.lock();
+        if state.output.is_empty() && state.end.is_some() {
+            return Err(NtStatus::PIPE_BROKEN);
+        }
+        let first = state.output.front().cloned().unwrap_or_default();
+        let response = PipePeekResponse {
+            named_pipe_state: state.pipe_state(),
+            read_data_available: state.unread(),
+            number_of_messages: u32::try_from(state.output.len()).unwrap_or(u32::MAX),
+            message_length: u32::try_from(first.len()).unwrap_or(u32::MAX),
+            data: first.slice(..first.len().min(room)),
+        };
+        let mut out = BytesMut::new();
+        response.encode(&mut Writer::new(&mut out));
+        Ok(out.freeze())
+    }
+
+    fn information(&self, class: FileInfoClass) -> Result<FileInformation, NtStatus> {
+        let state = self.state.lock();
+        Ok(match class {
+            FileInfoClass::PIPE => FileInformation::Pipe(state.mode),
+            FileInfoClass::PIPE_LOCAL => FileInformation::PipeLocal(PipeLocalInformation {
+                named_pipe_type: PipeType::MESSAGE,
+                named_pipe_configuration: BOTH_WAYS,
+                maximum_instances: u32::MAX,
+                current_instances: 1,
+                inbound_quota: QUOTA,
+                read_data_available: state.unread(),
+                outbound_quota: QUOTA,
+                write_quota_available: QUOTA,
+                named_pipe_state: state.pipe_state(),
+                named_pipe_end: CLIENT_END,
+            }),
+            FileInfoClass::PIPE_REMOTE => {
+                FileInformation::PipeRemote(PipeRemoteInformation::default())
+            }
+            _ => return Err(NtStatus::INVALID_PARAMETER),
+        })
+    }
+
+    fn set_mode(&self, mode: PipeInformation) -> Result<(), NtStatus> {
+        if mode.read_mode.0 > PipeType::MESSAGE.0 || mode.completion_mode > 1 {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        self.state.lock().mode = mode;
+        Ok(())
+    }
+
+    fn close_now(&self) {
+        let waiting = {
+            let mut state = self.state.lock();
+            state.end = Some(End::Closed);
+            state.output.clear();
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_values().for_each(Waker::wake);
+    }
+}
+
+impl State {
+    /// Answers the packets that are complete; gives who is to be told.
+    fn answer(&mut self, call: &Call<'_>) -> BTreeMap<u64, Waker> {
+        while let Some(answers) = self.answer_next(call) {
+            self.output.extend(answers);
+        }
+        if self.output.is_empty() && self.end.is_none() {
+            BTreeMap::new()
+        } else {
+            std::mem::take(&mut self.waiting)
+        }
+    }
+
+    /// Answers the first packet; none when it is not complete.
+    fn answer_next(&mut self, call: &Call<'_>) -> Option<Vec<Bytes>> {
+        let answers = match Header::decode(&self.input) {
+            Ok(None) => return None,
+            Ok(Some(header)) if header.length > self.input.len() => return None,
+            Ok(Some(header)) => {
+                let packet = self.input.split_to(header.length);
+                self.association.receive(&packet, call).ok()
+            }
+            Err(_) => None,
+        };
+        if answers.is_none() {
+            self.end = Some(End::Disconnected);
+            self.input.clear();
+        }
+        answers
+    }
+
+    /// Takes from the messages, of which there is one at least, what fits.
+    fn take(&mut self, into: &mut [u8]) -> Taken {
+        let mut length = 0;
+        while let Some(message) = self.output.front_mut() {
+            let room = into.get_mut(length..).unwrap_or_default();
+            let part = message.len().min(room.len());
+            if let (Some(room), Some(bytes)) = (room.get_mut(..part), message.get(..part)) {
+                room.copy_from_slice(bytes);
+            }
+            length += part;
+            message.advance(part);
+            let is_partial = !message.is_empty();
+            if !is_partial {
+                self.output.pop_front();
+            }
+            // Bytes have no ends of messages.
+            if self.mode.read_mode == PipeType::MESSAGE || is_partial {
+                let is_partial = is_partial && self.mode.read_mode == PipeType::MESSAGE;
+                return Taken { length, is_partial };
+            }
+        }
+        Taken { length, is_partial: false }
+    }
+
+    fn unread(&self) -> u32 {
+        let unread: usize = self.output.iter().map(Bytes::len).sum();
+        u32::try_from(unread).unwrap_or(u32::MAX)
+    }
+
+    fn pipe_state(&self) -> PipeState {
+        match self.end {
+            None => PipeState::CONNECTED,
+            Some(_) => PipeState::CLOSING,
+        }
+    }
+}
+
+/// Ends when there is something to be read, or never will be. Dropping it withdraws.
+struct Arrival<'a> {
+    pipe: &'a Pipe,
+    slot: Option<u64>,
+}
+
+impl Future for Arrival<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.pipe.state.lock();
+        if !state.output.is_empty() || state.end.is_some() {
+            return Poll::Ready(());
+        }
+        let slot = self.slot.unwrap_or(state.last_waiting + 1);
+        state.last_waiting = state.last_waiting.max(slot);
+        state.waiting.insert(slot, context.waker().clone());
+        drop(state);
+        self.slot = Some(slot);
+        Poll::Pending
+    }
+}
+
+impl Drop for Arrival<'_> {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            self.pipe.state.lock().waiting.remove(&slot);
+        }
+    }
+}
+
+impl Handle for Pipe {
+    fn object(&self) -> ObjectId {
+        self.object
+    }
+
+    fn stat(&self) -> Answer<'_, FileStat> {
+        ready(Ok(self.stat_now()))
+    }
+
+    fn name(&self) -> Answer<'_, Name> {
+        ready(Ok(self.name.clone()))
+    }
+
+    fn read<'a>(&'a self, _at: u64, room: &'a mut ReplyRoom) -> Answer<'a, u32> {
+        if room.length() == 0 {
+            return ready(Ok(0));
+        }
+        Box::pin(async move {
+            let taken = self.take_later(room.as_mut_slice()).await?;
+            if taken.is_partial {
+                room.mark_partial();
+            }
+            Ok(u32::try_from(taken.length).unwrap_or(u32::MAX))
+        })
+    }
+
+    fn write(&self, _at: WriteAt, data: Bytes) -> Answer<'_, u32> {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        ready(self.put(&data).map(|()| length))
+    }
+
+    fn flush(&self) -> Answer<'_, ()> {
+        ready(Ok(()))
+    }
+
+    /// The disposition of an open means nothing to a pipe, so there is nothing to overwrite.
+    // [MS-FSA] 2.1.5.2
+    fn set(&self, request: SetInfo) -> Answer<'_, ()> {
+        ready(match request {
+            SetInfo::Overwrite { .. } => Ok(()),
+            _ => Err(NtStatus::NOT_SUPPORTED),
+        })
+    }
+
+    fn pipe_information(&self, class: FileInfoClass) -> Answer<'_, FileInformation> {
+        ready(self.information(class))
+    }
+
+    fn set_pipe(&self, information: PipeInformation) -> Answer<'_, ()> {
+        ready(self.set_mode(information))
+    }
+
+    fn control(&self, code: Fsctl, _input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+        ready(match code {
+            Fsctl::PIPE_PEEK => self.peek(room_bytes),
+            _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
+        })
+    }
+
+    fn transact(&self, input: Bytes, room_bytes: usize) -> Answer<'_, Transacted> {
+        // An answer to something else must not be taken for this one's.
+        if !self.state.lock().output.is_empty() {
+            return ready(Err(NtStatus::PIPE_BUSY));
+        }
+        if let Err(status) = self.put(&input) {
+            return ready(Err(status));
+        }
+        Box::pin(async move {
+            let mut data = vec![0; room_bytes.min(LONGEST_MESSAGE)];
+            let taken = self.take_later(&mut data).await?;
+            data.truncate(taken.length);
+            Ok(Transacted {
+                data: data.into(),
+                more: taken.is_partial,
+            })
+        })
+    }
+
+    fn close(&self, _how: CloseHow) -> Answer<'_, ()> {
+        self.close_now();
+        ready(Ok(()))
+    }
+}
+
+impl Drop for Pipe {
+    fn drop(&mut self) {
+        self.close_now();
+    }
+}
+
+/// FilePipeInformation, CompletionMode: a read of an empty pipe waits.
+const WAITS: u32 = 0;
+/// FilePipeLocalInformation, NamedPipeConfiguration.
+const BOTH_WAYS: u32 = 2;
+/// FilePipeLocalInformation, NamedPipeEnd.
+const CLIENT_END: u32 = 0;
+/// What a pipe says that it can hold, in bytes, as Windows' do.
+const QUOTA: u32 = 4096;
+/// A client that does not read its answers is not given more than this, in bytes, and one answer.
+const MOST_UNREAD: usize = 256 << 10;
+/// A packet's length has 16 bits.
+const LONGEST_MESSAGE: usize = 0x1_0000;
