@@ -1,14 +1,48 @@
 //! What access a CREATE is granted.
 
 use wire::NtStatus;
-use wire::create::CreateOptions;
 use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
 
 use super::plan::Plan;
 use crate::access;
-use crate::share::{Caller, Opened};
+use crate::share::{Caller, Disposition, Opened};
 use crate::tree_connect::TreeConnect;
+
+/// Refuses what the share or a missing privilege forbids, before anything is opened or made. Whoever
+/// may not write to the share makes nothing there: what it opens must exist.
+///
+/// # Errors
+/// `ACCESS_DENIED`, `PRIVILEGE_NOT_HELD`.
+// [MS-SMB2] 3.3.5.9
+pub(super) fn limit(tree: &TreeConnect, caller: &Caller, plan: &mut Plan) -> Result<(), NtStatus> {
+    let share_allows = share_allows(tree);
+    let desired = plan.how.desired_access;
+    if !share_allows.contains(desired.without(AccessMask::MAXIMUM_ALLOWED))
+        || plan.deletes_on_close() && !share_allows.contains(AccessMask::DELETE)
+    {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    let may_create = plan.how.disposition != Disposition::Existing;
+    // [MS-FSA] 2.1.5.1.1
+    if may_create && desired.contains(AccessMask::ACCESS_SYSTEM_SECURITY) {
+        access::check_system_security(&caller.token)?;
+    }
+    if may_create && !share_allows.contains(AccessMask::FILE_WRITE_DATA) {
+        if plan.how.disposition == Disposition::New || plan.how.overwrite {
+            return Err(NtStatus::ACCESS_DENIED);
+        }
+        plan.how.disposition = Disposition::Existing;
+        plan.if_missing = NtStatus::ACCESS_DENIED;
+    }
+    Ok(())
+}
+
+fn share_allows(tree: &TreeConnect) -> AccessMask {
+    tree.maximal_access
+        .with(AccessMask::SYNCHRONIZE)
+        .with(AccessMask::ACCESS_SYSTEM_SECURITY)
+}
 
 /// Decides the access of an open by the share, the object's descriptor and its attributes.
 ///
@@ -24,24 +58,21 @@ pub(super) async fn grant(
     let is_read_only = opened.stat.attributes.contains(FileAttributes::READONLY)
         && !opened.stat.is_directory()
         && !opened.created;
-    if is_read_only && plan.options.contains(CreateOptions::DELETE_ON_CLOSE) {
+    if is_read_only && plan.deletes_on_close() {
         return Err(NtStatus::CANNOT_DELETE);
     }
     let desired = plan.how.desired_access;
     let needed = desired
         .without(AccessMask::MAXIMUM_ALLOWED)
         .with(implied(plan, opened));
-    let share_allows = tree.maximal_access.with(AccessMask::SYNCHRONIZE);
-    if !share_allows
-        .with(AccessMask::ACCESS_SYSTEM_SECURITY)
-        .contains(needed)
-    {
+    let share_allows = share_allows(tree);
+    if !share_allows.contains(needed) {
         return Err(NtStatus::ACCESS_DENIED);
     }
     let granted = if opened.created {
         // [MS-FSA] 2.1.5.1.1
         // Whoever creates an object has what it asked for.
-        created_access(caller, desired)?
+        created_access(desired)
     } else {
         let checked = desired.with(implied(plan, opened));
         let allowed = existing_access(caller, checked, plan, opened).await?;
@@ -57,6 +88,11 @@ pub(super) async fn grant(
     } else {
         granted
     };
+    // [MS-SMB2] 3.3.5.9
+    // MAXIMUM_ALLOWED may have led to less than deleting needs.
+    if plan.deletes_on_close() && !granted.contains(AccessMask::DELETE) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
     let writes = AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA);
     if is_read_only && needed.intersects(writes) {
         return Err(NtStatus::ACCESS_DENIED);
@@ -81,16 +117,13 @@ fn implied(plan: &Plan, opened: &Opened) -> AccessMask {
     }
 }
 
-fn created_access(caller: &Caller, desired: AccessMask) -> Result<AccessMask, NtStatus> {
-    if desired.contains(AccessMask::ACCESS_SYSTEM_SECURITY) {
-        access::check_system_security(&caller.token)?;
-    }
+fn created_access(desired: AccessMask) -> AccessMask {
     let all = if desired.contains(AccessMask::MAXIMUM_ALLOWED) {
         AccessMask::FILE_ALL_ACCESS
     } else {
         AccessMask::NONE
     };
-    Ok(desired.without(AccessMask::MAXIMUM_ALLOWED).with(all))
+    desired.without(AccessMask::MAXIMUM_ALLOWED).with(all)
 }
 
 /// Checks the object's descriptor, and the parent's for what a parent may grant.

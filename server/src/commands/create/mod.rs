@@ -11,7 +11,7 @@ mod plan;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wire::create::{CreateAction, CreateOptions, CreateResponseFlags};
+use wire::create::{CreateAction, CreateResponseFlags};
 use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
 use wire::{CreateRequest, CreateResponse, FileId, NtStatus, OplockLevel, Response};
@@ -31,16 +31,18 @@ use plan::Plan;
 /// Those of [`Plan::new`], of the handler's `open`, of the access check and of the object store;
 /// `INSUFFICIENT_RESOURCES` and `TOO_MANY_OPENED_FILES` at the limits.
 pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer, NtStatus> {
-    let plan = Plan::new(context, &request)?;
+    let mut plan = Plan::new(context, &request)?;
     let tree = context.tree()?.clone();
     let caller = context.caller()?;
+    access::limit(&tree, &caller, &mut plan)?;
     let store = &context.server.clone().object_store;
     store.check_path(&tree.share.location(&plan.name), &plan.caching)?;
     let opened = tree
         .share
         .handler
         .open(&caller, &plan.name, &plan.how)
-        .await?;
+        .await
+        .map_err(|status| plan.refusal(status))?;
     let granted = access::grant(&tree, &caller, &plan, &opened).await;
     let granted = match granted {
         Ok(granted) => granted,
@@ -135,7 +137,7 @@ async fn arbitrate(
             desired_access: plan.arbitrated_access(granted_access),
             granted_access,
             share_access: plan.share_access,
-            delete_on_close: plan.options.contains(CreateOptions::DELETE_ON_CLOSE),
+            delete_on_close: plan.deletes_on_close(),
             caching: plan.caching,
             open: OpenId(file_id.volatile),
         };

@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub(super) caching: Caching,
     /// FILE_SUPERSEDE: what exists is replaced rather than emptied.
     pub(super) supersede: bool,
+    /// What the client is told where the name does not exist.
+    pub(super) if_missing: NtStatus,
     /// The client asks for its maximal access, unless the file is as old as this.
     pub(super) maximal_access: Option<Option<FileTime>>,
     /// The client asks for the numbers of file and volume.
@@ -94,6 +96,7 @@ impl Plan {
             share_access: request.share_access,
             options,
             caching: caching(context, request),
+            if_missing: NtStatus::OBJECT_NAME_NOT_FOUND,
             supersede: request.create_disposition == CreateDisposition::SUPERSEDE,
             maximal_access: contexts.find_map(|each| match each {
                 CreateContext::QueryMaximalAccess { timestamp } => Some(*timestamp),
@@ -110,6 +113,19 @@ impl Plan {
             desired.without(AccessMask::MAXIMUM_ALLOWED).with(granted)
         } else {
             desired
+        }
+    }
+
+    /// The file is to be deleted when it is closed.
+    pub(super) fn deletes_on_close(&self) -> bool {
+        self.options.contains(CreateOptions::DELETE_ON_CLOSE)
+    }
+
+    /// What the client is told of the handler's refusal to open.
+    pub(super) fn refusal(&self, status: NtStatus) -> NtStatus {
+        match status {
+            NtStatus::OBJECT_NAME_NOT_FOUND => self.if_missing,
+            other => other,
         }
     }
 
