@@ -101,7 +101,6 @@ impl Leases {
         }
     }
 
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
     }

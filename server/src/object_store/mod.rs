@@ -229,6 +229,12 @@ impl ObjectStore {
         }
     }
 
+    /// Whether nothing is left of any open: no share mode, lock, lease, name or listener.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.shared.is_empty()
+    }
+
     /// Checks, before the handler opens or creates, that neither the name nor a directory above it
     /// is being deleted, and that a lease asked for is not already one on another file.
     ///

@@ -231,7 +231,6 @@ impl Names {
     }
 
     /// Whether nothing is open and nobody watches.
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.lock().is_empty()
             && self.observers.load(Ordering::Acquire) == 0

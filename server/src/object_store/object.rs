@@ -150,7 +150,6 @@ impl Shared {
     }
 
     /// Whether nothing is left of any open.
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.shards.iter().all(|shard| shard.lock().is_empty())
             && self.names.is_empty()
