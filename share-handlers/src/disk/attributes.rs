@@ -36,9 +36,15 @@ impl Opening {
     pub(super) fn set_basic(&self, change: &BasicChange) -> Result<(), NtStatus> {
         let before = self.file.stat()?;
         self.object.release(&before);
+        let present = match change.change_time {
+            TimeChange::Freeze => self.file.full_stat()?.1.change_time,
+            TimeChange::Keep | TimeChange::Set(_) | TimeChange::Thaw => FileTime::default(),
+        };
         let mut sticky = self.sticky.lock();
         let now = time(before.stx_mtime);
         sticky.write_time = sticky_time(sticky.write_time, change.last_write_time, now);
+        sticky.change_time = sticky_time(sticky.change_time, change.change_time, present);
+        let change_time = sticky.change_time;
         drop(sticky);
         let access = to_set(change.last_access_time);
         let write = to_set(change.last_write_time);
@@ -49,8 +55,7 @@ impl Opening {
             self.object.write_time_was_set(write);
         }
         let creation = to_set(change.creation_time);
-        let changed = to_set(change.change_time);
-        if creation.is_none() && changed.is_none() && change.file_attributes.is_none() {
+        if creation.is_none() && change_time.is_none() && change.file_attributes.is_none() {
             return Ok(());
         }
         self.change_dos_attributes(|kept| {
@@ -61,7 +66,7 @@ impl Opening {
             if creation.is_some() {
                 kept.creation_time = creation;
             }
-            kept.change_time = changed.map(|time| SetChangeTime {
+            kept.change_time = change_time.map(|time| SetChangeTime {
                 time,
                 until: soon(),
             });
@@ -313,6 +318,30 @@ mod tests {
         fs::write(fixture.path("a"), "changed from outside").unwrap();
         let stat = wait(file.handle.stat()).unwrap();
         assert!(stat.change_time > FileTime::from_unix(1_600_000_000, 0));
+    }
+
+    #[test]
+    fn a_change_time_that_was_set_stays_when_the_same_handle_changes_attributes() {
+        // test [MS-FSA] 2.1.5.15.2
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let time = FileTime::from_unix(1_500_000_000, 0);
+        let set = |change_time, file_attributes| BasicChange {
+            change_time,
+            file_attributes,
+            ..BasicChange::default()
+        };
+        change(&file, set(TimeChange::Set(time), None));
+        std::thread::sleep(Duration::from_millis(20));
+        let hidden = Some(FileAttributes::HIDDEN);
+        let stat = change(&file, set(TimeChange::Keep, hidden));
+        assert_eq!(
+            (stat.change_time, stat.attributes),
+            (time, FileAttributes::HIDDEN)
+        );
+        let archive = Some(FileAttributes::ARCHIVE);
+        let stat = change(&file, set(TimeChange::Thaw, archive));
+        assert!(stat.change_time > time);
     }
 
     #[test]

@@ -158,6 +158,8 @@ pub(super) struct Opening {
 pub(super) struct Sticky {
     /// LastWriteTime.
     pub write_time: Option<FileTime>,
+    /// ChangeTime; only FileBasicInformation keeps it.
+    pub change_time: Option<FileTime>,
 }
 
 const FIRST_ATTEMPT: usize = 4096;
