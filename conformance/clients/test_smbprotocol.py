@@ -116,8 +116,8 @@ def opened(tree, name, access=ALL_ACCESS, share=SHARE_ALL, disposition=CreateDis
 
 
 def opened_directory(tree, name, disposition=CreateDisposition.FILE_OPEN):
-    """An open of a directory."""
-    return opened(tree, name, DirectoryAccessMask.GENERIC_ALL, disposition=disposition,
+    """An open of a directory, to look at it."""
+    return opened(tree, name, DirectoryAccessMask.GENERIC_READ, disposition=disposition,
                   options=CreateOptions.FILE_DIRECTORY_FILE)
 
 
