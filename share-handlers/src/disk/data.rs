@@ -37,12 +37,13 @@ impl Opening {
         if at >= LARGEST_FILE {
             return ready(Ok(0));
         }
-        if room.region_allowed() && room.length() >= SMALLEST_REGION {
-            if let Some(region) = self.cached_region(at, room.length()) {
-                let length = region.length;
-                room.put_region(region);
-                return ready(Ok(length));
-            }
+        if room.region_allowed()
+            && room.length() >= SMALLEST_REGION
+            && let Some(region) = self.cached_region(at, room.length())
+        {
+            let length = region.length;
+            room.put_region(region);
+            return ready(Ok(length));
         }
         let file = self.file.as_fd();
         let (read, end) = match self.share.cached_reads {

@@ -70,7 +70,7 @@ impl Opening {
                         break;
                     };
                     position = raw.position;
-                    self.entry(raw, pattern)?
+                    self.entry(&raw, pattern)?
                 }
             };
             let Some(found) = found else { continue };
@@ -97,7 +97,7 @@ impl Opening {
             return Ok(Vec::new());
         };
         let entry = self.entry(
-            RawEntry {
+            &RawEntry {
                 name: stored,
                 position: u64::MAX,
             },
@@ -180,7 +180,7 @@ impl Opening {
     }
 
     /// What a client sees of an entry; none for one that does not match or that it cannot see.
-    fn entry(&self, raw: RawEntry, pattern: &Pattern) -> Result<Option<Entry>, NtStatus> {
+    fn entry(&self, raw: &RawEntry, pattern: &Pattern) -> Result<Option<Entry>, NtStatus> {
         let name = names::from_disk(raw.name.to_bytes());
         if !pattern.matches(&name) {
             return Ok(None);

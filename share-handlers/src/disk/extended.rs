@@ -19,7 +19,7 @@ use super::{security, streams};
 pub(super) fn list(file: &File) -> Result<Vec<FullEa>, NtStatus> {
     let mut names = Vec::new();
     for_each_name(file, |name| {
-        names.extend(visible(name).map(|_| name.to_owned()))
+        names.extend(visible(name).map(|_| name.to_owned()));
     })
     .map_err(status)?;
     let mut attributes = Vec::with_capacity(names.len());
@@ -76,7 +76,7 @@ pub(super) fn set(file: &File, attributes: &[FullEa]) -> Result<(), NtStatus> {
 pub(super) fn remove_all(file: &File) -> Result<(), NtStatus> {
     let mut names = Vec::new();
     for_each_name(file, |name| {
-        names.extend(visible(name).map(|_| name.to_owned()))
+        names.extend(visible(name).map(|_| name.to_owned()));
     })
     .map_err(status)?;
     names

@@ -13,8 +13,20 @@ use server::share::HostUser;
 use wire::NtStatus;
 
 thread_local! {
-    /// What this thread wears; none is the process's own identity.
-    static WORN: RefCell<Option<Arc<HostUser>>> = const { RefCell::new(None) };
+    static WORN: RefCell<Worn> = const { RefCell::new(Worn::Untouched) };
+}
+
+/// What a thread wears.
+#[derive(Clone, PartialEq, Eq)]
+enum Worn {
+    /// What it was started with: on a pool thread that another one started, perhaps not the process's own.
+    Untouched,
+    /// The process's own identity.
+    Own,
+    /// A user's.
+    User(Arc<HostUser>),
+    /// A switch failed half-way: nobody's.
+    Torn,
 }
 
 /// Whether this process can serve each user as that user: only the superuser can.
@@ -37,35 +49,40 @@ pub(super) fn is_own(host: Option<&HostUser>) -> bool {
 /// Puts on `host`, or the process's own identity. Call it on pool threads only.
 ///
 /// # Errors
-/// `ACCESS_DENIED` when the host refuses the switch; then the thread's identity is not to be relied on,
-/// and the next call starts anew.
+/// `ACCESS_DENIED` when the host refuses the switch; then the thread is nobody in particular until a
+/// later call succeeds.
 pub(super) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
-    let wanted = host.filter(|host| !is_own(Some(host)));
+    match host.filter(|host| !is_own(Some(host))) {
+        Some(host) => change(Worn::User(Arc::clone(host))),
+        None => change(Worn::Own),
+    }
+}
+
+fn change(wanted: Worn) -> Result<(), NtStatus> {
     WORN.with_borrow_mut(|worn| {
-        if worn.as_deref() == wanted.map(|host| &**host) {
+        if *worn == wanted {
             return Ok(());
         }
-        let target = match wanted {
-            Some(host) => host,
-            None => own(),
+        let switched = match &wanted {
+            Worn::User(host) => switch(host),
+            // Only a process that can switch has threads that are not what it is itself.
+            _ => !can_switch() || switch(own()),
         };
-        if !switch(target) {
-            // Half-way is nobody: make the next call switch again, whoever it is for.
-            *worn = Some(Arc::new(HostUser {
-                uid: u32::MAX,
-                gid: u32::MAX,
-                groups: Vec::new(),
-            }));
-            return Err(NtStatus::ACCESS_DENIED);
+        *worn = if switched { wanted } else { Worn::Torn };
+        if switched {
+            Ok(())
+        } else {
+            Err(NtStatus::ACCESS_DENIED)
         }
-        *worn = wanted.cloned();
-        Ok(())
     })
 }
 
 /// The user that owns what this thread makes.
 pub(super) fn worn_uid() -> u32 {
-    WORN.with_borrow(|worn| worn.as_ref().map_or(own().uid, |worn| worn.uid))
+    WORN.with_borrow(|worn| match worn {
+        Worn::User(host) => host.uid,
+        Worn::Untouched | Worn::Own | Worn::Torn => own().uid,
+    })
 }
 
 /// The user and the group that the process was started as.
@@ -78,12 +95,12 @@ pub(super) fn own_ids() -> (u32, u32) {
 /// For what the caller has been granted by an object's descriptor and the host would let only the superuser do.
 pub(super) fn as_self<T>(work: impl FnOnce() -> T) -> Result<T, NtStatus> {
     let worn = WORN.with_borrow(Clone::clone);
-    if worn.is_none() {
+    if !matches!(worn, Worn::User(_)) {
         return Ok(work());
     }
-    wear(None)?;
+    change(Worn::Own)?;
     let result = work();
-    wear(worn.as_ref())?;
+    change(worn)?;
     Ok(result)
 }
 
@@ -173,6 +190,29 @@ pub(super) mod tests {
         let mine = fs::metadata(folder.path().join("mine")).unwrap();
         assert_eq!((mine.uid(), mine.gid()), (54_321, 54_322));
         assert!(fs::read(&secret).is_ok());
+    }
+
+    #[test]
+    fn a_thread_started_by_one_in_disguise_finds_itself() {
+        if skipped_without_root("a_thread_started_by_one_in_disguise_finds_itself") {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        fs::write(&secret, "x").unwrap();
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
+        thread::spawn(move || {
+            wear(Some(&stranger())).unwrap();
+            thread::spawn(move || {
+                assert!(fs::read(&secret).is_err());
+                wear(None).unwrap();
+                assert!(fs::read(&secret).is_ok());
+            })
+            .join()
+            .unwrap();
+        })
+        .join()
+        .unwrap();
     }
 
     #[test]

@@ -14,6 +14,7 @@
 
 mod attributes;
 mod control;
+mod create;
 mod data;
 mod directory;
 mod dosattrib;
@@ -35,6 +36,7 @@ mod sys;
 #[cfg(test)]
 mod testing;
 mod watch;
+mod watch_events;
 
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;

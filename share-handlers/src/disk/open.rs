@@ -3,7 +3,7 @@
 //! Owns the steps of CREATE that concern the disk: find or make the object, open it for what was asked, tell
 //! what it is. Nothing that exists is changed here; what is made is undone when a later step fails.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -11,28 +11,24 @@ use parking_lot::Mutex;
 use rustix::fs::{FileType, Mode as HostMode, OFlags, Statx};
 use rustix::io::Errno;
 use server::share::{Caller, Disposition, FileStat, Name, OpenHow, Opened, StreamType, Wanted};
+use wire::NtStatus;
 use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
-use wire::{NtStatus, Utf16String};
 
-use super::attributes::{birth, file_stat, file_type};
-use super::data::reserve;
-use super::dosattrib::DosAttributes;
+use super::attributes::{file_stat, file_type};
+use super::create::create;
 use super::errno::status;
 use super::file::{File, Mode, Opening};
 use super::handle::DiskHandle;
-use super::rename::unlink_at;
-use super::resolve::{Folder, Found, Refusal, object_id};
-use super::security::{self, ParentSecurity};
-use super::watch::Kind;
-use super::{DiskShare, extended, identity, names, resolve, streams};
+use super::resolve::{Found, Refusal, object_id};
+use super::{DiskShare, extended, identity, resolve, security, streams};
 
 /// An object that was found or made, before it becomes an open.
-struct Object {
-    file: File,
-    host: Statx,
-    name: Name,
-    created: bool,
+pub(super) struct Object {
+    pub file: File,
+    pub host: Statx,
+    pub name: Name,
+    pub created: bool,
 }
 
 /// Opens or creates, under the identity that the thread wears.
@@ -215,150 +211,6 @@ fn check_kind(object: &Object, name: &Name, how: &OpenHow) -> Result<(), NtStatu
     Ok(())
 }
 
-/// Makes the file or folder, with everything that belongs to a new one.
-fn create(
-    share: &Arc<DiskShare>,
-    caller: &Caller,
-    name: &Name,
-    how: &OpenHow,
-) -> Result<Object, NtStatus> {
-    if name.is_root() {
-        return Err(NtStatus::OBJECT_NAME_COLLISION);
-    }
-    let directory =
-        how.wanted == Wanted::Directory || name.stream_type() == Some(StreamType::IndexAllocation);
-    let (folder, last) = share.root.parent(name)?;
-    let stored = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
-    let parent = ParentSecurity::of(&folder)?;
-    parent.check_may_add(caller, directory)?;
-    let _alone = share.changing(&folder);
-    if share.root.stored(&folder, last).map_err(status)?.is_some() {
-        return Err(NtStatus::OBJECT_NAME_COLLISION);
-    }
-    let descriptor = if directory {
-        make_folder(share, caller, &folder, &stored)?
-    } else {
-        make_file(share, caller, &folder, &stored)?
-    };
-    let file = File {
-        descriptor: Arc::new(descriptor),
-        mode: if directory {
-            Mode::Read
-        } else {
-            Mode::ReadWrite
-        },
-        directory,
-    };
-    match equip(caller, &folder, parent, &file, how) {
-        Ok(host) => {
-            let name = folder.name.child(Utf16String::from_units(last.to_vec()));
-            Ok(Object {
-                file,
-                host,
-                name,
-                created: true,
-            })
-        }
-        Err(status) => {
-            // Nothing is left of what could not be made whole.
-            let _ = unlink_at(&folder, &stored);
-            Err(status)
-        }
-    }
-}
-
-fn make_file(
-    share: &DiskShare,
-    caller: &Caller,
-    folder: &Folder,
-    stored: &[u8],
-) -> Result<OwnedFd, NtStatus> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = HostMode::from_raw_mode(share.options.file_mode);
-    let own = [(folder.id, stored, Kind::Added)];
-    let make = || {
-        let made = || rustix::fs::openat(&folder.descriptor, stored, flags, mode);
-        share.watcher.own(&own, made)
-    };
-    let granted = || security::folder_grants(caller, folder, security::to_add(false));
-    security::as_stored(make, granted).map_err(status)
-}
-
-/// Making and opening a folder are two steps, between which somebody else may put another folder in
-/// its place: only one that is empty and has the right owner is taken.
-fn make_folder(
-    share: &DiskShare,
-    caller: &Caller,
-    folder: &Folder,
-    stored: &[u8],
-) -> Result<OwnedFd, NtStatus> {
-    let mode = HostMode::from_raw_mode(share.options.directory_mode);
-    let own = [(folder.id, stored, Kind::Added)];
-    let make = || {
-        share.watcher.own(&own, || {
-            rustix::fs::mkdirat(&folder.descriptor, stored, mode)
-        })
-    };
-    let granted = || security::folder_grants(caller, folder, security::to_add(true));
-    security::as_stored(make, granted).map_err(status)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let opened = identity::as_self(|| {
-        rustix::fs::openat(&folder.descriptor, stored, flags, HostMode::empty())
-    })?;
-    let opened = opened.map_err(status)?;
-    let host = resolve::stat(opened.as_fd()).map_err(status)?;
-    let owners = [identity::worn_uid(), identity::own_ids().0];
-    if !owners.contains(&host.stx_uid) || host.stx_nlink > 2 {
-        return Err(NtStatus::ACCESS_DENIED);
-    }
-    Ok(opened)
-}
-
-/// What the server had to make in the caller's stead becomes the caller's.
-fn give_to_caller(caller: &Caller, file: &File, host: &Statx) -> Result<(), NtStatus> {
-    let Some(user) = caller
-        .host
-        .as_ref()
-        .filter(|_| host.stx_uid != identity::worn_uid())
-    else {
-        return Ok(());
-    };
-    let (uid, gid) = (
-        rustix::fs::Uid::from_raw(user.uid),
-        rustix::fs::Gid::from_raw(user.gid),
-    );
-    identity::as_self(|| rustix::fs::fchown(file, Some(uid), Some(gid)))?.map_err(status)
-}
-
-/// Gives a new object its attributes, descriptor, extended attributes and reserved room.
-fn equip(
-    caller: &Caller,
-    folder: &Folder,
-    parent: ParentSecurity,
-    file: &File,
-    how: &OpenHow,
-) -> Result<Statx, NtStatus> {
-    let host = file.stat()?;
-    give_to_caller(caller, file, &host)?;
-    let mut attributes = how.attributes & FileAttributes::SETTABLE;
-    if !file.directory {
-        // [MS-FSA] 2.1.5.1.1
-        attributes |= FileAttributes::ARCHIVE;
-    }
-    let creation_time = Some(birth(&host));
-    file.set_dos_attributes(&DosAttributes {
-        attributes,
-        creation_time,
-        change_time: None,
-    })?;
-    parent.equip(caller, folder, file, how.security.as_ref())?;
-    extended::set(file, &how.extended_attributes)?;
-    if !file.directory {
-        reserve(file, how.allocation_size)?;
-    }
-    file.stat()
-}
-
 /// Makes an open of an object, and finds or makes the stream.
 fn opened(
     share: &Arc<DiskShare>,
@@ -468,13 +320,11 @@ const MOST_ATTEMPTS: u32 = 16;
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-    use std::sync::atomic::Ordering;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::thread;
 
-    use super::super::SymbolicLinks;
     use super::super::identity::tests::{skipped_without_root, stranger};
-    use super::super::testing::{Fixture, caller, how, read, write};
+    use super::super::testing::{Fixture, caller, how, write};
     use super::*;
 
     fn status_of(opened: Result<Opened, NtStatus>) -> NtStatus {
@@ -571,73 +421,6 @@ mod tests {
         });
         assert_eq!(created, 1);
         assert_eq!(fs::read_dir(fixture.path("")).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn links_are_followed_only_as_configured_and_never_outside() {
-        for (links, inside) in [
-            (SymbolicLinks::WithinShare, None),
-            (SymbolicLinks::Never, Some(NtStatus::ACCESS_DENIED)),
-        ] {
-            let fixture = Fixture::with(|options| options.symbolic_links = links);
-            fs::write(fixture.outside.path().join("secret"), "secret").unwrap();
-            fs::create_dir(fixture.path("folder")).unwrap();
-            fs::write(fixture.path("folder/file"), "x").unwrap();
-            symlink("folder/file", fixture.path("inside")).unwrap();
-            symlink("../secret", fixture.path("above")).unwrap();
-            symlink(fixture.outside.path(), fixture.path("absolute")).unwrap();
-            symlink("../inside", fixture.path("folder/back")).unwrap();
-            for name in ["inside", "folder\\back"] {
-                assert_eq!(fixture.existing(name).err(), inside, "{name}");
-            }
-            for name in ["above", "absolute", "absolute\\secret"] {
-                let refused = status_of(fixture.existing(name));
-                assert!(
-                    [NtStatus::ACCESS_DENIED, NtStatus::OBJECT_PATH_NOT_FOUND].contains(&refused),
-                    "{name}: {refused:?}"
-                );
-            }
-            let planted = fixture.open("absolute\\planted", &how(Disposition::Either));
-            assert!(planted.is_err());
-            assert!(!fixture.outside.path().join("planted").exists());
-        }
-    }
-
-    #[test]
-    fn whoever_flips_a_link_while_names_are_opened_gains_nothing() {
-        let fixture = Fixture::new();
-        fs::create_dir(fixture.outside.path().join("target")).unwrap();
-        fs::write(fixture.outside.path().join("target/file"), "secret").unwrap();
-        fs::create_dir(fixture.path("real")).unwrap();
-        fs::write(fixture.path("real/file"), "public").unwrap();
-        let stop = AtomicBool::new(false);
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                let (link, real) = (fixture.path("flip"), fixture.path("real"));
-                while !stop.load(Ordering::Relaxed) {
-                    symlink("../target", &link).unwrap();
-                    fs::remove_file(&link).unwrap();
-                    fs::rename(&real, &link).unwrap();
-                    fs::rename(&link, &real).unwrap();
-                }
-            });
-            for round in 0..3_000 {
-                if let Ok(opened) = fixture.existing("flip\\file") {
-                    assert_eq!(read(&opened.handle, 0, 10).unwrap(), b"public");
-                }
-                let name = format!("flip\\new{}", round % 10);
-                if let Ok(opened) = fixture.open(&name, &how(Disposition::Either)) {
-                    super::super::testing::delete(&opened).unwrap();
-                }
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(
-            fs::read_dir(fixture.outside.path().join("target"))
-                .unwrap()
-                .count(),
-            1
-        );
     }
 
     #[test]

@@ -354,3 +354,83 @@ pub(super) fn is_local(descriptor: BorrowedFd<'_>) -> bool {
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 const STAT: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 const MOST_ATTEMPTS: u32 = 64;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use server::share::Disposition;
+
+    use super::super::testing::{Fixture, delete, how, read};
+    use super::*;
+
+    #[test]
+    fn links_are_followed_only_as_configured_and_never_outside() {
+        for (links, inside) in [
+            (SymbolicLinks::WithinShare, None),
+            (SymbolicLinks::Never, Some(NtStatus::ACCESS_DENIED)),
+        ] {
+            let fixture = Fixture::with(|options| options.symbolic_links = links);
+            fs::write(fixture.outside.path().join("secret"), "secret").unwrap();
+            fs::create_dir(fixture.path("folder")).unwrap();
+            fs::write(fixture.path("folder/file"), "x").unwrap();
+            symlink("folder/file", fixture.path("inside")).unwrap();
+            symlink("../secret", fixture.path("above")).unwrap();
+            symlink(fixture.outside.path(), fixture.path("absolute")).unwrap();
+            symlink("../inside", fixture.path("folder/back")).unwrap();
+            for name in ["inside", "folder\\back"] {
+                assert_eq!(fixture.existing(name).err(), inside, "{name}");
+            }
+            for name in ["above", "absolute", "absolute\\secret"] {
+                let refused = fixture.existing(name).unwrap_err();
+                assert!(
+                    [NtStatus::ACCESS_DENIED, NtStatus::OBJECT_PATH_NOT_FOUND].contains(&refused),
+                    "{name}: {refused:?}"
+                );
+            }
+            let planted = fixture.open("absolute\\planted", &how(Disposition::Either));
+            assert!(planted.is_err());
+            assert!(!fixture.outside.path().join("planted").exists());
+        }
+    }
+
+    #[test]
+    fn whoever_flips_a_link_while_names_are_opened_gains_nothing() {
+        let fixture = Fixture::new();
+        fs::create_dir(fixture.outside.path().join("target")).unwrap();
+        fs::write(fixture.outside.path().join("target/file"), "secret").unwrap();
+        fs::create_dir(fixture.path("real")).unwrap();
+        fs::write(fixture.path("real/file"), "public").unwrap();
+        let stop = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (link, real) = (fixture.path("flip"), fixture.path("real"));
+                while !stop.load(Ordering::Relaxed) {
+                    symlink("../target", &link).unwrap();
+                    fs::remove_file(&link).unwrap();
+                    fs::rename(&real, &link).unwrap();
+                    fs::rename(&link, &real).unwrap();
+                }
+            });
+            for round in 0..3_000 {
+                if let Ok(opened) = fixture.existing("flip\\file") {
+                    assert_eq!(read(&opened.handle, 0, 10).unwrap(), b"public");
+                }
+                let name = format!("flip\\new{}", round % 10);
+                if let Ok(opened) = fixture.open(&name, &how(Disposition::Either)) {
+                    delete(&opened).unwrap();
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(
+            fs::read_dir(fixture.outside.path().join("target"))
+                .unwrap()
+                .count(),
+            1
+        );
+    }
+}

@@ -97,7 +97,7 @@ pub(super) fn create(file: &File, name: &StreamName) -> Result<DiskStream, NtSta
 pub(super) fn list(file: &File) -> Result<Vec<StreamEntry>, NtStatus> {
     let mut streams = Vec::new();
     for_each_name(file, |attribute| {
-        streams.extend(DiskStream::of_attribute(attribute))
+        streams.extend(DiskStream::of_attribute(attribute));
     })
     .map_err(status)?;
     let mut entries = Vec::with_capacity(streams.len());
@@ -115,7 +115,7 @@ pub(super) fn list(file: &File) -> Result<Vec<StreamEntry>, NtStatus> {
 pub(super) fn remove_all(file: &File) -> Result<(), NtStatus> {
     let mut streams = Vec::new();
     for_each_name(file, |attribute| {
-        streams.extend(DiskStream::of_attribute(attribute))
+        streams.extend(DiskStream::of_attribute(attribute));
     })
     .map_err(status)?;
     streams.iter().try_for_each(|stream| remove(file, stream))

@@ -10,23 +10,22 @@
 //! ```
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::fs::{Dir, FileType, OFlags};
-use rustix::io::Errno;
 use server::object_store::WatchScope;
 use server::share::{Name, ObjectId};
 use wire::fscc::{CompletionFilter, FileAction};
 
 use super::file::Opening;
 use super::resolve::{join, link_stat, name_of, object_id};
-use super::{DiskShare, identity, resolve};
+use super::watch_events::{RawChange, start_reading};
+use super::{DiskShare, resolve};
 
 /// Hears of changes that others than the server made.
 pub trait ChangeSink: Send + Sync {
@@ -164,6 +163,45 @@ impl Watcher {
         }
     }
 
+    /// What to read from, for the one thread that is to read now; none if one does, or nothing is watched.
+    pub(super) fn begin_reading(&self) -> Option<OwnedFd> {
+        let mut table = self.table.lock();
+        if table.reading || table.watches.is_empty() {
+            return None;
+        }
+        let inotify = self.inotify()?.try_clone().ok()?;
+        table.reading = true;
+        Some(inotify)
+    }
+
+    /// The thread has ended, or never begun.
+    pub(super) fn stopped_reading(&self) {
+        self.table.lock().reading = false;
+    }
+
+    /// Takes a watch out that the kernel has removed; `false` when it was the last and the reader is
+    /// to end.
+    pub(super) fn is_read_on_without(&self, watch: i32) -> bool {
+        let mut table = self.table.lock();
+        if let Some(watched) = table.watches.remove(&watch)
+            && table.by_path.get(&watched.path) == Some(&watch)
+        {
+            table.by_path.remove(&watched.path);
+        }
+        self.count.store(table.watches.len(), Ordering::Relaxed);
+        table.reading = !table.watches.is_empty();
+        if !table.reading {
+            table.own_names.clear();
+            table.recent.clear();
+        }
+        table.reading
+    }
+
+    /// The kernel has dropped changes.
+    pub(super) fn lost(&self) {
+        self.sink.get().inspect(|sink| sink.lost());
+    }
+
     fn inotify(&self) -> Option<&OwnedFd> {
         self.inotify
             .get_or_init(|| inotify::init(CreateFlags::CLOEXEC).ok())
@@ -292,7 +330,7 @@ impl DiskShare {
     }
 
     /// One change that inotify tells of.
-    fn outside_change(&self, change: &RawChange) {
+    pub(super) fn outside_change(&self, change: &RawChange) {
         let Some(sink) = self.watcher.sink.get() else {
             return;
         };
@@ -372,124 +410,6 @@ impl DiskShare {
     }
 }
 
-/// One event, in the server's terms.
-struct RawChange {
-    watch: i32,
-    name: Vec<u8>,
-    action: FileAction,
-    kind: Option<Kind>,
-    directory: bool,
-    attributes: bool,
-    cookie: u32,
-}
-
-impl RawChange {
-    fn of(event: &inotify::Event<'_>) -> Option<Self> {
-        let flags = event.events();
-        let (action, kind) = if flags.contains(ReadFlags::CREATE) {
-            (FileAction::ADDED, Some(Kind::Added))
-        } else if flags.contains(ReadFlags::MOVED_TO) {
-            (FileAction::ADDED, Some(Kind::Added))
-        } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
-            (FileAction::REMOVED, Some(Kind::Removed))
-        } else if flags.intersects(ReadFlags::MODIFY | ReadFlags::ATTRIB) {
-            (FileAction::MODIFIED, None)
-        } else {
-            return None;
-        };
-        Some(Self {
-            watch: event.wd(),
-            name: event.file_name()?.to_bytes().to_vec(),
-            action,
-            kind,
-            directory: flags.contains(ReadFlags::ISDIR),
-            attributes: flags.contains(ReadFlags::ATTRIB),
-            cookie: event.cookie(),
-        })
-    }
-
-    // [MS-FSCC] 2.6
-    fn filter(&self) -> CompletionFilter {
-        match (self.kind, self.directory, self.attributes) {
-            (Some(_), true, _) => CompletionFilter::DIR_NAME,
-            (Some(_), false, _) => CompletionFilter::FILE_NAME,
-            (None, _, true) => CompletionFilter::ATTRIBUTES | CompletionFilter::SECURITY,
-            (None, _, false) => CompletionFilter::SIZE | CompletionFilter::LAST_WRITE,
-        }
-    }
-}
-
-/// Starts the thread that reads, unless it runs.
-fn start_reading(share: &Arc<DiskShare>) {
-    let mut table = share.watcher.table.lock();
-    if table.reading || table.watches.is_empty() {
-        return;
-    }
-    let Some(Ok(inotify)) = share.watcher.inotify().map(OwnedFd::try_clone) else {
-        return;
-    };
-    let weak = Arc::downgrade(share);
-    let started = std::thread::Builder::new()
-        .name("watch".to_owned())
-        .spawn(move || read_changes(&inotify, &weak));
-    table.reading = started.is_ok();
-}
-
-/// Reads until nothing is watched any more, which the removal of the last watch tells.
-fn read_changes(inotify: &OwnedFd, share: &Weak<DiskShare>) {
-    // This thread only asks what names are now, as the server.
-    let _ = identity::wear(None);
-    let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER];
-    let mut reader = inotify::Reader::new(inotify, &mut buffer);
-    let mut moved: Option<RawChange> = None;
-    loop {
-        let (change, flags, watch) = match reader.next() {
-            Ok(event) => (RawChange::of(&event), event.events(), event.wd()),
-            Err(Errno::INTR) => continue,
-            Err(_) => return,
-        };
-        let Some(share) = share.upgrade() else { return };
-        if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
-            share.watcher.sink.get().inspect(|sink| sink.lost());
-        }
-        if flags.contains(ReadFlags::IGNORED) && !is_still_watched(&share.watcher, watch) {
-            return;
-        }
-        let Some(mut change) = change else { continue };
-        if let Some(mut from) = moved.take() {
-            // [MS-FSA] 2.1.4.1: a move within a folder is a rename, any other is two changes.
-            if from.cookie == change.cookie && from.watch == change.watch {
-                from.action = FileAction::RENAMED_OLD_NAME;
-                change.action = FileAction::RENAMED_NEW_NAME;
-            }
-            share.outside_change(&from);
-        }
-        let is_first_half = flags.contains(ReadFlags::MOVED_FROM) && !reader.is_buffer_empty();
-        if is_first_half {
-            moved = Some(change);
-        } else {
-            share.outside_change(&change);
-        }
-    }
-}
-
-/// Takes a watch out that the kernel has removed; `false` when it was the last and the reader is to end.
-fn is_still_watched(watcher: &Watcher, watch: i32) -> bool {
-    let mut table = watcher.table.lock();
-    if let Some(watched) = table.watches.remove(&watch)
-        && table.by_path.get(&watched.path) == Some(&watch)
-    {
-        table.by_path.remove(&watched.path);
-    }
-    watcher.count.store(table.watches.len(), Ordering::Relaxed);
-    table.reading = !table.watches.is_empty();
-    if !table.reading {
-        table.own_names.clear();
-        table.recent.clear();
-    }
-    table.reading
-}
-
 fn folders_in(folder: OwnedFd) -> Vec<Vec<u8>> {
     let Ok(entries) = Dir::new(folder) else {
         return Vec::new();
@@ -520,7 +440,6 @@ const MOST_WATCHES: usize = 8192;
 /// How long after its last close an object's changes still count as the server's own.
 const RECENT: Duration = Duration::from_secs(2);
 const MOST_RECENT: usize = 4096;
-const EVENT_BUFFER: usize = 16 << 10;
 
 #[cfg(test)]
 mod tests {
