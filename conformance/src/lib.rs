@@ -1,3 +1,7 @@
 //! Simulator, fuzzers, house checks, raw client and outside suites.
 
+pub mod captures;
 pub mod client;
+pub mod fuzz;
+pub mod sim;
+pub mod trace;

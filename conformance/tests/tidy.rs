@@ -18,12 +18,33 @@ const TABLES: &[&str] = &[
 
 /// Which of our crates each may depend on. Nothing of ours for whoever is not listed.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("smbd", &["transport", "share-handlers", "server", "auth", "config", "wire"]),
+    (
+        "smbd",
+        &[
+            "transport",
+            "share-handlers",
+            "server",
+            "auth",
+            "config",
+            "wire",
+        ],
+    ),
     ("share-handlers", &["server", "config", "wire"]),
     ("server", &["auth", "config", "wire"]),
     ("auth", &["wire"]),
     ("config", &["wire"]),
-    ("conformance", &["wire", "auth", "config", "server", "share-handlers", "transport", "smbd"]),
+    (
+        "conformance",
+        &[
+            "wire",
+            "auth",
+            "config",
+            "server",
+            "share-handlers",
+            "transport",
+            "smbd",
+        ],
+    ),
 ];
 
 /// Crates that are handed time, entropy and bytes, and reach for nothing themselves.
@@ -34,7 +55,12 @@ fn rust() -> Vec<TextFile> {
 }
 
 fn fail_on(wrong: &[String]) {
-    assert!(wrong.is_empty(), "{} to mend:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} to mend:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -71,7 +97,14 @@ fn no_function_is_too_long() {
 }
 
 fn starts_function(code: &str) -> bool {
-    let modifiers = ["pub ", "pub(crate) ", "pub(super) ", "async ", "const ", "unsafe "];
+    let modifiers = [
+        "pub ",
+        "pub(crate) ",
+        "pub(super) ",
+        "async ",
+        "const ",
+        "unsafe ",
+    ];
     let mut rest = code;
     while let Some(next) = modifiers.iter().find_map(|word| rest.strip_prefix(word)) {
         rest = next;
@@ -140,7 +173,11 @@ fn has_word(line: &str, word: &str) -> bool {
 
 #[test]
 fn crates_depend_only_along_the_arrows() {
-    let ours: Vec<_> = ARROWS.iter().map(|(name, _)| *name).chain(["wire", "transport"]).collect();
+    let ours: Vec<_> = ARROWS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["wire", "transport"])
+        .collect();
     let mut wrong = Vec::new();
     for name in &ours {
         let path = workspace::root().join(name).join("Cargo.toml");
@@ -174,18 +211,35 @@ fn dependencies(manifest: &str) -> Vec<String> {
 #[test]
 fn sans_io_crates_reach_for_nothing() {
     let reached = [
-        "std::fs", "std::thread", "Instant::now", "SystemTime", "TcpStream", "TcpListener",
-        "UdpSocket", "UnixStream", "File::open", "tokio::", "std::env", "std::process",
+        "std::fs",
+        "std::thread",
+        "Instant::now",
+        "SystemTime",
+        "TcpStream",
+        "TcpListener",
+        "UdpSocket",
+        "UnixStream",
+        "File::open",
+        "tokio::",
+        "std::env",
+        "std::process",
     ];
     let mut wrong = Vec::new();
     for file in rust() {
         if !SANS_IO.iter().any(|folder| file.path.starts_with(folder)) || is_test(&file.path) {
             continue;
         }
-        let code = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let code = file
+            .text
+            .split("#[cfg(test)]\nmod ")
+            .next()
+            .unwrap_or_default();
         for (at, line) in code.lines().enumerate() {
             let is_comment = line.trim_start().starts_with("//");
-            for name in reached.iter().filter(|name| !is_comment && line.contains(**name)) {
+            for name in reached
+                .iter()
+                .filter(|name| !is_comment && line.contains(**name))
+            {
                 wrong.push(format!("{}:{}: {name}", file.path, at + 1));
             }
         }
@@ -194,9 +248,16 @@ fn sans_io_crates_reach_for_nothing() {
 }
 
 fn is_test(path: &str) -> bool {
-    ["/tests/", "/tests.rs", "/testing.rs", "/scripts.rs", "/stress.rs", "/test_support.rs"]
-        .iter()
-        .any(|part| path.contains(part))
+    [
+        "/tests/",
+        "/tests.rs",
+        "/testing.rs",
+        "/scripts.rs",
+        "/stress.rs",
+        "/test_support.rs",
+    ]
+    .iter()
+    .any(|part| path.contains(part))
 }
 
 #[test]
@@ -244,11 +305,17 @@ fn children(path: &str, text: &str) -> Vec<String> {
     };
     let mut found = Vec::new();
     for line in text.lines().map(str::trim) {
-        if let Some(other) = line.strip_prefix("#[path = \"").and_then(|l| l.strip_suffix("\"]")) {
+        if let Some(other) = line
+            .strip_prefix("#[path = \"")
+            .and_then(|l| l.strip_suffix("\"]"))
+        {
             found.push(format!("{folder}/{other}"));
         }
         let visible = ["pub(crate) ", "pub(super) ", "pub "];
-        let line = visible.iter().find_map(|word| line.strip_prefix(word)).unwrap_or(line);
+        let line = visible
+            .iter()
+            .find_map(|word| line.strip_prefix(word))
+            .unwrap_or(line);
         if let Some(module) = line.strip_prefix("mod ").and_then(|l| l.strip_suffix(';')) {
             found.push(format!("{base}/{module}.rs"));
             found.push(format!("{base}/{module}/mod.rs"));
@@ -266,9 +333,19 @@ fn every_outside_dependency_has_its_reason() {
         let row = format!("| `{name}` |");
         decisions.iter().any(|file| file.text.contains(&row))
     };
-    let ours: Vec<_> = ARROWS.iter().map(|(name, _)| *name).chain(["wire", "transport"]).collect();
-    let outside = dependencies(&manifest).into_iter().filter(|name| !ours.contains(&&**name));
-    fail_on(&outside.filter(|name| !is_reasoned(name)).collect::<Vec<_>>());
+    let ours: Vec<_> = ARROWS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["wire", "transport"])
+        .collect();
+    let outside = dependencies(&manifest)
+        .into_iter()
+        .filter(|name| !ours.contains(&&**name));
+    fail_on(
+        &outside
+            .filter(|name| !is_reasoned(name))
+            .collect::<Vec<_>>(),
+    );
 }
 
 #[test]

@@ -1,0 +1,208 @@
+//! A server and one client that has logged on, ready to be fed with anything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::client::Credentials;
+use bytes::{Bytes, BytesMut};
+use server::{DisconnectReason, Environment, Server};
+use wire::{Command, Dialect, FileId, Header, ProtocolId, Response, SessionId};
+
+use crate::client::{ClientConnection, Logon, LogonStep, Offer, Outgoing, Reply, Scope, requests};
+use crate::sim::world::{self, PASSWORD, SHARE, USER};
+use crate::sim::{ServerEnd, Virtual};
+
+/// A server with one connection.
+pub struct Rig {
+    /// The server.
+    pub server: Arc<Server>,
+    /// Its time and its tasks.
+    pub environment: Virtual,
+    /// The server's end of the connection.
+    pub end: ServerEnd,
+    /// The client's end.
+    pub client: ClientConnection,
+    /// Session and tree connect of the client.
+    pub scope: Scope,
+    /// What CREATE has given to the client.
+    pub opens: Vec<FileId>,
+}
+
+impl Rig {
+    /// A server that nobody has said anything to.
+    #[must_use]
+    pub fn new(dialect: Dialect) -> Self {
+        let (server, environment) = world::build(1, |memory, _| Arc::new(memory));
+        let end = ServerEnd::new(&server, &environment);
+        Self {
+            server,
+            environment,
+            end,
+            client: ClientConnection::new(Offer::dialect(dialect)),
+            scope: Scope::NONE,
+            opens: Vec::new(),
+        }
+    }
+
+    /// The same with a session, a tree connect, an open file and an open folder.
+    ///
+    /// # Panics
+    /// The server refuses one of them.
+    #[must_use]
+    pub fn logged_on(dialect: Dialect) -> Self {
+        let mut rig = Self::new(dialect);
+        let negotiate = rig.client.negotiate();
+        rig.ask(&negotiate);
+        let credentials = Credentials::password(USER, "", PASSWORD);
+        let mut logon = Logon::ntlm(credentials, [9; 32], rig.environment.wall_clock());
+        let mut request = logon.start(&mut rig.client);
+        loop {
+            let reply = rig.ask(&request);
+            match logon.step(&mut rig.client, &reply) {
+                LogonStep::Send(next) => request = next,
+                LogonStep::Done(session) => {
+                    rig.scope = Scope::session(session);
+                    break;
+                }
+                other => panic!("the log-on failed: {other:?}"),
+            }
+        }
+        let path = format!("\\\\server\\{SHARE}");
+        let scope = rig.scope;
+        let tree = rig
+            .client
+            .prepare(scope, requests::tree_connect(&path).into());
+        let reply = rig.ask(&tree);
+        rig.scope.tree = reply.header.tree_id().expect("a tree connect");
+        let file = requests::open_or_create("file");
+        let folder = wire::CreateRequest {
+            create_options: wire::create::CreateOptions::DIRECTORY_FILE,
+            ..requests::open_or_create("folder")
+        };
+        for create in [file, folder] {
+            let scope = rig.scope;
+            let request = rig.client.prepare(scope, create.into());
+            rig.ask(&request);
+        }
+        assert_eq!(rig.opens.len(), 2, "file and folder are open");
+        rig
+    }
+
+    /// Sends a request that is answered at once.
+    ///
+    /// # Panics
+    /// It is not.
+    pub fn ask(&mut self, request: &Outgoing) -> Reply {
+        let mut frame = BytesMut::new();
+        self.client
+            .encode(std::slice::from_ref(request), &mut frame);
+        let replies = self.send(frame).expect("the connection stands");
+        replies.into_iter().next().expect("an answer at once")
+    }
+
+    /// Hands a frame to the server and runs until it rests. Each reply must be well-formed.
+    ///
+    /// # Errors
+    /// The server ended the connection.
+    pub fn send(&mut self, frame: BytesMut) -> Result<Vec<Reply>, DisconnectReason> {
+        let received = self.end.receive(frame);
+        self.environment.run();
+        let mut frames = Vec::new();
+        let taken = self.end.take_frames(&mut frames);
+        let replies: Vec<_> = frames
+            .into_iter()
+            .flat_map(|frame| self.read(frame))
+            .collect();
+        received.and(taken).map(|()| replies)
+    }
+
+    /// Hands a frame to the server and runs until it rests, without looking at the replies.
+    ///
+    /// # Errors
+    /// The server ended the connection.
+    pub fn send_any(&mut self, frame: BytesMut) -> Result<(), DisconnectReason> {
+        let received = self.end.receive(frame);
+        self.environment.run();
+        let taken = self.end.take_frames(&mut Vec::new());
+        received.and(taken)
+    }
+
+    fn read(&mut self, frame: Bytes) -> Vec<Reply> {
+        let is_foreign = self.is_sealed_for_other(&frame);
+        if is_foreign {
+            return Vec::new();
+        }
+        let replies = self
+            .client
+            .receive(BytesMut::from(&frame[..]))
+            .expect("is readable");
+        for reply in &replies {
+            let response = reply.response();
+            let response = response.unwrap_or_else(|error| panic!("{error} in {:?}", reply.header));
+            if let Response::Create(create) = &response
+                && reply.header.command() == Some(Command::Create)
+            {
+                self.opens.push(create.file_id);
+            }
+        }
+        replies
+    }
+
+    /// A frame may be sealed for a session that only a fuzzer's own log-on made.
+    fn is_sealed_for_other(&self, frame: &Bytes) -> bool {
+        ProtocolId::of(frame) == Some(ProtocolId::Transform)
+            && wire::transform::TransformHeader::decode(frame)
+                .is_ok_and(|header| header.session_id != self.scope.session)
+    }
+
+    /// The header of the client's next request.
+    #[must_use]
+    pub fn next_header(&mut self, command: Command) -> Header {
+        let request = self.client.prepare(self.scope, wire::EchoRequest.into());
+        Header {
+            command: command.into(),
+            credits: 8,
+            session_id: if command == Command::Negotiate {
+                SessionId(0)
+            } else {
+                request.header.session_id
+            },
+            ..request.header
+        }
+    }
+
+    /// Cuts the connection and checks that nothing is left of it.
+    ///
+    /// # Panics
+    /// Something is.
+    pub fn finish(mut self) {
+        self.end.close(None);
+        self.environment.run();
+        for _ in 0..LONGEST_WAITS {
+            if self.environment.tasks() == 0 {
+                break;
+            }
+            self.environment.advance(Duration::from_secs(60));
+            self.environment.run();
+        }
+        assert_eq!(self.environment.tasks(), 0, "a task waits for ever");
+        check_empty(&self.server);
+    }
+}
+
+/// Checks that a server with no connections holds nothing.
+///
+/// # Panics
+/// It does.
+pub fn check_empty(server: &Server) {
+    assert!(server.connections().is_empty(), "a connection is left");
+    assert!(server.sessions().is_empty(), "a session is left");
+    assert_eq!(server.open_count(), 0, "opens are left");
+    assert!(
+        server.object_store.is_empty(),
+        "the object store keeps something"
+    );
+}
+
+/// How often time may jump until the last task must have ended.
+const LONGEST_WAITS: usize = 100;

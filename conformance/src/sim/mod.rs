@@ -1,0 +1,12 @@
+//! A server in a box: virtual time, seeded randomness, simulated links, one thread.
+//!
+//! The same seed gives the same run, byte for byte.
+
+pub mod environment;
+pub mod random;
+pub mod server_end;
+pub mod world;
+
+pub use environment::Virtual;
+pub use random::Random;
+pub use server_end::ServerEnd;

@@ -1,0 +1,113 @@
+//! A server made for simulations and fuzzers: shares in memory, one account, virtual time.
+
+use std::sync::Arc;
+
+use auth::{
+    Account, AccountFile, AuthPolicy, Identity, NtHash, NtlmMechanism, ServerNames, Spnego,
+};
+use config::Configuration;
+use server::access::{LogOn, Privileges, SecurityToken};
+use server::object_store::ShareId;
+use server::share::{Caller, Share, ShareHandler};
+use server::{Environment, IdentityMap, Server, Settings, Surroundings};
+use share_handlers::memory::{MemoryHandler, MemoryOptions};
+use wire::NtStatus;
+use wire::dtyp::{Guid, Sid};
+
+use super::environment::Virtual;
+
+/// The one account's name.
+pub const USER: &str = "alice";
+/// Its password.
+pub const PASSWORD: &str = "secret";
+/// The writable share in memory.
+pub const SHARE: &str = "sim";
+
+/// A server with the share [`SHARE`] and the account [`USER`], in an environment of its own.
+///
+/// `wrap` may put something between the server and the share's memory.
+///
+/// # Panics
+/// The configuration below is refused: a bug.
+#[must_use]
+pub fn build(
+    seed: u64,
+    wrap: impl FnOnce(MemoryHandler, &Virtual) -> Arc<dyn ShareHandler>,
+) -> (Arc<Server>, Virtual) {
+    let environment = Virtual::new(seed);
+    let configuration = Configuration::parse(CONFIGURATION, "sim.toml").expect("is legal");
+    let clock = {
+        let environment = environment.clone();
+        Arc::new(move || environment.wall_clock())
+    };
+    let options = MemoryOptions {
+        size: MEMORY,
+        ..MemoryOptions::new(SHARE)
+    };
+    let memory = MemoryHandler::new(options, clock).expect("an empty volume fits");
+    let handler = wrap(memory, &environment);
+    let share = configuration.share(SHARE).expect("is configured").clone();
+    let mechanism = mechanism();
+    let settings = Settings {
+        shares: [Arc::new(Share::new(ShareId(1), share, handler))]
+            .into_iter()
+            .collect(),
+        negotiate_token: mechanism.hint().into(),
+        mechanism: Arc::new(mechanism),
+        configuration,
+    };
+    let surroundings = Surroundings {
+        environment: Arc::new(environment.clone()),
+        identities: Arc::new(Everybody),
+    };
+    let server = Server::new(Guid(*b"simulated server"), surroundings, settings);
+    (Arc::new(server), environment)
+}
+
+fn mechanism() -> Spnego {
+    let mut accounts = AccountFile::default();
+    let account = Account::new(USER, NtHash::of_password(PASSWORD));
+    accounts.add(account).expect("the first account");
+    let ntlm = NtlmMechanism::new(
+        ServerNames::standalone("SERVER", "server.example"),
+        AuthPolicy::default(),
+        Arc::new(accounts),
+    );
+    Spnego::new(vec![Arc::new(ntlm)])
+}
+
+/// Gives everybody the same rights.
+struct Everybody;
+
+impl IdentityMap for Everybody {
+    fn caller(&self, _: &Identity, _: &Share) -> Result<Caller, NtStatus> {
+        let (user, group) = (Sid::unix_user(1000), Sid::unix_group(1000));
+        let privileges = Privileges::NONE;
+        let token =
+            SecurityToken::for_log_on(LogOn::Authenticated, user, group, Vec::new(), privileges);
+        Ok(Caller {
+            token: Arc::new(token),
+            host: None,
+        })
+    }
+}
+
+/// What the share may hold, in bytes: little, so that a full volume is met too.
+const MEMORY: u64 = 16 << 20;
+
+/// Limits are small, so that they are met.
+const CONFIGURATION: &str = r#"
+[server]
+signing = "offered"
+
+[limits]
+opens_per_session = 64
+async_operations = 16
+read_size = "1 MiB"
+write_size = "1 MiB"
+transact_size = "1 MiB"
+
+[[share]]
+name = "sim"
+kind = "memory"
+"#;
