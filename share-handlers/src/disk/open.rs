@@ -13,7 +13,6 @@ use rustix::io::Errno;
 use server::share::{Caller, Disposition, FileStat, Name, OpenHow, Opened, StreamType, Wanted};
 use wire::NtStatus;
 use wire::dtyp::AccessMask;
-use wire::fscc::FileAttributes;
 
 use super::attributes::{file_stat, file_type};
 use super::create::create;
@@ -322,6 +321,8 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::thread;
+
+    use wire::fscc::FileAttributes;
 
     use super::super::identity::tests::{skipped_without_root, stranger};
     use super::super::testing::{Fixture, caller, how, write};
