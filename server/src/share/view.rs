@@ -5,7 +5,6 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use auth::LogonKind;
 use config::Caching;
 use wire::dtyp::FileTime;
 
@@ -71,8 +70,8 @@ pub struct SessionSnapshot {
     pub client: String,
     /// The user's name.
     pub user: String,
-    /// How the user logged on.
-    pub kind: LogonKind,
+    /// Whether the user came in without proving who it is.
+    pub is_guest: bool,
     /// Files, directories and pipes that are open.
     pub opens: u32,
     /// When it was set up.
@@ -129,7 +128,7 @@ fn of_session(session: &Session) -> SessionSnapshot {
     SessionSnapshot {
         client: peer.map(|peer| peer.ip().to_string()).unwrap_or_default(),
         user: identity.user.clone(),
-        kind: identity.kind,
+        is_guest: session.is_guest_or_anonymous(),
         opens: u32::try_from(session.opens.len()).unwrap_or(u32::MAX),
         creation_time: session.creation_time,
     }

@@ -43,10 +43,6 @@ impl<'a> NdrReader<'a> {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    pub(super) fn u8(&mut self) -> Result<u8, Malformed> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
     pub(super) fn u16(&mut self) -> Result<u16, Malformed> {
         self.align(2);
         let bytes = self.array()?;
@@ -89,7 +85,9 @@ impl<'a> NdrReader<'a> {
         let offset = self.u32()?;
         let actual = self.u32()?;
         let size = usize::try_from(actual).map_err(|_| Malformed)?;
-        let fits = size.checked_mul(2).is_some_and(|size| size <= self.rest().len());
+        let fits = size
+            .checked_mul(2)
+            .is_some_and(|size| size <= self.rest().len());
         if offset != 0 || actual > maximum || !fits {
             return Err(Malformed);
         }
@@ -261,10 +259,25 @@ mod tests {
         let mut writer = NdrWriter::default();
         writer.rows(&[row!["ab", 7, ""], vec![Field::Null]]);
         let expected = [
-            "04000200", "07000000", "08000200", "00000000", "03000000", "00000000", "03000000",
-            "610062000000", "0000", "01000000", "00000000", "01000000", "0000",
+            "04000200",
+            "07000000",
+            "08000200",
+            "00000000",
+            "03000000",
+            "00000000",
+            "03000000",
+            "610062000000",
+            "0000",
+            "01000000",
+            "00000000",
+            "01000000",
+            "0000",
         ];
-        let hex: String = writer.into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex: String = writer
+            .into_bytes()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         assert_eq!(hex, expected.concat());
     }
 
@@ -272,14 +285,20 @@ mod tests {
     fn both_byte_orders_are_read() {
         let big = [0, 0, 0, 1, 0, 2, 0, 0, 0, 0, 0, 3];
         let mut reader = NdrReader::new(&big, ByteOrder::Big);
-        assert_eq!((reader.u32(), reader.u16(), reader.u32()), (Ok(1), Ok(2), Ok(3)));
-        assert_eq!(reader.u8(), Err(Malformed));
+        assert_eq!(
+            (reader.u32(), reader.u16(), reader.u32()),
+            (Ok(1), Ok(2), Ok(3))
+        );
+        assert_eq!(reader.array::<1>(), Err(Malformed));
     }
 
     #[test]
     fn strings_that_claim_more_than_there_is_are_refused() {
         let text = |counts: [u32; 3]| {
-            let mut bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_le_bytes()).collect();
+            let mut bytes: Vec<u8> = counts
+                .iter()
+                .flat_map(|count| count.to_le_bytes())
+                .collect();
             bytes.extend_from_slice(b"a\0\0\0");
             NdrReader::new(&bytes, ByteOrder::Little).string()
         };

@@ -317,7 +317,12 @@ pub(super) fn fault(call_id: u32, context: u16, status: u32, executed: bool) -> 
     body.put_u32_le(status);
     body.put_u32_le(0);
     let not_executed = if executed { 0 } else { flag::DID_NOT_EXECUTE };
-    packet(kind::FAULT, flag::FIRST | flag::LAST | not_executed, call_id, &body)
+    packet(
+        kind::FAULT,
+        flag::FIRST | flag::LAST | not_executed,
+        call_id,
+        &body,
+    )
 }
 
 fn packet(kind: u8, flags: u8, call_id: u32, body: &[u8]) -> Bytes {

@@ -42,7 +42,6 @@ struct State {
     input: BytesMut,
     /// What is to be read, a message each; of the first one perhaps only what is left.
     output: VecDeque<Bytes>,
-    /// The first message has been read in part.
     mode: PipeInformation,
     end: Option<End>,
     waiting: BTreeMap<u64, Waker>,
@@ -112,8 +111,7 @@ impl Pipe {
             Some(End::Closed) => return Err(NtStatus::PIPE_CLOSING),
             Some(End::Disconnected) => return Err(NtStatus::PIPE_DISCONNECTED),
         }
-        let unread: usize = state.output.iter().map(Bytes::len).sum();
-        if unread > MOST_UNREAD {
+        if state.unread() > MOST_UNREAD {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
         let call = Call {
@@ -146,7 +144,11 @@ impl Pipe {
             if let Some(taken) = self.take(into) {
                 return taken;
             }
-            Arrival { pipe: self, slot: None }.await;
+            Arrival {
+                pipe: self,
+                slot: None,
+            }
+            .await;
         }
     }
 
@@ -219,6 +221,10 @@ impl State {
     fn answer(&mut self, call: &Call<'_>) -> BTreeMap<u64, Waker> {
         while let Some(answers) = self.answer_next(call) {
             self.output.extend(answers);
+            // Whoever asks so much in one breath does not mean to read the answers.
+            if self.unread() > MOST_UNREAD && !self.input.is_empty() {
+                self.disconnect();
+            }
         }
         if self.output.is_empty() && self.end.is_none() {
             BTreeMap::new()
@@ -239,10 +245,14 @@ impl State {
             Err(_) => None,
         };
         if answers.is_none() {
-            self.end = Some(End::Disconnected);
-            self.input.clear();
+            self.disconnect();
         }
         answers
+    }
+
+    fn disconnect(&mut self) {
+        self.end = Some(End::Disconnected);
+        self.input.clear();
     }
 
     /// Takes from the messages, of which there is one at least, what fits.
@@ -266,7 +276,10 @@ impl State {
                 return Taken { length, is_partial };
             }
         }
-        Taken { length, is_partial: false }
+        Taken {
+            length,
+            is_partial: false,
+        }
     }
 
     fn unread(&self) -> u32 {
@@ -412,6 +425,6 @@ const CLIENT_END: u32 = 0;
 /// What a pipe says that it can hold, in bytes, as Windows' do.
 const QUOTA: u32 = 4096;
 /// A client that does not read its answers is not given more than this, in bytes, and one answer.
-const MOST_UNREAD: usize = 256 << 10;
+const MOST_UNREAD: u32 = 256 << 10;
 /// A packet's length has 16 bits.
 const LONGEST_MESSAGE: usize = 0x1_0000;

@@ -107,9 +107,7 @@ impl Association {
             kind::ALTER_CONTEXT if self.max_fragment.is_some() => {
                 self.alter_context(packet, &header)
             }
-            kind::REQUEST if self.max_fragment.is_some() => {
-                Ok(self.request(packet, &header, call))
-            }
+            kind::REQUEST if self.max_fragment.is_some() => Ok(self.request(packet, &header, call)),
             // There is nothing that takes so long that it could be cancelled.
             kind::AUTH3 | kind::CANCEL => Ok(Vec::new()),
             kind::ORPHANED => {
@@ -128,7 +126,9 @@ impl Association {
             return Ok(vec![refusal]);
         }
         let bind = Bind::decode(packet, header.order).map_err(|_| Broken)?;
-        let received = bind.max_received.clamp(SHORTEST_MAX_FRAGMENT, LONGEST_FRAGMENT);
+        let received = bind
+            .max_received
+            .clamp(SHORTEST_MAX_FRAGMENT, LONGEST_FRAGMENT);
         let sent = bind.max_sent.clamp(SHORTEST_MAX_FRAGMENT, LONGEST_FRAGMENT);
         self.max_fragment = Some(received);
         if bind.group != 0 {
@@ -153,11 +153,16 @@ impl Association {
             address: "",
             outcomes: self.outcomes(&bind.contexts),
         };
-        Ok(vec![ack.encode(kind::ALTER_CONTEXT_RESPONSE, header.call_id)])
+        Ok(vec![
+            ack.encode(kind::ALTER_CONTEXT_RESPONSE, header.call_id),
+        ])
     }
 
     fn outcomes(&mut self, proposals: &[Proposal]) -> Vec<Outcome> {
-        proposals.iter().map(|proposal| self.outcome(proposal)).collect()
+        proposals
+            .iter()
+            .map(|proposal| self.outcome(proposal))
+            .collect()
     }
 
     // [MS-RPCE] 3.3.1.5.6

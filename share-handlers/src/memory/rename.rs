@@ -96,10 +96,10 @@ impl MemoryHandle {
         }
         // Its own name in another case, and another name of the same file, are not in the way.
         let replaced = spot.existing.filter(|existing| *existing != id);
-        if let Some(other) = replaced.and_then(|existing| names.link(existing)) {
-            if other.node.id != self.node.id {
-                self.check_may_replace(other, replace)?;
-            }
+        if let Some(other) = replaced.and_then(|existing| names.link(existing))
+            && other.node.id != self.node.id
+        {
+            self.check_may_replace(other, replace)?;
         }
         self.check_may_add_to(&spot.parent)?;
         if let Some(replaced) = replaced {

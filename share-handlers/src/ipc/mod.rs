@@ -1,0 +1,144 @@
+//! `IPC$`: the pipes by which clients ask the server about itself.
+//!
+//! ```text
+//! pipe ── rpc ── srvsvc, wkssvc ── ServerView
+//!          └── pdu ── ndr
+//! ```
+//!
+//! Owns the names of pipes. What is said over them is decoded by pure functions, answered from snapshots, and never
+//! waits for anything.
+
+mod enumeration;
+mod ndr;
+mod pdu;
+mod pipe;
+mod rpc;
+mod srvsvc;
+mod win32;
+mod wkssvc;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use server::share::{
+    Answer, Caller, Features, Name, ObjectId, OpenHow, Opened, ServerView, ShareHandler, ShareKind,
+    Volume,
+};
+use wire::dtyp::FileTime;
+use wire::fscc::upcase::eq_ignore_case;
+use wire::{NtStatus, Utf16String};
+
+use self::pipe::Pipe;
+use self::rpc::Service;
+use self::srvsvc::SRVSVC;
+use self::wkssvc::WKSSVC;
+use crate::ready::ready;
+
+/// The pipes of a server.
+pub struct IpcHandler {
+    view: Arc<dyn ServerView>,
+    last_open: AtomicU64,
+}
+
+impl IpcHandler {
+    /// Pipes that tell what `view` shows.
+    #[must_use]
+    pub fn new(view: Arc<dyn ServerView>) -> Self {
+        Self {
+            view,
+            last_open: AtomicU64::new(0),
+        }
+    }
+
+    // [MS-FSA] 2.1.5.2
+    fn open_now(&self, caller: &Caller, name: &Name) -> Result<Opened, NtStatus> {
+        let service = find(name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+        let object = ObjectId {
+            volume: VOLUME,
+            // Opens of one pipe have nothing to do with each other.
+            file: self.last_open.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        let (view, token) = (Arc::clone(&self.view), Arc::clone(&caller.token));
+        let name = Name::root().child(Utf16String::from(service.pipe));
+        let pipe = Pipe::new(object, name.clone(), service, view, token);
+        Ok(Opened {
+            created: false,
+            stat: pipe.stat_now(),
+            handle: Arc::new(pipe),
+            security: None,
+            stream: None,
+            name,
+        })
+    }
+}
+
+impl ShareHandler for IpcHandler {
+    fn features(&self) -> Features {
+        Features {
+            kind: ShareKind::Pipe,
+            case_sensitive: false,
+            streams: false,
+            extended_attributes: false,
+            security: false,
+            sparse: false,
+            reparse_points: false,
+            read_only: false,
+        }
+    }
+
+    fn open<'a>(
+        &'a self,
+        caller: &'a Caller,
+        name: &'a Name,
+        _how: &'a OpenHow,
+    ) -> Answer<'a, Opened> {
+        ready(self.open_now(caller, name))
+    }
+
+    fn volume(&self) -> Answer<'_, Volume> {
+        ready(Ok(Volume {
+            label: String::new(),
+            serial_number: 0,
+            creation_time: FileTime::ZERO,
+            total_units: 0,
+            free_units: 0,
+            caller_free_units: 0,
+            sectors_per_unit: 1,
+            bytes_per_sector: 512,
+            file_system: "NPFS".to_owned(),
+            longest_name: 255,
+            object_id: [0; 16],
+        }))
+    }
+}
+
+impl fmt::Debug for IpcHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IpcHandler").finish_non_exhaustive()
+    }
+}
+
+/// The service behind the pipe called `name`, which is a name below the root and no stream.
+fn find(name: &Name) -> Option<&'static Service> {
+    let [last] = name.components() else {
+        return None;
+    };
+    let is_called = |service: &&Service| {
+        eq_ignore_case(Utf16String::from(service.pipe).as_units(), last.as_units())
+    };
+    SERVICES
+        .iter()
+        .find(is_called)
+        .filter(|_| name.stream().is_none())
+}
+
+static SERVICES: [Service; 2] = [SRVSVC, WKSSVC];
+
+/// No volume of files has this number.
+const VOLUME: u64 = u64::MAX;
+/// The version of Windows that is told: 10.0.
+const VERSION: (u32, u32) = (10, 0);
+
+#[cfg(test)]
+mod tests;
