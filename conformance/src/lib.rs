@@ -1,5 +1,6 @@
 //! Simulator, fuzzers, house checks, raw client and outside suites.
 
+pub mod bench;
 pub mod captures;
 pub mod client;
 pub mod fuzz;

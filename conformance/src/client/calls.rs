@@ -218,7 +218,7 @@ impl TcpClient {
 }
 
 /// The time as SMB counts it.
-fn now() -> FileTime {
+pub fn now() -> FileTime {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

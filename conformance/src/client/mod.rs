@@ -25,7 +25,7 @@ pub mod requests;
 mod session;
 mod tcp;
 
-pub use calls::{CallError, OpenFile};
+pub use calls::{CallError, OpenFile, now};
 pub use connection::{ClientConnection, Negotiated};
 pub use incoming::{Opened, ReceiveError, Received, Reply};
 pub use logon::{Logon, LogonStep};
