@@ -65,6 +65,8 @@ pub struct ConnectionState {
     sessions: Mutex<BTreeMap<SessionId, Attached>>,
     last_async_id: AtomicU64,
     authenticated: AtomicBool,
+    /// The connection has ended: a log-on that was under way comes too late.
+    closed: AtomicBool,
 }
 
 impl ConnectionState {
@@ -95,10 +97,27 @@ impl ConnectionState {
             .collect()
     }
 
-    pub(crate) fn attach(self: &Arc<Self>, attached: Attached) {
+    /// Adds a session, unless the connection has ended meanwhile.
+    #[must_use]
+    pub(crate) fn attach(self: &Arc<Self>, attached: Attached) -> bool {
+        let mut sessions = self.sessions.lock();
+        if self.closed.load(Ordering::Acquire) {
+            return false;
+        }
         attached.session.add_channel(self);
         self.authenticated.store(true, Ordering::Release);
-        self.sessions.lock().insert(attached.session.id, attached);
+        sessions.insert(attached.session.id, attached);
+        true
+    }
+
+    /// Lets no more sessions in, and tells which there are.
+    pub(crate) fn end(&self) -> Vec<Arc<Session>> {
+        let sessions = self.sessions.lock();
+        self.closed.store(true, Ordering::Release);
+        sessions
+            .values()
+            .map(|attached| attached.session.clone())
+            .collect()
     }
 
     /// Takes the session off this connection; true when it was the session's last channel.
@@ -154,6 +173,7 @@ impl Connection {
             sessions: Mutex::default(),
             last_async_id: AtomicU64::new(0),
             authenticated: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
         });
         server.insert_connection(&state);
         Self {

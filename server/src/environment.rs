@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auth::Identity;
+use bytes::{Bytes, BytesMut};
 use wire::NtStatus;
 use wire::dtyp::FileTime;
 
@@ -24,6 +25,12 @@ pub trait Environment: Send + Sync {
 
     /// Fills `bytes` from a cryptographic random source.
     fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Makes a received message shareable. Whoever lends out the buffers of long messages gets them back
+    /// when the last share of one is dropped.
+    fn share_message(&self, message: BytesMut) -> Bytes {
+        message.freeze()
+    }
 
     /// Ready once `duration` has passed.
     fn sleep(&self, duration: Duration) -> Task;

@@ -121,62 +121,82 @@ impl fmt::Debug for Open {
 
 /// Session.OpenTable.
 #[derive(Debug, Default)]
-pub struct OpenTable(Mutex<HashMap<u64, Arc<Open>>>);
+pub struct OpenTable(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    opens: HashMap<u64, Arc<Open>>,
+    /// The session has ended: a CREATE that was under way comes too late.
+    closed: bool,
+}
 
 impl OpenTable {
     /// The open with this id, unless it is closed or being closed.
     #[must_use]
     pub fn find(&self, id: FileId) -> Option<Arc<Open>> {
-        self.0
-            .lock()
+        let table = self.0.lock();
+        table
+            .opens
             .get(&id.volatile)
             .filter(|open| open.file_id == id)
             .cloned()
     }
 
-    /// Adds an open unless there are `most` already.
+    /// Adds an open.
     ///
     /// # Errors
-    /// Gives the open back.
-    pub fn insert(&self, open: Arc<Open>, most: u32) -> Result<(), Arc<Open>> {
-        let mut opens = self.0.lock();
-        if opens.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
-            return Err(open);
+    /// `TOO_MANY_OPENED_FILES` when there are `most` already, `USER_SESSION_DELETED` when the session
+    /// has ended.
+    pub fn insert(&self, open: Arc<Open>, most: u32) -> Result<(), NtStatus> {
+        let mut table = self.0.lock();
+        if table.closed {
+            return Err(NtStatus::USER_SESSION_DELETED);
         }
-        opens.insert(open.file_id.volatile, open);
+        if table.opens.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Err(NtStatus::TOO_MANY_OPENED_FILES);
+        }
+        table.opens.insert(open.file_id.volatile, open);
         Ok(())
     }
 
     /// Takes an open out; it is whoever takes it that closes it.
     #[must_use]
     pub fn remove(&self, id: FileId) -> Option<Arc<Open>> {
-        let mut opens = self.0.lock();
-        if opens.get(&id.volatile)?.file_id != id {
+        let mut table = self.0.lock();
+        if table.opens.get(&id.volatile)?.file_id != id {
             return None;
         }
-        opens.remove(&id.volatile)
+        table.opens.remove(&id.volatile)
     }
 
     /// Takes every open for which `matches` holds, in the order of their ids.
     #[must_use]
     pub fn take_matching(&self, matches: impl Fn(&Open) -> bool) -> Vec<Arc<Open>> {
-        let mut opens = self.0.lock();
-        let mut taken: Vec<_> = opens
+        let mut table = self.0.lock();
+        let mut taken: Vec<_> = table
+            .opens
             .values()
             .filter(|open| matches(open))
             .cloned()
             .collect();
         taken.sort_unstable_by_key(|open| open.file_id.volatile);
         for open in &taken {
-            opens.remove(&open.file_id.volatile);
+            table.opens.remove(&open.file_id.volatile);
         }
         taken
+    }
+
+    /// Takes every open, and lets no more in.
+    #[must_use]
+    pub fn close(&self) -> Vec<Arc<Open>> {
+        self.0.lock().closed = true;
+        self.take_matching(|_| true)
     }
 
     /// All opens, in the order of their ids.
     #[must_use]
     pub fn all(&self) -> Vec<Arc<Open>> {
-        let mut all: Vec<_> = self.0.lock().values().cloned().collect();
+        let mut all: Vec<_> = self.0.lock().opens.values().cloned().collect();
         all.sort_unstable_by_key(|open| open.file_id.volatile);
         all
     }
@@ -184,12 +204,12 @@ impl OpenTable {
     /// The number of opens.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.lock().len()
+        self.0.lock().opens.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
+        self.0.lock().opens.is_empty()
     }
 }

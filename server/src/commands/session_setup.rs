@@ -214,7 +214,10 @@ async fn establish(
         channel: channel.clone(),
     };
     server.insert_session(&session);
-    context.connection.attach(attached.clone());
+    if !context.connection.attach(attached.clone()) {
+        teardown::session(&server, &session).await;
+        return Err(NtStatus::CONNECTION_DISCONNECTED);
+    }
     context.use_session(attached);
     context.sign_by(channel);
     let mut flags = session_flags(kind);

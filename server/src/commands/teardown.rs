@@ -89,7 +89,7 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>) {
     for connection in session.channels() {
         connection.detach(session.id);
     }
-    opens(server, session.opens.take_matching(|_| true)).await;
+    opens(server, session.opens.close()).await;
     session.tree_connects.lock().trees.clear();
 }
 
@@ -97,7 +97,7 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>) {
 // [MS-SMB2] 3.3.7.1
 pub(crate) async fn connection(server: &Arc<Server>, connection: &Arc<ConnectionState>) {
     connection.setups.lock().clear();
-    for held in connection.sessions() {
+    for held in connection.end() {
         if let Some((held, true)) = connection.detach(held.id) {
             session(server, &held).await;
         }

@@ -106,7 +106,7 @@ async fn serve(
     signing::verify(context, command, &mut message)?;
     lookup::session_state(context, rule, command)?;
     lookup::tree(context, rule, is_related)?;
-    let message = message.freeze();
+    let message = context.server.environment().share_message(message);
     let request = Request::decode(command, &message).map_err(malformed)?;
     credits::check_charge(context, &request)?;
     if rule.has_file {

@@ -211,17 +211,20 @@ fn make_open(
     })
 }
 
-/// Puts the open into its tables.
+/// Puts the open into its tables, unless its session or tree connect has ended meanwhile.
 fn insert(context: &Context, open: &Arc<Open>) -> Result<(), NtStatus> {
     let most = context.server.limits().opens_per_session;
     if !context.server.insert_open(open) {
         return Err(NtStatus::INSUFFICIENT_RESOURCES);
     }
     let session = context.session()?;
-    session
-        .opens
-        .insert(open.clone(), most)
-        .map_err(|_| NtStatus::TOO_MANY_OPENED_FILES)
+    session.opens.insert(open.clone(), most)?;
+    let is_connected = session.tree_connect(open.tree.id).is_some();
+    // Of this and TREE_DISCONNECT, the one that takes the open out closes it.
+    if !is_connected && session.opens.remove(open.file_id).is_some() {
+        return Err(NtStatus::NETWORK_NAME_DELETED);
+    }
+    Ok(())
 }
 
 fn action(plan: &Plan, opened: &Opened) -> CreateAction {
