@@ -1,7 +1,6 @@
 //! What the disk handler's operations cost, in CPU microseconds each:
 //! `cargo bench -p share-handlers [-- FOLDER]`. The folder is best on a file system in memory.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
