@@ -4,6 +4,7 @@
 //! [`FileStat`] on the other. Nothing that others can change is cached.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
@@ -19,6 +20,7 @@ use wire::fscc::{FileAttributes, TimeChange};
 use super::dosattrib::{self, DOSATTRIB, DosAttributes, SetChangeTime};
 use super::errno::status;
 use super::file::{File, Opening};
+use super::hidden::show_hidden;
 use super::{extended, identity, resolve};
 
 impl Opening {
@@ -26,10 +28,18 @@ impl Opening {
     pub(super) fn present_stat(&self) -> Result<FileStat, NtStatus> {
         let (host, mut stat) = self.file.full_stat()?;
         self.object.show(&mut stat, &host);
+        self.show_hidden(&mut stat);
         if let Some(stream) = &self.stream {
             self.stream_stat(stream, &mut stat)?;
         }
         Ok(stat)
+    }
+
+    /// Shows as hidden what its name hides.
+    pub(super) fn show_hidden(&self, stat: &mut FileStat) {
+        if self.hidden.load(Ordering::Relaxed) {
+            show_hidden(stat);
+        }
     }
 
     /// Carries out FileBasicInformation. [MS-FSA] 2.1.5.15.2

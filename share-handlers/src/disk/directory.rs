@@ -18,6 +18,7 @@ use super::attributes::{file_stat, file_type};
 use super::dosattrib::{self, DOSATTRIB, DosAttributes};
 use super::errno::status;
 use super::file::Opening;
+use super::hidden::show_hidden;
 use super::resolve::{Folder, join};
 use super::{SymbolicLinks, names, resolve, sys};
 
@@ -185,9 +186,12 @@ impl Opening {
         if !pattern.matches(&name) {
             return Ok(None);
         }
-        let Some(stat) = self.entry_stat(&raw.name)? else {
+        let Some(mut stat) = self.entry_stat(&raw.name)? else {
             return Ok(None);
         };
+        if self.share.hidden_names.hides(&name) {
+            show_hidden(&mut stat);
+        }
         let name = Utf16String::from_units(name);
         Ok(Some(Entry {
             name,

@@ -147,6 +147,8 @@ pub(super) struct Opening {
     pub unsynced_name: AtomicBool,
     /// This handle has changed the contents.
     pub wrote: AtomicBool,
+    /// The name is one that is shown as hidden.
+    pub hidden: AtomicBool,
     /// Whether outside changes were asked for, and under which number.
     pub watching: AtomicBool,
     /// The number of the wish, once it counts.

@@ -22,6 +22,7 @@ mod errno;
 mod extended;
 mod file;
 mod handle;
+mod hidden;
 mod identity;
 mod index;
 mod names;
@@ -51,6 +52,7 @@ use server::share::{
 use wire::NtStatus;
 
 use self::errno::status;
+use self::hidden::HiddenNames;
 use self::objects::Objects;
 use self::resolve::{Folder, Root};
 pub use self::watch::ChangeSink;
@@ -68,6 +70,10 @@ pub struct DiskOptions {
     pub symbolic_links: SymbolicLinks,
     /// Named streams exist.
     pub streams: bool,
+    /// Names that begin with a dot are shown as hidden.
+    pub hide_dot_files: bool,
+    /// Patterns, with `*` and `?`, of further names that are shown as hidden.
+    pub hide_files: Vec<String>,
     /// The host's permissions of new files, such as 0o644.
     pub file_mode: u32,
     /// The host's permissions of new folders, such as 0o755.
@@ -85,6 +91,8 @@ impl DiskOptions {
             case_sensitive: false,
             symbolic_links: SymbolicLinks::WithinShare,
             streams: true,
+            hide_dot_files: true,
+            hide_files: Vec::new(),
             file_mode: 0o644,
             directory_mode: 0o755,
             label: String::new(),
@@ -111,6 +119,7 @@ struct DiskShare {
     options: DiskOptions,
     root: Root,
     root_id: ObjectId,
+    hidden_names: HiddenNames,
     objects: Arc<Objects>,
     work: Work,
     watcher: Arc<Watcher>,
@@ -154,6 +163,7 @@ impl DiskHandler {
         let watcher = Arc::<Watcher>::default();
         let share = DiskShare {
             root_id: resolve::object_id(&host),
+            hidden_names: HiddenNames::new(&options),
             root,
             options,
             objects: Arc::new(Objects::new(Arc::clone(&watcher))),

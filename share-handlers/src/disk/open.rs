@@ -241,6 +241,7 @@ fn opened(
         shared.reserve(how.allocation_size);
     }
     let security = share.security_of(caller, &file, &host)?;
+    let hidden = share.hidden_names.hides_name(&stored_name);
     let opening = Arc::new(Opening {
         share: Arc::clone(share),
         caller: caller.clone(),
@@ -253,6 +254,7 @@ fn opened(
         write_through: how.write_through,
         unsynced_name: AtomicBool::new(created),
         wrote: AtomicBool::new(false),
+        hidden: AtomicBool::new(hidden),
         watching: AtomicBool::new(false),
         wish: Mutex::default(),
     });
@@ -278,6 +280,7 @@ fn first_stat(opening: &Opening, host: &Statx) -> Result<FileStat, NtStatus> {
     let mut stat = file_stat(host, kept.as_ref());
     stat.ea_size = extended::total_size(&opening.file);
     opening.object.show(&mut stat, host);
+    opening.show_hidden(&mut stat);
     Ok(stat)
 }
 

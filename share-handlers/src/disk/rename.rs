@@ -5,6 +5,7 @@
 //! touched.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::Ordering;
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -169,6 +170,8 @@ impl Opening {
             None => self.rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?,
         }
         *self.name.lock() = folder.name.child(Utf16String::from_units(last.to_vec()));
+        let hidden = self.share.hidden_names.hides(last);
+        self.hidden.store(hidden, Ordering::Relaxed);
         Ok(())
     }
 
