@@ -6,7 +6,7 @@ use crate::{
     schema::{Reader, Section, Visitor, live},
     server::{Encryption, GuestPolicy, Server},
     users::same_name,
-    value::Choice,
+    value::{Choice, Size},
 };
 
 /// One section `[[share]]`.
@@ -18,6 +18,8 @@ pub struct Share {
     pub kind: ShareKind,
     /// The folder of a disk share.
     pub path: Option<PathBuf>,
+    /// The room of a memory share.
+    pub memory_size: Size,
     /// Whether a missing folder is created at start.
     pub create_directory: bool,
     /// What a browsing client shows beside the name.
@@ -102,6 +104,7 @@ impl Default for Share {
             name: String::new(),
             kind: ShareKind::Disk,
             path: None,
+            memory_size: Size::mib(1024),
             create_directory: false,
             comment: String::new(),
             hidden: false,
@@ -129,6 +132,8 @@ impl Section for Share {
         visitor.visit(name, &mut self.name);
         visitor.visit(live("kind"), &mut self.kind);
         visitor.visit(live("path"), &mut self.path);
+        let memory_size = live("memory_size").within(Size::mib(1)..=Size::mib(4095));
+        visitor.visit(memory_size, &mut self.memory_size);
         visitor.visit(live("create_directory"), &mut self.create_directory);
         let comment = live("comment").only(COMMENT, |text: &String| is_comment(text));
         visitor.visit(comment, &mut self.comment);
@@ -186,18 +191,12 @@ impl Share {
     /// Whether what stands behind the two shares is the same and looks the same, whoever may use
     /// it.
     pub fn shows_same(&self, other: &Self) -> bool {
-        let content = |share: &Self| {
-            let Self {
-                kind,
-                path,
-                follow_symlinks,
-                case_sensitive,
-                streams,
-                ..
-            } = share.clone();
-            (kind, path, follow_symlinks, case_sensitive, streams)
-        };
-        content(self) == content(other)
+        self.kind == other.kind
+            && self.path == other.path
+            && self.memory_size == other.memory_size
+            && self.follow_symlinks == other.follow_symlinks
+            && self.case_sensitive == other.case_sensitive
+            && self.streams == other.streams
     }
 
     /// Notes what does not go together.

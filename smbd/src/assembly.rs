@@ -13,15 +13,25 @@ use auth::{Anonymous, AuthPolicy, Guest, NtlmMechanism, NtlmV1, ServerNames, Spn
 use config::{Configuration, GuestPolicy, ShareKind, Symlinks};
 use server::{
     Server, Settings, ShareList, Surroundings,
+    entitlement::{self, Ended},
     object_store::ShareId,
     share::{Share, ShareHandler},
 };
-use share_handlers::disk::{DiskHandler, DiskOptions, SymbolicLinks};
+use share_handlers::{
+    disk::{DiskHandler, DiskOptions, SymbolicLinks},
+    memory::{MemoryHandler, MemoryOptions},
+};
 use transport::{BufferPool, Framing, LinkSettings, netbios::session::CalledNames};
 
 use crate::{
-    accounts::Accounts, environment::Host, failure::Failure, files::create_private_folder,
-    identities::Identities, names::server_names, pool::Pool, state::server_guid,
+    accounts::Accounts,
+    environment::{Host, wall_clock},
+    failure::Failure,
+    files::create_private_folder,
+    identities::Identities,
+    names::server_names,
+    pool::Pool,
+    state::server_guid,
 };
 
 /// What outlives a reload.
@@ -59,19 +69,20 @@ impl Assembly {
         Ok(Arc::new(Server::new(guid, surroundings, settings)))
     }
 
-    /// Takes over a new configuration and the accounts, or neither.
+    /// Takes over a new configuration and the accounts, or neither, and ends what they no longer
+    /// entitle anybody to.
     pub(crate) async fn reload(
         &self,
         server: &Arc<Server>,
         new: Configuration,
-    ) -> Result<(), Failure> {
+    ) -> Result<Ended, Failure> {
         self.identities.check(&new)?;
         let identity = new.identity.clone();
         let settings = self.settings(new, Some(&server.settings()))?;
         self.accounts.reload()?;
         self.identities.reload(identity);
         server.reload(settings);
-        Ok(())
+        Ok(entitlement::enforce(server, &*self.accounts).await)
     }
 
     /// As whom is served.
@@ -156,10 +167,19 @@ impl Assembly {
                 let handler = DiskHandler::new(options, Arc::new(self.pool.clone()));
                 Ok(Arc::new(handler.map_err(Failure::with("serve", path))?))
             }
-            _ => Err(Failure::new(format!(
-                "share {}: this kind is not built yet",
-                share.name
-            ))),
+            (ShareKind::Memory, _) => {
+                let options = MemoryOptions {
+                    size: share.memory_size.to_u32().into(),
+                    case_sensitive: share.case_sensitive,
+                    ..MemoryOptions::new(&share.name)
+                };
+                let handler = MemoryHandler::new(options, Arc::new(wall_clock));
+                let making = format!("make share {}", share.name);
+                Ok(Arc::new(
+                    handler.map_err(|status| Failure::to(making, status))?,
+                ))
+            }
+            (ShareKind::Disk, None) => unreachable!("the configuration was checked"),
         }
     }
 

@@ -23,11 +23,7 @@ impl Environment for Host {
     }
 
     fn wall_clock(&self) -> FileTime {
-        let since_1970 = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
-        FileTime::from_unix(seconds, since_1970.subsec_nanos())
+        wall_clock()
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
@@ -42,4 +38,13 @@ impl Environment for Host {
     fn spawn(&self, task: Task) {
         self.0.spawn(task);
     }
+}
+
+/// The time of day.
+pub(crate) fn wall_clock() -> FileTime {
+    let since_1970 = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX);
+    FileTime::from_unix(seconds, since_1970.subsec_nanos())
 }

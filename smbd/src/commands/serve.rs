@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use config::{Configuration, Level, LogFormat};
 use sd_notify::NotifyState;
-use server::Server;
+use server::{Server, entitlement::Ended};
 use tokio::{
     runtime,
     sync::{mpsc, watch},
@@ -86,7 +86,7 @@ impl Running {
         let open_files = raise_open_files();
         warn_if_few(open_files, &configuration);
         let host = names::host_name();
-        let mut assembly = Assembly::new(&configuration, &host)?;
+        let assembly = Assembly::new(&configuration, &host)?;
         let server = assembly.server(configuration)?;
         let listeners = listen::open(&server.settings().configuration.server)?;
         let control = control::listen(&server)?;
@@ -111,7 +111,7 @@ impl Running {
 
         while signals.next().await == Wish::Reload {
             reloading();
-            self.reload(&server, &mut assembly).await;
+            self.reload(&server, &assembly).await;
             notify(&[NotifyState::Ready]);
         }
 
@@ -127,7 +127,7 @@ impl Running {
 
     /// Takes over a changed configuration and the accounts. If anything is wrong with them, nothing
     /// changes.
-    async fn reload(&self, server: &Arc<Server>, assembly: &mut Assembly) {
+    async fn reload(&self, server: &Arc<Server>, assembly: &Assembly) {
         let read = read_configuration(&self.path).map_err(Failure::from);
         let new = match read {
             Ok(configuration) => self.options.apply(configuration),
@@ -137,12 +137,23 @@ impl Running {
             }
         };
         let (new, changes) = server.settings().configuration.reloaded(new);
-        if let Err(failure) = assembly.reload(server, new).await {
-            tracing::error!("the reload changed nothing: {failure}");
-            return;
-        }
+        let ended = match assembly.reload(server, new).await {
+            Ok(ended) => ended,
+            Err(failure) => {
+                tracing::error!("the reload changed nothing: {failure}");
+                return;
+            }
+        };
         self.logging.reload(&server.settings().configuration.log);
-        tracing::info!("reloaded: {changes}");
+        let Ended {
+            sessions,
+            tree_connects,
+        } = ended;
+        tracing::info!(
+            ended_sessions = sessions,
+            closed_tree_connects = tree_connects,
+            "reloaded: {changes}"
+        );
         for setting in &changes.needs_restart {
             tracing::warn!(
                 setting,
