@@ -15,10 +15,11 @@ use server::{
     Server, Settings, ShareList, Surroundings,
     entitlement::{self, Ended},
     object_store::ShareId,
-    share::{Share, ShareHandler},
+    share::{ServerLink, Share, ShareHandler},
 };
 use share_handlers::{
     disk::{DiskHandler, DiskOptions, SymbolicLinks},
+    ipc::IpcHandler,
     memory::{MemoryHandler, MemoryOptions},
 };
 use transport::{BufferPool, Framing, LinkSettings, netbios::session::CalledNames};
@@ -42,6 +43,11 @@ pub(crate) struct Assembly {
     pool: Pool,
     /// The number that the latest new share got.
     last_share: AtomicU32,
+    /// Buffers of long messages on their way in.
+    buffers: BufferPool,
+    /// How `IPC$` sees the server, which does not exist before its shares.
+    link: Arc<ServerLink>,
+    ipc: Arc<Share>,
 }
 
 impl Assembly {
@@ -49,12 +55,18 @@ impl Assembly {
     pub(crate) fn new(configuration: &Configuration, host: &str) -> Result<Self, Failure> {
         create_private_folder(&configuration.server.state_dir)?;
         let threads = usize::try_from(configuration.limits.blocking_threads).unwrap_or(usize::MAX);
+        let names = server_names(&configuration.server, host);
+        let link = Arc::new(ServerLink::new(names.netbios_computer.clone()));
         Ok(Self {
-            names: server_names(&configuration.server, host),
+            ipc: Arc::new(ipc_share(link.clone())),
+            link,
+            names,
             identities: Arc::new(Identities::new(configuration)?),
             accounts: Arc::new(Accounts::open(configuration)?),
             pool: Pool::new(threads),
-            last_share: AtomicU32::new(0),
+            // The first number is that of `IPC$`.
+            last_share: AtomicU32::new(IPC.0 + 1),
+            buffers: BufferPool::new(KEPT_BUFFERS),
         })
     }
 
@@ -62,11 +74,13 @@ impl Assembly {
     pub(crate) fn server(&self, configuration: Configuration) -> Result<Arc<Server>, Failure> {
         let guid = server_guid(&configuration.server.state_dir)?;
         let surroundings = Surroundings {
-            environment: Arc::new(Host::here()),
+            environment: Arc::new(Host::here(self.buffers.clone())),
             identities: self.identities.clone(),
         };
         let settings = self.settings(configuration, None)?;
-        Ok(Arc::new(Server::new(guid, surroundings, settings)))
+        let server = Arc::new(Server::new(guid, surroundings, settings));
+        self.link.connect(&server);
+        Ok(server)
     }
 
     /// Takes over a new configuration and the accounts, or neither, and ends what they no longer
@@ -99,7 +113,7 @@ impl Assembly {
             framing: Framing::DirectTcp,
             largest_message: server.limits().frame_size.to_usize(),
             called_names: Arc::new(called_names),
-            pool: BufferPool::new(KEPT_BUFFERS),
+            pool: self.buffers.clone(),
         }
     }
 
@@ -114,6 +128,7 @@ impl Assembly {
             .shares
             .iter()
             .map(|share| self.share(share, old))
+            .chain([Ok(self.ipc.clone())])
             .collect();
         let mechanism = self.mechanism(&configuration.server);
         Ok(Settings {
@@ -161,6 +176,10 @@ impl Assembly {
                         Symlinks::Never => SymbolicLinks::Never,
                     },
                     streams: share.streams,
+                    hide_dot_files: share.hide_dot_files,
+                    hide_files: share.hide_files.clone(),
+                    file_mode: share.file_mode.bits(),
+                    directory_mode: share.directory_mode.bits(),
                     label: share.name.clone(),
                     ..DiskOptions::new(path)
                 };
@@ -205,6 +224,20 @@ impl Assembly {
         Spnego::new(vec![Arc::new(ntlm)])
     }
 }
+
+/// The share of the server's own pipes: for everybody who gets in, and in nobody's list.
+fn ipc_share(link: Arc<ServerLink>) -> Share {
+    let settings = config::Share {
+        name: "IPC$".to_owned(),
+        comment: "Remote IPC".to_owned(),
+        guest: true,
+        ..config::Share::default()
+    };
+    Share::new(IPC, settings, Arc::new(IpcHandler::new(link)))
+}
+
+/// The number of `IPC$`.
+const IPC: ShareId = ShareId(0);
 
 /// Creates the folder of a share that wants it, and makes sure that there is one.
 fn prepare_folder(share: &config::Share, path: &Path) -> Result<(), Failure> {

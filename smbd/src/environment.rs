@@ -2,18 +2,24 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use bytes::{Bytes, BytesMut};
 use server::{Environment, Task};
 use tokio::runtime::Handle;
+use transport::BufferPool;
 use wire::dtyp::FileTime;
 
-/// This machine's clocks and random source, and the runtime's tasks.
+/// This machine's clocks and random source, the runtime's tasks, and the buffers of its links.
 #[derive(Debug)]
-pub(crate) struct Host(Handle);
+pub(crate) struct Host {
+    runtime: Handle,
+    buffers: BufferPool,
+}
 
 impl Host {
-    /// Tasks run on the runtime that this is called in.
-    pub(crate) fn here() -> Self {
-        Self(Handle::current())
+    /// Tasks run on the runtime that this is called in; links take their buffers from `buffers`.
+    pub(crate) fn here(buffers: BufferPool) -> Self {
+        let runtime = Handle::current();
+        Self { runtime, buffers }
     }
 }
 
@@ -31,12 +37,16 @@ impl Environment for Host {
         getrandom::fill(bytes).expect("the system gives random numbers");
     }
 
+    fn share_message(&self, message: BytesMut) -> Bytes {
+        self.buffers.freeze(message)
+    }
+
     fn sleep(&self, duration: Duration) -> Task {
         Box::pin(tokio::time::sleep(duration))
     }
 
     fn spawn(&self, task: Task) {
-        self.0.spawn(task);
+        self.runtime.spawn(task);
     }
 }
 
