@@ -47,4 +47,4 @@ pub use mistake::{Mistake, Mistakes};
 pub use server::{Cipher, Dialect, Encryption, GuestPolicy, Server, Signing, SigningAlgorithm};
 pub use shares::{Access, Caching, Share, ShareKind, Symlinks};
 pub use users::{Demo, Identity, RunAs};
-pub use value::Size;
+pub use value::{Mode, Size};

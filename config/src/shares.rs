@@ -6,7 +6,7 @@ use crate::{
     schema::{Reader, Section, Visitor, live},
     server::{Encryption, GuestPolicy, Server},
     users::same_name,
-    value::{Choice, Size},
+    value::{Choice, Mode, Size},
 };
 
 /// One section `[[share]]`.
@@ -48,6 +48,14 @@ pub struct Share {
     pub follow_symlinks: Symlinks,
     /// Whether names that differ in case only are different names.
     pub case_sensitive: bool,
+    /// Whether names that begin with a dot carry the hidden attribute.
+    pub hide_dot_files: bool,
+    /// Patterns with `*` and `?` of further names that carry the hidden attribute.
+    pub hide_files: Vec<String>,
+    /// Permissions of new files, for this machine's users.
+    pub file_mode: Mode,
+    /// Permissions of new folders, for this machine's users.
+    pub directory_mode: Mode,
     /// Whether files may have named streams.
     pub streams: bool,
     /// Whether a folder's list leaves out what the user may not open.
@@ -119,6 +127,10 @@ impl Default for Share {
             force_user: None,
             follow_symlinks: Symlinks::WithinShare,
             case_sensitive: false,
+            hide_dot_files: true,
+            hide_files: Vec::new(),
+            file_mode: Mode::new(0o644),
+            directory_mode: Mode::new(0o755),
             streams: true,
             access_based_enumeration: false,
             caching: Caching::Manual,
@@ -153,6 +165,13 @@ impl Section for Share {
         visitor.visit(live("force_user"), &mut self.force_user);
         visitor.visit(live("follow_symlinks"), &mut self.follow_symlinks);
         visitor.visit(live("case_sensitive"), &mut self.case_sensitive);
+        visitor.visit(live("hide_dot_files"), &mut self.hide_dot_files);
+        let hide_files = live("hide_files").only(PATTERNS, |patterns: &Vec<String>| {
+            patterns.iter().all(|text| is_pattern(text))
+        });
+        visitor.visit(hide_files, &mut self.hide_files);
+        visitor.visit(live("file_mode"), &mut self.file_mode);
+        visitor.visit(live("directory_mode"), &mut self.directory_mode);
         visitor.visit(live("streams"), &mut self.streams);
         visitor.visit(
             live("access_based_enumeration"),
@@ -196,6 +215,10 @@ impl Share {
             && self.memory_size == other.memory_size
             && self.follow_symlinks == other.follow_symlinks
             && self.case_sensitive == other.case_sensitive
+            && self.hide_dot_files == other.hide_dot_files
+            && self.hide_files == other.hide_files
+            && self.file_mode == other.file_mode
+            && self.directory_mode == other.directory_mode
             && self.streams == other.streams
     }
 
@@ -292,6 +315,11 @@ pub(crate) fn is_comment(text: &str) -> bool {
     text.encode_utf16().count() <= COMMENT_UNITS && !text.contains(char::is_control)
 }
 
+/// Whether a text is a pattern of names.
+fn is_pattern(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '\\', '\0'])
+}
+
 /// The longest share name in UTF-16 units, [MS-FSCC] 2.1.6.
 const SHARE_NAME_UNITS: usize = 80;
 /// The longest remark in UTF-16 units that older clients show.
@@ -300,6 +328,7 @@ const COMMENT_UNITS: usize = 256;
 const SHARE_NAME: &str =
     "a name of 1 to 80 letters without \" \\ / [ ] : | < > + = ; , * ?, and not IPC$";
 const SHARE_ENCRYPTION: &str = "\"offered\", \"desired\" or \"required\"";
+const PATTERNS: &str = "a list of names in which * and ? stand for any letters";
 pub(crate) const COMMENT: &str = "a text of up to 256 letters on one line";
 
 #[cfg(test)]

@@ -72,6 +72,22 @@ impl Size {
     }
 }
 
+/// The permissions of a file for owner, group and others, given in octal digits: `"0644"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mode(u32);
+
+impl Mode {
+    /// These permissions; what is beyond them is left out.
+    pub const fn new(bits: u32) -> Self {
+        Self(bits & PERMISSIONS)
+    }
+
+    /// The permissions as the system counts them.
+    pub const fn bits(self) -> u32 {
+        self.0
+    }
+}
+
 impl<T: Choice> Value for T {
     fn expects() -> String {
         let words: Vec<String> = T::CHOICES
@@ -152,6 +168,29 @@ impl Value for Size {
             }
             bytes => bytes.into(),
         }
+    }
+}
+
+impl Value for Mode {
+    fn expects() -> String {
+        "permissions in octal digits such as \"0644\"".into()
+    }
+
+    fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Unfit> {
+        let is_octal = |text: &&str| text.bytes().all(|digit| (b'0'..=b'7').contains(&digit));
+        let digits = value
+            .get_ref()
+            .as_str()
+            .filter(|text| (3..=4).contains(&text.len()));
+        let digits = digits.filter(is_octal);
+        let bits = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+        bits.filter(|bits| *bits <= PERMISSIONS)
+            .map(Self)
+            .ok_or_else(|| Unfit::new(value))
+    }
+
+    fn write(&self) -> toml::Value {
+        format!("{:04o}", self.0).into()
     }
 }
 
@@ -295,6 +334,8 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(*worth)
 }
 
+/// Read, write and execute for owner, group and others.
+const PERMISSIONS: u32 = 0o777;
 const KIB: u32 = 1 << 10;
 const MIB: u32 = 1 << 20;
 
@@ -322,6 +363,8 @@ mod tests {
     #[test]
     fn every_kind_of_value_survives_printing_and_reading() {
         survives(&true);
+        survives(&Mode::new(0o640));
+        survives(&Mode::new(0));
         survives(&7_u32);
         survives(&u32::MAX);
         for bytes in [0, 1, 1023, 1024, 65_536, 1 << 20, 16_777_215, u32::MAX] {
@@ -366,5 +409,8 @@ mod tests {
             Err("\"localhost:445\"".into())
         );
         assert_eq!(read::<PathBuf>("\"\""), Err("\"\"".into()));
+        for mode in ["\"0999\"", "\"64\"", "\"1755\"", "420", "\"+644\""] {
+            assert_eq!(read::<Mode>(mode), Err(mode.into()));
+        }
     }
 }
