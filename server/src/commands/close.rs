@@ -22,7 +22,7 @@ pub async fn run(context: &mut Context, request: CloseRequest) -> Result<Answer,
         .ok_or(NtStatus::FILE_CLOSED)?;
     let wants_attributes = request.flags.contains(CloseFlags::POSTQUERY_ATTRIB);
     let stat = if wants_attributes {
-        open.handle.stat().await.ok()
+        open.handle.final_stat().await.ok()
     } else {
         None
     };
