@@ -151,6 +151,15 @@ impl Identities {
 
 impl IdentityMap for Identities {
     fn caller(&self, identity: &Identity, share: &Share) -> Result<Caller, NtStatus> {
+        // Pipes are no files: whoever is let in may ask, and needs no user of this machine.
+        if share.is_pipe() {
+            let host = self.host_user(identity, &share.settings).ok().flatten();
+            let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY));
+            return Ok(Caller {
+                token: Arc::new(token),
+                host: None,
+            });
+        }
         let host = self.host_user(identity, &share.settings)?;
         let token = token(identity.kind, host.as_deref().unwrap_or(&self.own));
         Ok(Caller {
@@ -216,6 +225,13 @@ fn own_user() -> HostUser {
         groups,
     }
 }
+
+/// Somebody whom this machine does not know.
+const NOBODY: HostUser = HostUser {
+    uid: 65_534,
+    gid: 65_534,
+    groups: Vec::new(),
+};
 
 /// What an administrator may do whatever a descriptor says.
 const ADMINISTRATOR: [Privileges; 6] = [

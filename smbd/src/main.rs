@@ -18,6 +18,7 @@ mod logging;
 mod names;
 mod pool;
 mod report;
+mod shares;
 mod signals;
 mod state;
 

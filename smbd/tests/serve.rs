@@ -1,6 +1,7 @@
 //! The built program while it serves: start, log-on, status, reload, drain, sockets handed in.
 //!
-//! The client is `smbclient`; where it is not installed the tests that need it say so and are skipped.
+//! The client is `smbclient`; where it is not installed the tests that need it say so and are
+//! skipped.
 
 use std::{
     fs,

@@ -1,0 +1,212 @@
+//! Makes the shares that the configuration names, each with the handler behind it, and `IPC$`.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use config::{Caching, Configuration, Limits, ShareKind, Symlinks};
+use server::{
+    Server, ShareList,
+    object_store::ShareId,
+    share::{ServerLink, Share, ShareHandler},
+};
+use share_handlers::{
+    disk::{DiskHandler, DiskOptions, SymbolicLinks},
+    ipc::IpcHandler,
+    memory::{MemoryHandler, MemoryOptions},
+};
+
+use crate::{environment::wall_clock, failure::Failure, pool::Pool};
+
+/// What shares are made with.
+pub(crate) struct Shares {
+    pool: Pool,
+    /// By which handlers see the server, which is made after them.
+    link: Arc<ServerLink>,
+    /// The number that the next new share gets.
+    next_id: AtomicU32,
+}
+
+impl Shares {
+    /// Handlers use a pool of as many threads as the limits allow, and see a server of this name.
+    pub(crate) fn new(limits: &Limits, server_name: &str) -> Self {
+        let threads = usize::try_from(limits.blocking_threads).unwrap_or(usize::MAX);
+        Self {
+            pool: Pool::new(threads),
+            link: Arc::new(ServerLink::new(server_name)),
+            next_id: AtomicU32::new(0),
+        }
+    }
+
+    /// Shows the server to the handlers.
+    pub(crate) fn connect(&self, server: &Arc<Server>) {
+        self.link.connect(server);
+    }
+
+    /// Every share of the configuration. Those that it leaves as they were stay the same objects.
+    ///
+    /// # Errors
+    ///
+    /// The folder of a share is not there, or cannot be served.
+    pub(crate) fn list(
+        &self,
+        configuration: &Configuration,
+        old: Option<&ShareList>,
+    ) -> Result<ShareList, Failure> {
+        let own = [ipc_settings()];
+        let settings = own.iter().chain(&configuration.shares);
+        settings.map(|settings| self.share(settings, old)).collect()
+    }
+
+    /// A share: the old one if nothing of it changed, else a new one, with the old handler if that
+    /// can stay.
+    fn share(
+        &self,
+        settings: &config::Share,
+        old: Option<&ShareList>,
+    ) -> Result<Arc<Share>, Failure> {
+        let old = old.and_then(|old| old.find(&settings.name));
+        if let Some(old) = old.filter(|old| old.settings == *settings) {
+            return Ok(old.clone());
+        }
+        let (id, handler) = match old.filter(|old| old.settings.shows_same(settings)) {
+            Some(old) => (old.id, old.handler.clone()),
+            None => {
+                let number = self.next_id.fetch_add(1, Ordering::Relaxed);
+                (ShareId(number), self.handler(settings)?)
+            }
+        };
+        Ok(Arc::new(Share::new(id, settings.clone(), handler)))
+    }
+
+    fn handler(&self, share: &config::Share) -> Result<Arc<dyn ShareHandler>, Failure> {
+        match (share.kind, &share.path) {
+            _ if share.name == IPC => Ok(Arc::new(IpcHandler::new(self.link.clone()))),
+            (ShareKind::Disk, Some(path)) => self.disk(share, path),
+            (ShareKind::Disk, None) => Err(Failure::new(format!(
+                "share {}: a disk share needs a path",
+                share.name
+            ))),
+            (ShareKind::Memory, _) => memory(share),
+        }
+    }
+
+    fn disk(&self, share: &config::Share, path: &Path) -> Result<Arc<dyn ShareHandler>, Failure> {
+        prepare_folder(share, path)?;
+        let options = DiskOptions {
+            path: path.to_owned(),
+            case_sensitive: share.case_sensitive,
+            symbolic_links: match share.follow_symlinks {
+                Symlinks::WithinShare => SymbolicLinks::WithinShare,
+                Symlinks::Never => SymbolicLinks::Never,
+            },
+            streams: share.streams,
+            hide_dot_files: share.hide_dot_files,
+            hide_files: share.hide_files.clone(),
+            file_mode: share.file_mode.bits(),
+            directory_mode: share.directory_mode.bits(),
+            label: share.name.clone(),
+        };
+        let handler = DiskHandler::new(options, Arc::new(self.pool.clone()));
+        Ok(Arc::new(handler.map_err(Failure::with("serve", path))?))
+    }
+}
+
+fn memory(share: &config::Share) -> Result<Arc<dyn ShareHandler>, Failure> {
+    let options = MemoryOptions {
+        size: share.memory_size.to_u32().into(),
+        case_sensitive: share.case_sensitive,
+        ..MemoryOptions::new(&share.name)
+    };
+    let making = format!("make share {}", share.name);
+    let handler = MemoryHandler::new(options, Arc::new(wall_clock));
+    Ok(Arc::new(
+        handler.map_err(|status| Failure::to(making, status))?,
+    ))
+}
+
+/// The share by which clients ask the server about itself: for everybody who is let in at all.
+fn ipc_settings() -> config::Share {
+    config::Share {
+        name: IPC.to_owned(),
+        comment: "Remote IPC".to_owned(),
+        guest: true,
+        caching: Caching::Never,
+        ..config::Share::default()
+    }
+}
+
+/// Creates the folder of a share that wants it, and makes sure that there is one.
+fn prepare_folder(share: &config::Share, path: &Path) -> Result<(), Failure> {
+    if share.create_directory && !path.exists() {
+        fs::create_dir_all(path).map_err(Failure::with("create", path))?;
+    }
+    if path.is_dir() {
+        return Ok(());
+    }
+    let (name, path) = (&share.name, path.display());
+    let advice = "create the folder, or give create_directory = true";
+    Err(Failure::new(format!(
+        "share {name}: {path} is no folder; {advice}"
+    )))
+}
+
+/// No share of the configuration can be called so.
+const IPC: &str = "IPC$";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Configuration {
+        Configuration::parse(text, "f.toml").unwrap()
+    }
+
+    #[test]
+    fn a_share_that_did_not_change_stays_and_one_that_looks_the_same_keeps_its_handler() {
+        let shares = Shares::new(&Limits::default(), "SMBD");
+        let memory = |name: &str, more: &str| {
+            format!("[[share]]\nname = '{name}'\nkind = 'memory'\n{more}\n")
+        };
+        let text = [memory("a", ""), memory("b", ""), memory("c", "")].concat();
+        let before = shares.list(&parse(&text), None).unwrap();
+        let text = [
+            memory("a", "read_only = true"),
+            memory("b", ""),
+            memory("c", "memory_size = '1 MiB'"),
+        ];
+        let after = shares.list(&parse(&text.concat()), Some(&before)).unwrap();
+        let pair = |name| (before.find(name).unwrap(), after.find(name).unwrap());
+        let (old, new) = pair("a");
+        assert!(!Arc::ptr_eq(old, new) && Arc::ptr_eq(&old.handler, &new.handler));
+        assert_eq!(old.id, new.id);
+        for name in ["b", "IPC$"] {
+            let (old, new) = pair(name);
+            assert!(Arc::ptr_eq(old, new), "{name}");
+        }
+        let (old, new) = pair("c");
+        assert!(!Arc::ptr_eq(&old.handler, &new.handler));
+        assert_ne!(old.id, new.id);
+    }
+
+    #[test]
+    fn a_missing_folder_is_created_only_if_that_is_wanted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b");
+        let shares = Shares::new(&Limits::default(), "SMBD");
+        let text = format!("[[share]]\nname = 'a'\npath = '{}'\n", path.display());
+        let mut configuration = parse(&text);
+        let sentence = shares.list(&configuration, None).err().unwrap().to_string();
+        let advice = "is no folder; create the folder, or give create_directory = true";
+        assert!(sentence.ends_with(advice), "{sentence}");
+        assert!(!path.exists());
+        configuration.shares[0].create_directory = true;
+        shares.list(&configuration, None).unwrap();
+        assert!(path.is_dir());
+    }
+}
