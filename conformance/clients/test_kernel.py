@@ -20,6 +20,8 @@ KERNELS = ["6.12", "7.2"]
 MOUNTS = ["2.1", "3.0", "3.1.1", "3.1.1-sign", "3.1.1-seal", "3.1.1-multichannel"]
 CHECKS = ["mount", "tree", "random_io", "shared_file", "names", "attributes", "large_directory", "unmount"]
 GUEST_SECONDS = 600
+#: On a busy machine an emulated timer can be late enough to end a kernel's start, before it has met the server.
+BOOTS = 3
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +43,14 @@ def run_guest(server, kernel):
     if not list((IMAGE / "boot").glob(f"{kernel}*")) or not (IMAGE / "root.img").exists():
         pytest.skip(f"no guest with kernel {kernel} was built")
     script = f"python3 -B /host/exercise.py 10.0.2.2 {server.port} alice {ACCOUNTS['alice']} work"
-    guest = subprocess.run(
-        [RUN, "-k", kernel, "-t", str(GUEST_SECONDS), "-s", f"{Path(__file__).parent}/guest:/host:ro", "-c", script],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True,
-    )
-    print(guest.stdout, guest.stderr)
+    for _ in range(BOOTS):
+        guest = subprocess.run(
+            [RUN, "-k", kernel, "-t", str(GUEST_SECONDS), "-s", f"{Path(__file__).parent}/guest:/host:ro", "-c", script],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        )
+        print(guest.stdout, guest.stderr)
+        if guest.stdout:
+            break
     found = re.findall(r"^(ok|FAIL) (\S+) (.*)$", guest.stdout, re.M)
     said = {name: (verdict, detail) for verdict, name, detail in found}
     said["status"] = (guest.returncode, guest.stderr[-2000:])
