@@ -189,7 +189,7 @@ pub(super) fn file_stat(host: &Statx, kept: Option<&DosAttributes>) -> FileStat 
         last_write_time: time(host.stx_mtime),
         change_time: set.map_or(change_time, |set| set.time),
         attributes: attributes.reported(),
-        allocation_size: if directory { 0 } else { allocation(host) },
+        allocation_size: if directory { 0 } else { allocation(host, 0) },
         end_of_file: if directory { 0 } else { host.stx_size },
         links: if directory { 1 } else { host.stx_nlink },
         file_id: host.stx_ino,
@@ -198,14 +198,15 @@ pub(super) fn file_stat(host: &Statx, kept: Option<&DosAttributes>) -> FileStat 
     }
 }
 
-/// The bytes that the contents take on the volume.
+/// The bytes that the contents, and the room reserved for them, take on the volume.
 ///
 /// A file system that keeps extended attributes in a block of their own counts it with the file's; one block
 /// more than the contents need is taken for that, so that an empty file has size 0.
-fn allocation(host: &Statx) -> u64 {
+pub(super) fn allocation(host: &Statx, reserved: u64) -> u64 {
     let have = host.stx_blocks.saturating_mul(512);
     let need = host
         .stx_size
+        .max(reserved)
         .checked_next_multiple_of(UNIT)
         .unwrap_or(u64::MAX);
     match have.checked_sub(need) {

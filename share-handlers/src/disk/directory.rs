@@ -20,7 +20,7 @@ use super::errno::status;
 use super::file::Opening;
 use super::hidden::show_hidden;
 use super::resolve::{Folder, join};
-use super::{SymbolicLinks, names, resolve, sys};
+use super::{SymbolicLinks, extended, names, resolve, sys};
 
 /// Where a handle's listing stands: what has been read of the folder and not been listed yet.
 #[derive(Default)]
@@ -211,9 +211,11 @@ impl Opening {
         if file_type(&host) == FileType::Symlink {
             return Ok(self.linked_stat(name));
         }
-        Ok(Some(with_attributes(&host, |buffer| {
+        let mut stat = with_attributes(&host, |buffer| {
             sys::getxattr_at(folder, name, DOSATTRIB, buffer)
-        })))
+        });
+        stat.ea_size = extended::total_size_at(folder, name);
+        Ok(Some(stat))
     }
 
     /// The metadata of what a link leads to, found from the root on as an open would.

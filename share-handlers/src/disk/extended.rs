@@ -4,16 +4,18 @@
 //! keeps something else.
 
 use std::ffi::{CStr, CString};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
-use rustix::fs::XattrFlags;
+use rustix::fs::{OFlags, XattrFlags};
 use rustix::io::Errno;
 use wire::NtStatus;
 use wire::fscc::file_info::{EaFlags, FullEa};
 
 use super::dosattrib::DOSATTRIB;
 use super::errno::status;
-use super::file::File;
-use super::{security, streams};
+use super::file::{File, Mode};
+use super::{security, streams, sys};
 
 /// The attributes that a client may see, with their values.
 pub(super) fn list(file: &File) -> Result<Vec<FullEa>, NtStatus> {
@@ -47,6 +49,28 @@ pub(super) fn total_size(file: &File) -> u32 {
         .iter()
         .map(|attribute| 5 + attribute.name.len() + attribute.value.len());
     u32::try_from(4 + sizes.sum::<usize>()).unwrap_or(u32::MAX)
+}
+
+/// [`total_size`] for a name in a folder, which is opened only if it has attributes that a client may see.
+pub(super) fn total_size_at(folder: BorrowedFd<'_>, name: &CStr) -> u32 {
+    let mut buffer = [0; 512];
+    let any = match sys::listxattr_at(folder, name, &mut buffer) {
+        Ok(length) => names_in(&buffer[..length]).any(|name| visible(name).is_some()),
+        // Too many names for the buffer.
+        Err(error) => error == Errno::RANGE,
+    };
+    if !any {
+        return 0;
+    }
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(folder, name, flags, rustix::fs::Mode::empty());
+    opened.map_or(0, |opened| {
+        total_size(&File {
+            descriptor: Arc::new(opened),
+            mode: Mode::Path,
+            directory: false,
+        })
+    })
 }
 
 /// Sets each attribute, or removes it when its value is empty. [MS-FSA] 2.1.5.15.6
@@ -101,11 +125,14 @@ pub(super) fn for_each_name(file: &File, mut take: impl FnMut(&CStr)) -> Result<
     } else {
         &long[..]
     };
-    let names = buffer[..length].split_inclusive(|byte| *byte == 0);
-    names
-        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
-        .for_each(&mut take);
+    names_in(&buffer[..length]).for_each(&mut take);
     Ok(())
+}
+
+/// The names in a list of names that each end in NUL.
+fn names_in(list: &[u8]) -> impl Iterator<Item = &CStr> {
+    list.split_inclusive(|byte| *byte == 0)
+        .filter_map(|name| CStr::from_bytes_with_nul(name).ok())
 }
 
 /// The name that a client sees; none for an attribute that is not its business.

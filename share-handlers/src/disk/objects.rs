@@ -20,7 +20,7 @@ use rustix::fs::Statx;
 use server::share::{FileStat, ObjectId};
 use wire::dtyp::FileTime;
 
-use super::attributes::time;
+use super::attributes::{UNIT, allocation, time};
 use super::watch::Watcher;
 
 /// The objects of a share that are open now.
@@ -127,8 +127,9 @@ impl Object {
         self.state.lock().shown = None;
     }
 
-    /// Remembers that `bytes` were asked to be reserved.
+    /// Remembers that so many bytes were asked to be reserved, in whole units.
     pub(super) fn reserve(&self, bytes: u64) {
+        let bytes = bytes.checked_next_multiple_of(UNIT).unwrap_or(bytes);
         self.state.lock().reserved = bytes;
     }
 
@@ -144,7 +145,9 @@ impl Object {
             }
             stat.last_write_time = shown.time;
         }
-        stat.allocation_size = stat.allocation_size.max(state.reserved);
+        if state.reserved > 0 {
+            stat.allocation_size = allocation(host, state.reserved).max(state.reserved);
+        }
     }
 }
 

@@ -95,7 +95,8 @@ fn read_changes(inotify: &OwnedFd, share: &Weak<DiskShare>) {
         }
         let Some(mut change) = change else { continue };
         if let Some(mut from) = moved.take() {
-            // [MS-FSA] 2.1.4.1: a move within a folder is a rename, any other is two changes.
+            // [MS-FSA] 2.1.4.1
+            // A move within a folder is a rename, any other is two changes.
             if from.cookie == change.cookie && from.watch == change.watch {
                 from.action = FileAction::RENAMED_OLD_NAME;
                 change.action = FileAction::RENAMED_NEW_NAME;
