@@ -6,10 +6,13 @@ use std::{fmt::Write, net::SocketAddr};
 use config::Configuration;
 
 /// The text for people that is printed at start.
+///
+/// `demo` is the name and password of the demo account, where there is one.
 pub(crate) fn text(
     configuration: &Configuration,
     address: Option<SocketAddr>,
     host: &str,
+    demo: Option<(&str, &str)>,
 ) -> String {
     let mut text = String::new();
     for share in &configuration.shares {
@@ -29,11 +32,7 @@ pub(crate) fn text(
     let Some(share) = configuration.shares.iter().find(|share| !share.hidden) else {
         return text;
     };
-    let demo = &configuration.demo;
-    let (user, password) = match (&demo.user, &demo.password) {
-        (Some(user), Some(password)) => (user.as_str(), password.as_str()),
-        _ => ("USER", "PASSWORD"),
-    };
+    let (user, password) = demo.unwrap_or(("USER", "PASSWORD"));
     let host = if address.ip().is_unspecified() {
         host.to_owned()
     } else {
@@ -88,14 +87,22 @@ To try it:
   macOS      open smb://demo:demo@127.0.0.1:4450/public
   Windows    net use * \\127.0.0.1\public demo /user:demo /TCPPORT:4450 (11 24H2 or later, for the port)
 ";
-        assert_eq!(text(&configuration, Some(address), "host"), expected);
+        assert_eq!(
+            text(
+                &configuration,
+                Some(address),
+                "host",
+                Some(("demo", "demo"))
+            ),
+            expected
+        );
     }
 
     #[test]
     fn the_usual_port_and_every_address_need_no_mention() {
         let text_of = "[[share]]\nname = 'a'\npath = '/a'\n";
         let configuration = Configuration::parse(text_of, "f.toml").unwrap();
-        let shown = text(&configuration, "0.0.0.0:445".parse().ok(), "nas");
+        let shown = text(&configuration, "0.0.0.0:445".parse().ok(), "nas", None);
         assert!(
             shown.contains("smbclient //nas/a -U USER%PASSWORD\n"),
             "{shown}"

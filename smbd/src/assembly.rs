@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use auth::{Anonymous, AuthPolicy, Guest, NtlmMechanism, NtlmV1, ServerNames, Spnego};
+use auth::{
+    AccountStore, Anonymous, AuthPolicy, Guest, NtHash, NtlmMechanism, NtlmV1, ServerNames, Spnego,
+};
 use config::{Configuration, GuestPolicy};
 use server::{
     Server, Settings, Surroundings,
@@ -71,6 +73,15 @@ impl Assembly {
     /// As whom is served.
     pub(crate) fn identities(&self) -> &Identities {
         &self.identities
+    }
+
+    /// Name and password of the demo account, if it is in the account file.
+    pub(crate) fn demo<'a>(&self, configuration: &'a Configuration) -> Option<(&'a str, &'a str)> {
+        let demo = &configuration.demo;
+        let (user, password) = (demo.user.as_deref()?, demo.password.as_deref()?);
+        let account = self.accounts.find(user)?;
+        let is_unchanged = account.nt_hash == Some(NtHash::of_password(password));
+        is_unchanged.then_some((user, password))
     }
 
     /// What all links have in common.

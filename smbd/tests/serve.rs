@@ -7,6 +7,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
+    os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -357,6 +358,54 @@ fn a_reload_ends_only_what_is_no_longer_granted() {
     assert!(alice.contains("NT_STATUS_"), "{alice}");
     running.wait_for("USER_SESSION_DELETED");
     assert!(demo.contains("blocks of size"), "{demo}");
+}
+
+#[test]
+fn a_request_that_waits_for_ever_does_not_hold_up_the_end() {
+    if !has_smbclient() {
+        return;
+    }
+    let running = Running::start("");
+    let mut client = running.client("files", "demo%demo", "mkdir d; notify d");
+    let mut client = client
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let is_waiting = || text(&running.run(&["status", "--json"], "")).contains("waiting\": 1");
+    while !is_waiting() {
+        assert!(Instant::now() < deadline, "CHANGE_NOTIFY does not wait");
+        thread::sleep(Duration::from_millis(50));
+    }
+    let (code, took) = running.stop();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    client.wait().unwrap();
+}
+
+#[test]
+fn a_service_manager_is_told_when_it_is_ready_and_when_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    let heard = || {
+        let mut message = [0; 200];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+    let mut command = Running::command(env!("CARGO_BIN_EXE_smbd"), &[], folder.path());
+    command.env("NOTIFY_SOCKET", &path);
+    let running = Running::start_in(folder, free_port(), "", command);
+    assert_eq!(heard(), "READY=1\n");
+    running.signal("-HUP");
+    assert!(heard().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(heard(), "READY=1\n");
+    assert_eq!(running.stop().0, Some(0));
+    assert_eq!(heard(), "STOPPING=1\n");
 }
 
 #[test]

@@ -172,7 +172,10 @@ impl Running {
         tracing::info!("{}", assembly.identities().describe());
         if configuration.log.format == LogFormat::Text {
             let address = listeners.iter().find_map(Listener::direct_address);
-            print!("{}", announce::text(configuration, address, host));
+            print!(
+                "{}",
+                announce::text(configuration, address, host, assembly.demo(configuration))
+            );
         }
     }
 }
