@@ -159,7 +159,7 @@ impl Section for Share {
         let max_connections = live("max_connections").within(0..=u32::MAX);
         visitor.visit(max_connections, &mut self.max_connections);
         let encryption = live("encryption").only(SHARE_ENCRYPTION, |encryption: &Encryption| {
-            *encryption != Encryption::Off
+            matches!(encryption, Encryption::Offered | Encryption::Required)
         });
         visitor.visit(encryption, &mut self.encryption);
         visitor.visit(live("force_user"), &mut self.force_user);
@@ -250,7 +250,7 @@ impl Share {
             reader.mistake(
                 "guest",
                 wrong,
-                "leave it out, or give encryption = \"desired\"",
+                "leave it out, or give encryption = \"offered\"",
             );
         }
         if self.encryption > Encryption::Offered && server.encryption == Encryption::Off {
@@ -327,7 +327,7 @@ const COMMENT_UNITS: usize = 256;
 
 const SHARE_NAME: &str =
     "a name of 1 to 80 letters without \" \\ / [ ] : | < > + = ; , * ?, and not IPC$";
-const SHARE_ENCRYPTION: &str = "\"offered\", \"desired\" or \"required\"";
+const SHARE_ENCRYPTION: &str = "\"offered\" or \"required\"";
 const PATTERNS: &str = "a list of names in which * and ? stand for any letters";
 pub(crate) const COMMENT: &str = "a text of up to 256 letters on one line";
 

@@ -66,6 +66,7 @@ pub(crate) async fn drive(server: Arc<Server>, link: Link, mut stop: watch::Rece
         connection,
         reader,
         writer,
+        frames: Vec::new(),
         backlog: 0,
         is_authenticated: false,
     };
@@ -78,6 +79,8 @@ struct Driver {
     mailbox: Mailbox,
     reader: LinkReader,
     writer: LinkWriter,
+    /// Frames on their way to the writer; empty between events.
+    frames: Vec<Frame>,
     /// Bytes given to the writer since it last had sent everything; 0 when it has.
     backlog: usize,
     is_authenticated: bool,
@@ -164,14 +167,14 @@ impl Driver {
 
     /// Sends what there is to send as far as the socket takes it at once.
     async fn drain(&mut self) -> Result<(), Over> {
-        let mut frames = Vec::new();
         while let Some(frame) = self.connection.next_frame() {
             self.backlog = self.backlog.saturating_add(frame.length());
             let frame = transport_frame(frame);
-            frames.push(frame.map_err(|_| Over(Some(DisconnectReason::JobFailed)))?);
+            self.frames
+                .push(frame.map_err(|_| Over(Some(DisconnectReason::JobFailed)))?);
         }
-        if !frames.is_empty() {
-            let mut sending = pin!(self.writer.send(frames));
+        if !self.frames.is_empty() {
+            let mut sending = pin!(self.writer.send(self.frames.drain(..)));
             match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
                 Poll::Ready(Ok(())) => self.backlog = 0,
                 Poll::Ready(Err(_)) => return Err(Over(None)),
@@ -210,7 +213,8 @@ impl Driver {
                 Ok(Some(message)) => Ok(Event::Message(message)),
                 Ok(None) | Err(_) => Err(Over(None)),
             },
-            sent = timeout(STALL, writer.send([])), if *backlog > 0 => match sent {
+            // Lazily: the clock starts only if something waits.
+            sent = async { timeout(STALL, writer.send([])).await }, if *backlog > 0 => match sent {
                 Ok(Ok(())) => {
                     *backlog = 0;
                     Ok(Event::Sent)

@@ -1,6 +1,11 @@
-//! Why the program cannot do what it was asked: one sentence for whoever started it.
+//! What the program tells whoever started it: its output, or in one sentence why it failed.
 
-use std::{fmt, path::Path, process::ExitCode};
+use std::{
+    fmt,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
 
 /// A sentence that says what failed and, where known, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -32,5 +37,14 @@ pub(crate) fn exit_status(result: Result<(), Failure>) -> ExitCode {
             eprintln!("smbd: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Prints to standard output; whoever closes it early has read enough.
+pub(crate) fn print(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::to("print", error)),
+        _ => Ok(()),
     }
 }

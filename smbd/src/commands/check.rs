@@ -4,7 +4,10 @@ use std::{path::Path, process::ExitCode};
 
 use clap::Args;
 
-use crate::files::{ConfigurationFailure, read_configuration};
+use crate::{
+    failure::{exit_status, print},
+    files::{ConfigurationFailure, read_configuration},
+};
 
 /// How to check.
 #[derive(Debug, Args)]
@@ -19,10 +22,12 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, path: &Path) -> ExitCode {
     match read_configuration(path) {
         Ok(configuration) => {
-            if !options.quiet {
-                print!("{}", configuration.to_toml());
-            }
-            ExitCode::SUCCESS
+            let text = if options.quiet {
+                String::new()
+            } else {
+                configuration.to_toml()
+            };
+            exit_status(print(text))
         }
         Err(ConfigurationFailure::Mistaken(mistakes)) => {
             eprintln!("{mistakes}");

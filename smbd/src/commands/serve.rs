@@ -23,7 +23,7 @@ use crate::{
     assembly::Assembly,
     control,
     driver::{Stop, drive},
-    failure::Failure,
+    failure::{Failure, print},
     files::read_configuration,
     gate::{Gate, Pass, Refused},
     limits::raise_open_files,
@@ -172,10 +172,9 @@ impl Running {
         tracing::info!("{}", assembly.identities().describe());
         if configuration.log.format == LogFormat::Text {
             let address = listeners.iter().find_map(Listener::direct_address);
-            print!(
-                "{}",
-                announce::text(configuration, address, host, assembly.demo(configuration))
-            );
+            let demo = assembly.demo(configuration);
+            // Whoever does not want to read it need not.
+            let _ = print(announce::text(configuration, address, host, demo));
         }
     }
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::{control, failure::Failure};
+use crate::{
+    control,
+    failure::{Failure, print},
+};
 
 /// How to show it.
 #[derive(Debug, Args)]
@@ -19,12 +22,9 @@ pub(crate) fn run(options: &Options, state_dir: &Path) -> Result<(), Failure> {
     let report = control::ask(state_dir)?;
     if options.json {
         let json = serde_json::to_string_pretty(&report);
-        println!(
-            "{}",
-            json.map_err(|error| Failure::to("print the report", error))?
-        );
+        let json = json.map_err(|error| Failure::to("print the report", error))?;
+        print(format_args!("{json}\n"))
     } else {
-        print!("{}", report.text());
+        print(report.text())
     }
-    Ok(())
 }

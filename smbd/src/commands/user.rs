@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     accounts::{add, change, read},
-    failure::Failure,
+    failure::{Failure, print},
 };
 
 /// What to do with the account file.
@@ -143,10 +143,8 @@ fn list(path: &Path) -> Result<(), Failure> {
         if !account.comment.is_empty() {
             facts.push(format!("({})", account.comment));
         }
-        println!(
-            "{}",
-            format!("{:<20} {}", account.name, facts.join(" ")).trim_end()
-        );
+        let line = format!("{:<20} {}", account.name, facts.join(" "));
+        print(format_args!("{}\n", line.trim_end()))?;
     }
     Ok(())
 }
