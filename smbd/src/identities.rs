@@ -125,7 +125,7 @@ impl Identities {
         let name = user_name(identity, share, &settings);
         let Some(found) = self.users.find(&name) else {
             tracing::warn!(
-                target: "smb::auth",
+                target: "smb::authentication",
                 account = %identity.user,
                 user = ?name,
                 "this machine has no such user; give the account a uid (smbd user), or the share a force_user"

@@ -12,9 +12,10 @@ use wire::{
 };
 
 use super::Answer;
+use crate::access;
 use crate::context::Context;
 use crate::open::{Enumeration, Open};
-use crate::share::{Entry, ListFrom, short_name};
+use crate::share::{CloseHow, Entry, ListFrom, Name, OpenHow, short_name};
 
 /// Lists the next entries of a directory.
 ///
@@ -153,8 +154,42 @@ async fn fill(
             Some(last) => listing.position = Some(last.position),
             None => listing.exhausted = true,
         }
-        listing.ready.extend(entries);
+        listing.ready.extend(visible(open, entries).await?);
     }
+}
+
+/// Leaves out what the user may not read, where the share wants that.
+// [MS-SMB2] 3.3.5.18
+async fn visible(open: &Open, entries: Vec<Entry>) -> Result<Vec<Entry>, NtStatus> {
+    if !open.tree.share.settings.access_based_enumeration {
+        return Ok(entries);
+    }
+    let folder = open.handle.name().await?;
+    let mut visible = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let is_folder = DOTS.contains(&entry.name.to_string_lossy().as_str());
+        if is_folder || may_read(open, &folder.child(entry.name.clone())).await {
+            visible.push(entry);
+        }
+    }
+    Ok(visible)
+}
+
+/// The entries for the folder itself and the one above it, whoever lists.
+const DOTS: [&str; 2] = [".", ".."];
+
+async fn may_read(open: &Open, name: &Name) -> bool {
+    let caller = open.tree.caller.load_full();
+    let how = OpenHow::to_look(AccessMask::READ_CONTROL);
+    let Ok(opened) = open.tree.share.handler.open(&caller, name, &how).await else {
+        return false;
+    };
+    let security = opened.security.clone();
+    // Whether it can be read does not hang on how the look at it ends.
+    let _ = opened.handle.close(CloseHow::Keep).await;
+    security.is_none_or(|security| {
+        access::check(&caller.token, &security, AccessMask::FILE_GENERIC_READ).is_ok()
+    })
 }
 
 fn directory_entry<'a>(entry: &'a Entry, short: Option<&'a Utf16String>) -> DirectoryEntry<'a> {

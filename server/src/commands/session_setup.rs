@@ -243,7 +243,7 @@ fn must_encrypt(
     let must = wanted == Encryption::Required || account_demands;
     if must && !can {
         tracing::info!(
-            target: "smb::auth",
+            target: "smb::authentication",
             user = %identity.user,
             "refused: encryption is required, and this client or log-on cannot encrypt"
         );
@@ -340,7 +340,7 @@ async fn refuse(
 ) -> NtStatus {
     context.server.statistics.failed_logons.add(1);
     tracing::warn!(
-        target: "smb::auth",
+        target: "smb::authentication",
         connection = context.connection.id,
         session = %format_args!("{:#x}", id.0),
         peer = ?context.connection.facts.peer,
@@ -392,7 +392,7 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn log_success(context: &Context, id: SessionId, identity: &Identity) {
     tracing::info!(
-        target: "smb::auth",
+        target: "smb::authentication",
         connection = context.connection.id,
         session = %format_args!("{:#x}", id.0),
         user = %identity.user,
