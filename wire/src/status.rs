@@ -308,6 +308,8 @@ wire_values! {
         const DUPLICATE_OBJECTID = 0xc000_022a;
         /// The object has an object id already.
         const OBJECTID_EXISTS = 0xc000_022b;
+        /// It could not be done as things were: try it again.
+        const RETRY = 0xc000_022d;
         /// No domain controller was found.
         const DOMAIN_CONTROLLER_NOT_FOUND = 0xc000_0233;
         /// The account is locked after too many failures.

@@ -81,6 +81,7 @@ pub(super) fn deleted(attachment: &Attached) {
     let mut shard = object.shared.shard(object.id);
     let mut state = object.lock();
     forget(attachment, &mut state);
+    object.shared.lost_names.record(object.id);
     if state.is_idle() {
         shard.as_mut().and_then(|shard| shard.remove(&object.id));
     }

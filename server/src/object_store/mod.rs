@@ -29,6 +29,7 @@ mod holding;
 mod lease;
 mod location;
 mod lock_sequence;
+mod lost_names;
 mod names;
 mod notify;
 mod object;
@@ -58,6 +59,7 @@ pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
 pub use lease::{LeaseGrant, LeaseRequest, LeaseVersion};
 pub use location::{Location, NameCase};
 pub use lock_sequence::{LockSequences, Replay};
+pub use lost_names::Moment;
 pub use notify::{Change, Changes, WatchRequest, WatchScope};
 pub use oplock::Operation;
 pub use rename::{Rename, RenameKind};
@@ -125,6 +127,8 @@ pub struct OpenRequest<'a> {
     pub caching: Caching,
     /// The caller's number of the open.
     pub open: OpenId,
+    /// When the name was looked up, from [`ObjectStore::moment`].
+    pub looked_up: Moment,
 }
 
 /// What kind of stream an open is for.
@@ -247,11 +251,18 @@ impl ObjectStore {
         lease::check_name(&self.shared, location, caching)
     }
 
+    /// The moment to note before a handler looks a name up.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        self.shared.lost_names.now()
+    }
+
     /// Arbitrates an open; after `Wait`, await and call again with the same request.
     ///
     /// # Errors
     /// `SHARING_VIOLATION`, `DELETE_PENDING`; `INVALID_PARAMETER` for a lease key that belongs to
-    /// another file; `INSUFFICIENT_RESOURCES` over a limit.
+    /// another file; `INSUFFICIENT_RESOURCES` over a limit; `RETRY` when the object has lost its
+    /// name since it was looked up, which is for the caller to do again.
     pub fn open(&self, request: &OpenRequest<'_>) -> Outcome<Granted> {
         open::open(&self.shared, request)
     }

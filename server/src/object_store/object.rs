@@ -18,6 +18,7 @@ use super::effect::{Decision, Effects};
 use super::holding::Oplocks;
 use super::lease::Leases;
 use super::location::{Location, PathKey};
+use super::lost_names::LostNames;
 use super::names::Names;
 use super::oplock::is_user;
 use super::share_mode::{Mode, ShareCounts};
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) names: Names,
     pub(super) leases: Leases,
+    pub(super) lost_names: LostNames,
     hash: RandomState,
     shards: Vec<Mutex<Shard>>,
     next_attachment: AtomicU64,
@@ -112,6 +114,7 @@ impl Shared {
             limits,
             names: Names::default(),
             leases: Leases::default(),
+            lost_names: LostNames::default(),
             hash: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             next_attachment: AtomicU64::new(1),

@@ -116,6 +116,10 @@ impl<'a> Arriving<'a> {
         state: &mut FileState,
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
+        let lost_names = &object.shared.lost_names;
+        if lost_names.has_lost(object.id, self.request.looked_up) {
+            return Err(NtStatus::RETRY.into());
+        }
         let name = self.stream.as_deref();
         let key = self.keys.last();
         if state
@@ -314,6 +318,7 @@ mod tests {
             delete_on_close: false,
             caching: Caching::None,
             open: OpenId(1),
+            looked_up: store.moment(),
         };
         match store.open(&request).decision {
             Decision::Grant(granted) => Some(granted.attachment),

@@ -208,4 +208,5 @@ pub(super) fn renamed(attachment: &Attachment, to: &Location<'_>) {
         names.rename(link.key, &keys, object);
         link.key = *new;
     }
+    object.shared.lost_names.record(object.id);
 }

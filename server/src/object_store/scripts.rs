@@ -330,6 +330,7 @@ impl World {
             delete_on_close: words.has("doc"),
             caching,
             open: OpenId(words.at(1).parse().unwrap()),
+            looked_up: self.store.moment(),
         }
     }
 

@@ -50,6 +50,7 @@ fn one_open(store: &ObjectStore, thread: u64, round: u64) {
         delete_on_close: round.is_multiple_of(7),
         caching: Caching::Oplock(OplockLevel::BATCH),
         open: OpenId(round),
+        looked_up: store.moment(),
     };
     let outcome = store.open(&request);
     for effect in outcome.effects {

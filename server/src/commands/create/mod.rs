@@ -19,10 +19,10 @@ use wire::{CreateRequest, CreateResponse, FileId, NtStatus, OplockLevel, Respons
 use super::{Answer, effects, teardown};
 use crate::context::Context;
 use crate::object_store::{
-    Arrival, Decision, Granted, GrantedCaching, OpenId, OpenRequest, StreamKind,
+    Arrival, Decision, Granted, GrantedCaching, Moment, OpenId, OpenRequest, StreamKind,
 };
 use crate::open::{Open, OpenState};
-use crate::share::{CloseHow, FileStat, Opened, SetInfo};
+use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
 use plan::Plan;
 
 /// Opens or creates what the name says.
@@ -35,24 +35,13 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     let tree = context.tree()?.clone();
     let caller = context.caller()?;
     access::limit(&tree, &caller, &mut plan)?;
-    let store = &context.server.clone().object_store;
-    store.check_path(&tree.share.location(&plan.name), &plan.caching)?;
-    let opened = tree
-        .share
-        .handler
-        .open(&caller, &plan.name, &plan.how)
-        .await
-        .map_err(|status| plan.refusal(status))?;
-    let granted = access::grant(&tree, &caller, &plan, &opened).await;
-    let granted = match granted {
-        Ok(granted) => granted,
-        Err(status) => return Err(refuse(&opened, status).await),
-    };
     let file_id = new_file_id(context);
-    let arbitrated = arbitrate(context, &plan, &opened, granted, file_id).await;
-    let arbitrated = match arbitrated {
-        Ok(arbitrated) => arbitrated,
-        Err(status) => return Err(refuse(&opened, status).await),
+    let (opened, granted, arbitrated) = loop {
+        // Whoever deletes or renames the object while this open is on its way comes first.
+        match look_up(context, &plan, &caller, file_id).await {
+            Err(NtStatus::RETRY) => {}
+            other => break other?,
+        }
     };
     let caching = arbitrated.caching;
     let open = Arc::new(make_open(
@@ -86,6 +75,36 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     Ok(Response::Create(response(&plan, &stat, file_id, action, caching, answered)).into())
 }
 
+/// Has the handler open the name, and the object store agree: what was opened, with which access.
+///
+/// # Errors
+/// `RETRY` when the name has become another object's meanwhile.
+async fn look_up(
+    context: &mut Context,
+    plan: &Plan,
+    caller: &Caller,
+    file_id: FileId,
+) -> Result<(Opened, AccessMask, Granted), NtStatus> {
+    let tree = context.tree()?.clone();
+    let store = &context.server.clone().object_store;
+    let moment = store.moment();
+    store.check_path(&tree.share.location(&plan.name), &plan.caching)?;
+    let opened = tree
+        .share
+        .handler
+        .open(caller, &plan.name, &plan.how)
+        .await
+        .map_err(|status| plan.refusal(status))?;
+    let granted = match access::grant(&tree, caller, plan, &opened).await {
+        Ok(granted) => granted,
+        Err(status) => return Err(refuse(&opened, status).await),
+    };
+    match arbitrate(context, plan, &opened, granted, file_id, moment).await {
+        Ok(arbitrated) => Ok((opened, granted, arbitrated)),
+        Err(status) => Err(refuse(&opened, status).await),
+    }
+}
+
 /// Closes what the handler had opened, for an open that must not be.
 async fn refuse(opened: &Opened, status: NtStatus) -> NtStatus {
     // The refusal is what the client has to know, whatever the close says.
@@ -115,6 +134,7 @@ async fn arbitrate(
     opened: &Opened,
     granted_access: AccessMask,
     file_id: FileId,
+    looked_up: Moment,
 ) -> Result<Granted, NtStatus> {
     let server = context.server.clone();
     let tree = context.tree()?.clone();
@@ -140,6 +160,7 @@ async fn arbitrate(
             delete_on_close: plan.deletes_on_close(),
             caching: plan.caching,
             open: OpenId(file_id.volatile),
+            looked_up,
         };
         let outcome = server.object_store.open(&request);
         effects::carry_out(&server, outcome.effects);
