@@ -4,5 +4,6 @@ pub mod bench;
 pub mod captures;
 pub mod client;
 pub mod fuzz;
+pub mod model;
 pub mod sim;
 pub mod trace;

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod contract;
 pub mod disk;
+pub mod faulty;
 pub mod ipc;
 pub mod memory;
 pub mod offload;

@@ -1,7 +1,6 @@
 //! A server and one client that has logged on, ready to be fed with anything.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
@@ -177,15 +176,7 @@ impl Rig {
     /// Something is.
     pub fn finish(mut self) {
         self.end.close(None);
-        self.environment.run();
-        for _ in 0..LONGEST_WAITS {
-            if self.environment.tasks() == 0 {
-                break;
-            }
-            self.environment.advance(Duration::from_secs(60));
-            self.environment.run();
-        }
-        assert_eq!(self.environment.tasks(), 0, "a task waits for ever");
+        assert!(self.environment.run_to_the_end(), "a task waits for ever");
         check_empty(&self.server);
     }
 }
@@ -203,6 +194,3 @@ pub fn check_empty(server: &Server) {
         "the object store keeps something"
     );
 }
-
-/// How often time may jump until the last task must have ended.
-const LONGEST_WAITS: usize = 100;

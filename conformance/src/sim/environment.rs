@@ -120,6 +120,21 @@ impl Virtual {
         while self.run_one() {}
     }
 
+    /// Lets time pass until every task has ended; false if some wait for what no time brings.
+    #[must_use]
+    pub fn run_to_the_end(&self) -> bool {
+        loop {
+            self.run();
+            if self.tasks() == 0 {
+                return true;
+            }
+            if self.lock().timers.is_empty() {
+                return false;
+            }
+            self.advance(Duration::MAX / 2);
+        }
+    }
+
     /// The number of tasks that have not ended.
     #[must_use]
     pub fn tasks(&self) -> usize {

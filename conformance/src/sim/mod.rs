@@ -2,9 +2,12 @@
 //!
 //! The same seed gives the same run, byte for byte.
 
+mod actor;
 pub mod environment;
 pub mod random;
+mod script;
 pub mod server_end;
+pub mod simulation;
 pub mod world;
 
 pub use environment::Virtual;

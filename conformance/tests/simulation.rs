@@ -1,0 +1,37 @@
+//! Simulations: many seeds for a short time, and by name those that once failed.
+
+use conformance::sim::Random;
+use conformance::sim::simulation::{Plan, Summary, run};
+
+fn simulate(seed: u64, steps: usize) -> Summary {
+    let clients = 2 + Random::new(seed).below(7);
+    let plan = Plan {
+        seed,
+        clients,
+        steps,
+        verbose: false,
+    };
+    run(plan).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+#[test]
+fn two_hundred_seeds_give_right_answers_and_leave_nothing() {
+    let mut all = Summary::default();
+    for seed in 0..200 {
+        let summary = simulate(seed, 400);
+        all.replies += summary.replies;
+        all.cuts += summary.cuts;
+        all.breaks += summary.breaks;
+    }
+    // The seeds must meet what they are for.
+    assert!(
+        all.replies > 10_000 && all.cuts > 500 && all.breaks > 100,
+        "{all:?}"
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    assert_eq!(simulate(42, 500), simulate(42, 500));
+    assert_eq!(simulate(43, 500), simulate(43, 500));
+}
