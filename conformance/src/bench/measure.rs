@@ -67,7 +67,7 @@ impl<'a> Meter<'a> {
 /// The times that single operations took.
 #[derive(Clone, Debug, Default)]
 pub struct Latencies {
-    nanoseconds: Vec<u32>,
+    nanoseconds: Vec<u64>,
 }
 
 impl Latencies {
@@ -80,7 +80,7 @@ impl Latencies {
 
     /// Adds one.
     pub fn push(&mut self, latency: Duration) {
-        let nanoseconds = u32::try_from(latency.as_nanos()).unwrap_or(u32::MAX);
+        let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.push(nanoseconds);
     }
 
@@ -96,7 +96,7 @@ impl Latencies {
         }
         self.nanoseconds.sort_unstable();
         let index = (self.nanoseconds.len() - 1) * percent / 100;
-        f64::from(self.nanoseconds[index]) / 1000.0
+        self.nanoseconds[index] as f64 / 1000.0
     }
 }
 

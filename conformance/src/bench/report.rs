@@ -108,10 +108,12 @@ impl Report {
             client_busy: of(&|run| run.client_cpu.as_secs_f64() / run.elapsed.as_secs_f64()),
             p50: percentile(50),
             p99: percentile(99),
+            // Later runs find memory that the first one left behind.
             memory_kib: runs
-                .first()
-                .and_then(|run| run.memory)
-                .map(|_| of(&|run| run.memory.unwrap_or_default() / 1024.0)),
+                .iter()
+                .filter_map(|run| run.memory)
+                .reduce(f64::max)
+                .map(|bytes| bytes / 1024.0),
         })
     }
 

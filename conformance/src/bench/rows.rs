@@ -47,7 +47,15 @@ impl Row {
 
 /// All rows that the options ask for.
 pub fn all(options: &Options) -> Vec<Row> {
-    let mut rows = bulk();
+    // First of all: memory that another row needed and gave back would not be counted.
+    let mut rows = vec![row(
+        "idle connections",
+        Load::Idle,
+        Variant::Plain,
+        Unit::Memory,
+        None,
+    )];
+    rows.extend(bulk());
     rows.extend(metadata());
     rows.extend(scaling());
     let is_wanted = |row: &Row| {
@@ -140,7 +148,6 @@ fn scaling() -> Vec<Row> {
         operations("stat in turn, 1 connection", one, plain, None),
         operations("stat in turn, 100 connections", hundred, plain, None),
         operations("stat in turn, many connections", thousands, plain, None),
-        row("idle connections", Load::Idle, plain, Unit::Memory, None),
     ]
 }
 

@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use auth::client::Credentials;
+use processes::Processes;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::machine::Cores;
@@ -61,9 +62,29 @@ pub struct Running {
     share: PathBuf,
     user: &'static str,
     child: Child,
+    processes: Processes,
 }
 
 impl Running {
+    /// A server whose process `child` is.
+    fn new(
+        kind: Kind,
+        address: SocketAddr,
+        share: PathBuf,
+        user: &'static str,
+        child: Child,
+    ) -> Self {
+        let processes = Processes::of(child.id(), kind.name());
+        Self {
+            kind,
+            address,
+            share,
+            user,
+            child,
+            processes,
+        }
+    }
+
     /// Which it is.
     pub fn kind(&self) -> Kind {
         self.kind
@@ -86,12 +107,12 @@ impl Running {
 
     /// CPU time of its processes so far, of those that ended too.
     pub fn cpu(&self) -> Duration {
-        processes::cpu(self.child.id())
+        self.processes.cpu()
     }
 
     /// Memory of its processes, each shared page counted in parts, in bytes.
     pub fn memory(&self) -> u64 {
-        processes::memory(self.child.id())
+        self.processes.memory()
     }
 }
 

@@ -1,6 +1,7 @@
 //! How the messages of a row are protected, and how a load gets connected.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use auth::client::Credentials;
 use server::crypto::{Cipher, SigningAlgorithm};
@@ -27,6 +28,9 @@ impl Variant {
     /// A client that offers 3.1.1 and just what the variant needs.
     pub fn offer(self) -> Offer {
         let mut offer = Offer::dialect(wire::negotiate::Dialect::SMB_3_1_1);
+        // Each connection is another client: Samba serves those of one client in one process.
+        let client = CLIENTS.fetch_add(1, Ordering::Relaxed).to_le_bytes();
+        offer.client_guid.0[..client.len()].copy_from_slice(&client);
         offer.signing_algorithms = match self {
             Self::Cmac => vec![SigningAlgorithm::AesCmac],
             _ => vec![SigningAlgorithm::AesGmac],
@@ -86,6 +90,8 @@ pub struct Connected {
     /// Its session and tree connect.
     pub scope: Scope,
 }
+
+static CLIENTS: AtomicU64 = AtomicU64::new(0);
 
 /// The account of all loads.
 pub fn credentials(user: &str) -> Credentials {

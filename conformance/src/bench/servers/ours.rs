@@ -39,13 +39,7 @@ path = "share"
     let mut command = Command::new(program);
     command.arg("--config").arg(&configuration);
     let child = spawn(command, folder, address)?;
-    Ok(Running {
-        kind: Kind::Ours,
-        address,
-        share,
-        user: USER,
-        child,
-    })
+    Ok(Running::new(Kind::Ours, address, share, USER, child))
 }
 
 fn add_account(program: &Path, configuration: &Path) -> io::Result<()> {

@@ -23,13 +23,7 @@ pub fn start(kind: Kind, program: &Path, folder: &Path) -> io::Result<Running> {
         .args(["--foreground", "--no-process-group", "--configfile"])
         .arg(&configuration);
     let child = spawn(command, folder, address)?;
-    Ok(Running {
-        kind,
-        address,
-        share,
-        user: USER,
-        child,
-    })
+    Ok(Running::new(kind, address, share, USER, child))
 }
 
 fn text(kind: Kind, folder: &Path, port: u16) -> String {
