@@ -11,6 +11,7 @@ rules![
     zeroing_keeps_the_size,
     allocated_ranges_of_an_ordinary_file_are_all_of_it,
     allocated_ranges_of_a_sparse_file_leave_holes_out,
+    that_nothing_is_allocated_needs_no_room_to_tell,
     malformed_ranges_are_refused,
     unknown_codes_are_refused,
 ];
@@ -92,6 +93,15 @@ fn allocated_ranges_of_a_sparse_file_leave_holes_out(volume: &Volume) {
     let two = [pair(0, 1 << 30), vec![0]].concat();
     let short = file.control(Fsctl::QUERY_ALLOCATED_RANGES, &two[..16], 16);
     assert_eq!(short, Err(NtStatus::BUFFER_OVERFLOW));
+}
+
+fn that_nothing_is_allocated_needs_no_room_to_tell(volume: &Volume) {
+    let file = volume.file("file", b"");
+    for is_sparse in [0, 1] {
+        file.control(Fsctl::SET_SPARSE, &[is_sparse], 0).unwrap();
+        let told = file.control(Fsctl::QUERY_ALLOCATED_RANGES, &pair(0, 1024), 0);
+        assert_eq!(told.unwrap().len(), 0);
+    }
 }
 
 fn malformed_ranges_are_refused(volume: &Volume) {

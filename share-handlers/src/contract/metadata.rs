@@ -17,6 +17,7 @@ rules![
     a_time_that_was_set_is_not_moved_through_the_same_open,
     freezing_keeps_and_thawing_frees_the_write_time,
     writing_moves_the_write_time_and_not_the_creation_time,
+    a_write_is_seen_in_the_write_time_at_the_next_flush,
     extended_attributes_are_set_replaced_and_removed,
     extended_attributes_with_bad_names_are_refused_whole,
     identities_are_equal_only_for_the_same_object,
@@ -163,6 +164,28 @@ fn writing_moves_the_write_time_and_not_the_creation_time(volume: &Volume) {
         FileAttributes::ARCHIVE,
         "to be archived again"
     );
+}
+
+fn a_write_is_seen_in_the_write_time_at_the_next_flush(volume: &Volume) {
+    let made = volume.file("file", b"x");
+    made.set_basic(BasicChange {
+        last_write_time: TimeChange::Set(day(1)),
+        ..BasicChange::default()
+    });
+    made.close();
+    let file = volume.look("file").unwrap();
+    let other = volume.look("file").unwrap();
+    let seen = || file.stat().last_write_time;
+    file.write(0, b"y").unwrap();
+    assert_eq!(seen(), day(1), "not at once");
+    assert_eq!(other.stat().last_write_time, day(1));
+    wait(file.0.handle.flush()).unwrap();
+    let flushed = seen();
+    assert!(flushed > day(1));
+    file.write(0, b"z").unwrap();
+    assert_eq!(seen(), flushed, "not again");
+    file.set(SetInfo::EndOfFile(5)).unwrap();
+    assert!(seen() >= flushed);
 }
 
 fn attribute(name: &str, value: &str) -> FullEa {

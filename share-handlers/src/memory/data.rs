@@ -1,5 +1,7 @@
 //! The bytes of a file or stream: reading, writing, sizes, sparse ranges.
 
+use std::sync::atomic::Ordering;
+
 use bytes::{Bytes, BytesMut};
 use server::share::{Place, ReplyRoom};
 use wire::fscc::Fsctl;
@@ -7,7 +9,7 @@ use wire::fscc::fsctl_data::{AllocatedRange, ZeroData, decode_set_sparse};
 use wire::{NtStatus, Writer};
 
 use super::handle::MemoryHandle;
-use super::node::{Data, round_up};
+use super::node::{Body, Data, round_up};
 
 impl Data {
     /// Notes that `bytes` are to be reserved.
@@ -41,7 +43,7 @@ impl MemoryHandle {
             return Err(NtStatus::INVALID_PARAMETER);
         }
         data.contents.write(at, bytes)?;
-        body.note_modified(self.user_set(), self.store.now());
+        self.note_written(&mut body);
         Ok(bytes.len() as u32)
     }
 
@@ -54,7 +56,7 @@ impl MemoryHandle {
         }
         data.contents.resize(size);
         data.reserved = 0;
-        body.note_modified(self.user_set(), self.store.now());
+        self.note_resized(&mut body);
         Ok(())
     }
 
@@ -73,21 +75,42 @@ impl MemoryHandle {
         }
         data.reserve(size);
         if cut {
-            body.note_modified(self.user_set(), self.store.now());
+            self.note_resized(&mut body);
         } else {
             body.note_changed(self.user_set(), self.store.now());
         }
         Ok(())
     }
 
+    fn note_written(&self, body: &mut Body) {
+        self.wrote.store(true, Ordering::Relaxed);
+        body.note_written(self.user_set(), self.store.now());
+    }
+
+    pub(super) fn note_resized(&self, body: &mut Body) {
+        self.wrote.store(true, Ordering::Relaxed);
+        body.note_resized(self.user_set(), self.store.now());
+    }
+
     /// Ends the open: what was reserved behind the end of the file is given up.
     // [MS-FSA] 2.1.5.5
-    // Phase 4
-    pub(super) fn close_now(&self) -> Result<(), NtStatus> {
+    pub(super) fn close_now(&self) {
+        self.end_writing();
         if let Ok(data) = self.node.body.write().data_mut(self.stream) {
             data.reserved = 0;
         }
-        Ok(())
+    }
+
+    /// What this handle wrote is what is seen from now on.
+    pub(super) fn end_writing(&self) {
+        if self.wrote.swap(false, Ordering::Relaxed) {
+            self.node.body.write().times.write.end();
+        }
+    }
+
+    /// There is no storage more stable than this.
+    pub(super) fn flush_now(&self) {
+        self.node.body.write().times.write.release();
     }
 
     /// Carries out a control code.
@@ -125,7 +148,7 @@ impl MemoryHandle {
         let data = body.data_mut(self.stream).map_err(not_for_directories)?;
         if from < to.min(data.contents.size()) {
             data.contents.zero(from, to);
-            body.note_modified(self.user_set(), self.store.now());
+            self.note_written(&mut body);
         }
         Ok(Bytes::new())
     }
@@ -143,9 +166,6 @@ impl MemoryHandle {
         if length == 0 {
             return Ok(Bytes::new());
         }
-        if room_bytes < AllocatedRange::SIZE {
-            return Err(NtStatus::BUFFER_TOO_SMALL);
-        }
         let ranges = if data.is_sparse {
             data.contents.ranges(from, to)
         } else {
@@ -153,6 +173,10 @@ impl MemoryHandle {
             let to = to.min(data.contents.size());
             Vec::from_iter((from < to).then_some((from, to)))
         };
+        // departs [MS-FSA] 2.1.5.10.22: Windows needs no room to tell that there is nothing
+        if room_bytes < AllocatedRange::SIZE && !ranges.is_empty() {
+            return Err(NtStatus::BUFFER_TOO_SMALL);
+        }
         if ranges.len() * AllocatedRange::SIZE > room_bytes {
             return Err(NtStatus::BUFFER_OVERFLOW);
         }

@@ -1,6 +1,7 @@
 //! The handle that the server holds.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -32,6 +33,8 @@ pub(super) struct MemoryHandle {
     pub token: Arc<SecurityToken>,
     /// The times that operations through this handle must not move.
     pub user_set: Mutex<UserSet>,
+    /// Contents or size were changed through this handle.
+    pub wrote: AtomicBool,
 }
 
 impl MemoryHandle {
@@ -49,6 +52,7 @@ impl MemoryHandle {
             stream,
             token: Arc::clone(&caller.token),
             user_set: Mutex::default(),
+            wrote: AtomicBool::new(false),
         }
     }
 
@@ -63,7 +67,12 @@ impl Handle for MemoryHandle {
     }
 
     fn stat(&self) -> Answer<'_, FileStat> {
-        ready(self.node.stat(self.stream))
+        ready(self.node.stat(self.stream, || self.store.now()))
+    }
+
+    fn final_stat(&self) -> Answer<'_, FileStat> {
+        self.end_writing();
+        self.stat()
     }
 
     fn name(&self) -> Answer<'_, Name> {
@@ -78,8 +87,8 @@ impl Handle for MemoryHandle {
         ready(self.write_now(at.place, &data))
     }
 
-    /// There is no storage more stable than this.
     fn flush(&self) -> Answer<'_, ()> {
+        self.flush_now();
         ready(Ok(()))
     }
 
@@ -133,7 +142,10 @@ impl Handle for MemoryHandle {
 
     fn close(&self, how: CloseHow) -> Answer<'_, ()> {
         ready(match how {
-            CloseHow::Keep => self.close_now(),
+            CloseHow::Keep => {
+                self.close_now();
+                Ok(())
+            }
             CloseHow::Delete => self.delete_now(),
             CloseHow::DeleteFile => self.delete_file(),
         })

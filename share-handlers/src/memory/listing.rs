@@ -1,6 +1,7 @@
 //! Listing a directory: `.`, `..`, then entries in the order in which their names were made.
 
 use server::share::{Entry, ListFrom};
+use wire::dtyp::FileTime;
 use wire::fscc::Pattern;
 use wire::{NtStatus, Utf16String};
 
@@ -28,6 +29,7 @@ impl MemoryHandle {
             list: Vec::new(),
             used: 0,
             room_bytes,
+            now: self.store.now(),
         };
         self.list_dots(&names, position, pattern, &mut entries)?;
         if let Some(name) = pattern.literal() {
@@ -69,6 +71,7 @@ struct Entries {
     list: Vec<Entry>,
     used: usize,
     room_bytes: usize,
+    now: FileTime,
 }
 
 impl Entries {
@@ -84,7 +87,7 @@ impl Entries {
     fn add(&mut self, node: &Node, name: Utf16String, position: u64) -> Result<(), NtStatus> {
         self.used += (ENTRY_SIZE + name.len_bytes()).next_multiple_of(8);
         self.list.push(Entry {
-            stat: node.stat(None)?,
+            stat: node.stat(None, || self.now)?,
             name,
             position,
         });

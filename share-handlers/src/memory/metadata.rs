@@ -46,7 +46,7 @@ impl MemoryHandle {
             change.last_access_time,
             change.last_write_time,
         ];
-        let sets_time = times.iter().any(|time| matches!(time, TimeChange::Set(_)));
+        let sets_time = times.iter().any(|time| to_set(*time).is_some());
         if let Some(attributes) = change.file_attributes {
             body.attributes = body.attributes.without(settable) | (attributes & settable);
         }
@@ -54,20 +54,17 @@ impl MemoryHandle {
         if is_changed && !set.change && change.change_time != TimeChange::Freeze {
             body.times.change = now;
         }
-        apply(change.change_time, &mut body.times.change, &mut set.change);
-        apply(
-            change.last_access_time,
-            &mut body.times.access,
-            &mut set.access,
-        );
-        apply(
-            change.last_write_time,
-            &mut body.times.write,
-            &mut set.write,
-        );
-        if let TimeChange::Set(time) = change.creation_time {
-            body.times.creation = time;
+        let times = &mut body.times;
+        times.creation = to_set(change.creation_time).unwrap_or(times.creation);
+        times.access = to_set(change.last_access_time).unwrap_or(times.access);
+        times.change = to_set(change.change_time).unwrap_or(times.change);
+        times.write.release();
+        if let Some(time) = to_set(change.last_write_time) {
+            times.write.set(time);
         }
+        set.access = is_set_by_user(change.last_access_time, set.access);
+        set.change = is_set_by_user(change.change_time, set.change);
+        set.write = is_set_by_user(change.last_write_time, set.write);
     }
 
     // [MS-FSA] 2.1.5.15.6
@@ -88,7 +85,6 @@ impl MemoryHandle {
         allocation_size: u64,
         extended_attributes: &[FullEa],
     ) -> Result<(), NtStatus> {
-        let now = self.store.now();
         let mut body = self.node.body.write();
         let guarded = FileAttributes::HIDDEN | FileAttributes::SYSTEM;
         let is_stream = self.stream.is_some();
@@ -115,7 +111,7 @@ impl MemoryHandle {
         data.contents.resize(0);
         data.is_sparse = false;
         data.reserve(allocation_size);
-        body.note_modified(self.user_set(), now);
+        self.note_resized(&mut body);
         Ok(())
     }
 
@@ -177,16 +173,19 @@ pub(super) fn changed_attributes(
     Ok(list)
 }
 
-/// Carries out what was asked of one time, and notes whether the open's operations move it from now on.
-fn apply(change: TimeChange, time: &mut FileTime, is_set: &mut bool) {
+fn to_set(change: TimeChange) -> Option<FileTime> {
     match change {
-        TimeChange::Keep => {}
-        TimeChange::Set(new) => {
-            *time = new;
-            *is_set = true;
-        }
-        TimeChange::Freeze => *is_set = true,
-        TimeChange::Thaw => *is_set = false,
+        TimeChange::Set(time) => Some(time),
+        TimeChange::Keep | TimeChange::Freeze | TimeChange::Thaw => None,
+    }
+}
+
+/// Whether the open's operations must not move a time after `change`.
+fn is_set_by_user(change: TimeChange, before: bool) -> bool {
+    match change {
+        TimeChange::Keep => before,
+        TimeChange::Set(_) | TimeChange::Freeze => true,
+        TimeChange::Thaw => false,
     }
 }
 

@@ -22,6 +22,7 @@ mod names;
 mod node;
 mod open;
 mod rename;
+mod write_time;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -16,6 +16,7 @@ use wire::fscc::upcase::eq_ignore_case;
 
 use super::budget::Budget;
 use super::contents::Contents;
+use super::write_time::WriteTime;
 
 /// A file or directory.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ pub(super) struct Times {
     /// LastAccessTime.
     pub access: FileTime,
     /// LastModificationTime.
-    pub write: FileTime,
+    pub write: WriteTime,
     /// LastChangeTime.
     pub change: FileTime,
 }
@@ -116,7 +117,7 @@ impl Node {
         let times = Times {
             creation: now,
             access: now,
-            write: now,
+            write: WriteTime::new(now),
             change: now,
         };
         let mut body = Body {
@@ -144,11 +145,15 @@ impl Node {
         self.kind == ObjectKind::Directory
     }
 
-    /// The metadata of the object, or of one of its named streams.
+    /// The metadata of the object, or of one of its named streams, as it is seen now.
     ///
     /// # Errors
     /// `FILE_DELETED` when the stream is gone.
-    pub(super) fn stat(&self, stream: Option<StreamId>) -> Result<FileStat, NtStatus> {
+    pub(super) fn stat(
+        &self,
+        stream: Option<StreamId>,
+        now: impl FnOnce() -> FileTime,
+    ) -> Result<FileStat, NtStatus> {
         let body = self.body.read();
         let mut attributes = body.attributes;
         if self.is_directory() && stream.is_none() {
@@ -164,7 +169,7 @@ impl Node {
         Ok(FileStat {
             creation_time: body.times.creation,
             last_access_time: body.times.access,
-            last_write_time: body.times.write,
+            last_write_time: body.times.write.seen(now),
             change_time: body.times.change,
             attributes: attributes.reported(),
             allocation_size: data.map_or(0, Data::allocation_size),
@@ -283,12 +288,25 @@ impl Body {
         self.settle().inspect_err(|_| self.security = before)
     }
 
-    /// Notes that contents were changed through an open.
+    /// Notes that contents were written through an open.
     // [MS-FSA] 2.1.4.17
-    pub(super) fn note_modified(&mut self, set: UserSet, now: FileTime) {
+    pub(super) fn note_written(&mut self, set: UserSet, now: FileTime) {
         if !set.write {
-            self.times.write = now;
+            self.times.write.written(now);
         }
+        self.note_accessed(set, now);
+    }
+
+    /// Notes that the size was set through an open.
+    // [MS-FSA] 2.1.4.17
+    pub(super) fn note_resized(&mut self, set: UserSet, now: FileTime) {
+        if !set.write {
+            self.times.write.resized(now);
+        }
+        self.note_accessed(set, now);
+    }
+
+    fn note_accessed(&mut self, set: UserSet, now: FileTime) {
         if !set.access {
             self.times.access = now;
         }
@@ -307,7 +325,7 @@ impl Body {
     /// Notes that a name was added to or removed from a directory.
     // [MS-FSA] 2.1.5.1.1
     pub(super) fn note_entries_changed(&mut self, now: FileTime) {
-        self.times.write = now;
+        self.times.write = WriteTime::new(now);
         self.times.access = now;
         self.times.change = now;
     }

@@ -180,7 +180,7 @@ impl Store {
         created: bool,
     ) -> Result<Opened, NtStatus> {
         let Found { node, link, .. } = found;
-        let stat = node.stat(stream)?;
+        let stat = node.stat(stream, || self.now())?;
         let (security, stream_name) = {
             let body = node.body.read();
             let mut named = body.named_streams().iter();
