@@ -15,6 +15,8 @@ use wire::{
 };
 
 use crate::commands::Answer;
+use crate::commands::negotiate::Negotiated;
+use crate::commands::negotiate::Negotiated;
 use crate::connection::ConnectionState;
 use crate::crypto::PreauthHash;
 use crate::disconnect::DisconnectReason;
@@ -205,7 +207,7 @@ impl Context {
         if !self
             .connection
             .negotiated()
-            .is_some_and(|negotiated| negotiated.is_smb3())
+            .is_some_and(Negotiated::is_smb3)
         {
             return Ok(());
         }
@@ -327,7 +329,7 @@ impl Context {
     }
 
     /// Puts the request's final reply with the others.
-    pub(crate) fn reply(&mut self, answer: Answer) {
+    pub(crate) fn reply(&mut self, answer: &Answer) {
         self.related.last_status = Some(answer.status);
         let header = self.reply_header(answer.status);
         let signer = self.signer();

@@ -47,13 +47,13 @@ pub async fn run(context: &mut Context, request: ChangeNotifyRequest) -> Result<
         Decision::Deny(status) => return Err(status),
         Decision::Wait(waiter) => context.wait(waiter).await??,
     };
-    answer(changes, request.output_buffer_length)
+    answer(&changes, request.output_buffer_length)
 }
 
-fn answer(changes: Changes, room_bytes: u32) -> Result<Answer, NtStatus> {
+fn answer(changes: &Changes, room_bytes: u32) -> Result<Answer, NtStatus> {
     let room = usize::try_from(room_bytes).unwrap_or_default();
     let mut out = BytesMut::new();
-    if !FileNotifyInformation::encode_list(&changes, &mut Writer::new(&mut out), room) {
+    if !FileNotifyInformation::encode_list(changes, &mut Writer::new(&mut out), room) {
         return Err(NtStatus::NOTIFY_ENUM_DIR);
     }
     Ok(Response::ChangeNotify(ChangeNotifyResponse {

@@ -47,7 +47,7 @@ pub async fn run(
         .contains(QueryDirectoryFlags::RETURN_SINGLE_ENTRY);
     let filled = fill(&open, &mut listing, encoder, &mut writer, room, single).await;
     let begun_before = listing.begun;
-    listing.begun |= filled.as_ref().is_ok_and(|fit| fit.is_some());
+    listing.begun |= filled.as_ref().is_ok_and(Option::is_some);
     open.state.lock().enumeration = Some(listing);
     match filled? {
         None if begun_before => Err(NtStatus::NO_MORE_FILES),

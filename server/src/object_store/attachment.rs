@@ -92,6 +92,13 @@ impl Attachment {
     }
 }
 
+impl Attached {
+    /// Whether the open has been closed; what still waits on its behalf comes too late.
+    pub(super) fn has_ended(&self) -> bool {
+        self.phase.load(Ordering::Acquire) != phase::OPEN
+    }
+}
+
 impl std::ops::Deref for Attachment {
     type Target = Attached;
 

@@ -157,6 +157,9 @@ pub(super) fn set_delete(attachment: &Attachment, disposition: Disposition) -> O
     let object = &attachment.object;
     let mut effects = Effects::default();
     let mut state = object.lock();
+    if attachment.has_ended() {
+        return Outcome::deny(NtStatus::FILE_CLOSED);
+    }
     if disposition == Disposition::Delete {
         let contender = Contender::of(attachment);
         let (id, loss) = (attachment.stream, Loss::from(Operation::Delete));

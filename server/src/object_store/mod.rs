@@ -322,6 +322,11 @@ impl ObjectStore {
         rename::renamed(attachment, to);
     }
 
+    /// Notes that a rename or a link has taken the name of `object`, which is gone now.
+    pub fn replaced(&self, object: ObjectId) {
+        self.shared.lost_names.record(object);
+    }
+
     /// Locks all ranges or none. `Wait` yields the end of the request.
     ///
     /// # Errors

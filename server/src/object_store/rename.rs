@@ -45,6 +45,9 @@ pub(super) fn check(attachment: &Attachment, rename: &Rename<'_>) -> Outcome<()>
 
 fn decide(attachment: &Attachment, rename: &Rename<'_>, effects: &mut Effects) -> Decision<()> {
     let shared = &attachment.object.shared;
+    if attachment.has_ended() {
+        return Decision::Deny(NtStatus::FILE_CLOSED);
+    }
     if rename.target.name.stream().is_some() {
         return decide_stream(attachment, rename, effects);
     }

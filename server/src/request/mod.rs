@@ -56,7 +56,7 @@ pub(crate) async fn carry_out(mut context: Context, messages: Vec<Incoming>) -> 
         } else {
             answer(&mut context, incoming, is_related).await
         };
-        context.reply(answer);
+        context.reply(&answer);
         context.connection.requests.remove(message_id);
         if context.disconnect_reason().is_some() {
             break;

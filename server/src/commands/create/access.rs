@@ -104,14 +104,22 @@ pub(super) async fn grant(
     })
 }
 
-/// The access that the disposition implies. [MS-FSA] 2.1.5.1.2
+/// The access that replacing what exists needs besides what was asked for.
+// [MS-FSA] 2.1.5.1.2
 fn implied(plan: &Plan, opened: &Opened) -> AccessMask {
     if !plan.how.overwrite || opened.created {
-        AccessMask::NONE
-    } else if plan.supersede {
+        return AccessMask::NONE;
+    }
+    let contents = if plan.supersede {
         AccessMask::DELETE
     } else {
         AccessMask::FILE_WRITE_DATA
+    };
+    // A named stream has no attributes of its own to lose.
+    if opened.stream.is_some() {
+        contents
+    } else {
+        contents
             .with(AccessMask::FILE_WRITE_EA)
             .with(AccessMask::FILE_WRITE_ATTRIBUTES)
     }
@@ -145,10 +153,9 @@ async fn existing_access(
     let parent_may_grant = AccessMask::DELETE.with(AccessMask::FILE_READ_ATTRIBUTES);
     let wants_all = desired.contains(AccessMask::MAXIMUM_ALLOWED);
     let missing = parent_may_grant.without(allowed);
-    if desired.intersects(missing) || wants_all && !missing.is_empty() {
-        if let Some(parent) = opened.handle.parent_security().await? {
-            allowed |= access::from_parent(token, &parent);
-        }
+    let asks_parent = desired.intersects(missing) || wants_all && !missing.is_empty();
+    if asks_parent && let Some(parent) = opened.handle.parent_security().await? {
+        allowed |= access::from_parent(token, &parent);
     }
     access::resolve(token, allowed, desired)
 }

@@ -52,6 +52,8 @@ impl Plan {
     pub(super) fn new(context: &Context, request: &CreateRequest) -> Result<Self, NtStatus> {
         let share = &context.tree()?.share;
         let name = Name::parse(&request.name)?;
+        let contexts = &request.contexts;
+        refuse_reconnect(contexts)?;
         let kind = share.features().kind;
         check_impersonation(request.impersonation_level, kind)?;
         let options = request.create_options;
@@ -71,8 +73,6 @@ impl Plan {
         if wanted == Wanted::Directory && attributes.contains(FileAttributes::TEMPORARY) {
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        let contexts = &request.contexts;
-        refuse_reconnect(contexts)?;
         let (disposition, overwrite) = disposition(request.create_disposition)?;
         Ok(Self {
             how: OpenHow {

@@ -8,7 +8,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::{Decision, Rename, RenameKind};
 use crate::open::Open;
-use crate::share::{Name, Replace, SetInfo};
+use crate::share::{Name, ObjectId, Replace, SetInfo};
 
 /// Gives the file, directory or stream another name.
 ///
@@ -26,7 +26,7 @@ pub(super) async fn rename(
     let old = open.handle.name().await?;
     let target = target(open, &old, &to.file_name)?;
     let replace = replace(to.flags.contains(RenameFlags::REPLACE_IF_EXISTS));
-    arbitrate(context, open, &target, replace, RenameKind::Rename).await?;
+    let replaced = arbitrate(context, open, &target, replace, RenameKind::Rename).await?;
     open.handle
         .set(SetInfo::Rename {
             target: target.clone(),
@@ -34,6 +34,9 @@ pub(super) async fn rename(
         })
         .await?;
     let server = &context.server;
+    if let Some(object) = replaced {
+        server.object_store.replaced(object);
+    }
     let stored = open.handle.name().await.unwrap_or(target);
     let location = open.tree.share.location(&stored);
     server.object_store.renamed(&open.attachment, &location);
@@ -75,13 +78,16 @@ pub(super) async fn link(
         return Err(NtStatus::OBJECT_NAME_INVALID);
     }
     let replace = replace(to.replace_if_exists);
-    arbitrate(context, open, &target, replace, RenameKind::Link).await?;
+    let replaced = arbitrate(context, open, &target, replace, RenameKind::Link).await?;
     open.handle
         .set(SetInfo::Link {
             target: target.clone(),
             replace,
         })
         .await?;
+    if let Some(object) = replaced {
+        context.server.object_store.replaced(object);
+    }
     let added = FileAction::ADDED;
     effects::report(
         &context.server,
@@ -122,15 +128,17 @@ fn replace(if_exists: bool) -> Replace {
     }
 }
 
+/// Waits until the object store agrees, and returns the object that will be replaced.
 async fn arbitrate(
     context: &mut Context,
     open: &Open,
     target: &Name,
     replace: Replace,
     kind: RenameKind,
-) -> Result<(), NtStatus> {
-    let replaces = effects::identity_of(context, open, target, replace).await?;
+) -> Result<Option<ObjectId>, NtStatus> {
     loop {
+        // Anew after each wait: the name may be another file's by then.
+        let replaces = effects::identity_of(context, open, target, replace).await?;
         let rename = Rename {
             target: open.tree.share.location(target),
             replaces,
@@ -142,7 +150,7 @@ async fn arbitrate(
             .check_rename(&open.attachment, &rename);
         effects::carry_out(&context.server, outcome.effects);
         match outcome.decision {
-            Decision::Grant(()) => return Ok(()),
+            Decision::Grant(()) => return Ok(replaces),
             Decision::Deny(status) => return Err(status),
             Decision::Wait(waiter) => context.wait(waiter).await?,
         }
