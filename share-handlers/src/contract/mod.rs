@@ -156,12 +156,19 @@ mod tests {
     }
 
     const DISK_BREAKS: &[&str] = &[
+        // Overwriting sets attributes as superseding does, and does not keep those that there were.
         "overwriting_empties",
+        // Too little room for one range is refused before it is known whether there is one.
         "that_nothing_is_allocated_needs_no_room_to_tell",
+        // The root can be made hidden.
         "the_roots_attributes_can_be_asked_for_and_not_hidden",
+        // Attributes before the one with the bad name are set.
         "extended_attributes_with_bad_names_are_refused_whole",
+        // An open of a stream does not follow when the stream is renamed.
         "streams_are_renamed",
+        // Another name of the same file is in the way like any other.
         "a_rename_onto_another_name_of_the_file_leaves_one",
+        // A new stream is granted whatever the file's descriptor says.
         "who_may_not_write_a_file_adds_no_stream",
     ];
 }

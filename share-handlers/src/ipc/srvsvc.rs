@@ -200,7 +200,8 @@ fn server_get_info(call: &Call<'_>, arguments: &mut NdrReader<'_>) -> Result<Ndr
 // [MS-SRVS] 2.2.4.43
 fn server_information(facts: &ServerSnapshot, asked: Option<&Utf16String>, level: u32) -> Row {
     const PLATFORM_ID_NT: u32 = 500;
-    // SV_TYPE_WORKSTATION, SV_TYPE_SERVER, SV_TYPE_NT, SV_TYPE_SERVER_NT. [MS-SRVS] 2.2.2.7
+    // [MS-SRVS] 2.2.2.7
+    // SV_TYPE_WORKSTATION, SV_TYPE_SERVER, SV_TYPE_NT, SV_TYPE_SERVER_NT
     const TYPE: u32 = 0x0000_9003;
     const UNLIMITED: u32 = u32::MAX;
     // observed: Windows Server 2016 gives back the name that it was asked by, less its backslashes

@@ -1,8 +1,8 @@
 //! The write time of a file, and the one that clients see while it is written.
 //!
-//! A write does not move the time that is seen at once: it becomes visible two seconds later, or when the file is
-//! flushed, its size or attributes are set, or it is closed by whoever wrote, whichever comes first. What is written after
-//! that stays unseen until the next such moment.
+//! A write does not move the time that is seen at once: it becomes visible two seconds later, or when the
+//! file is flushed, its size or attributes are set, or it is closed by whoever wrote, whichever comes first.
+//! What is written after that stays unseen until the next such moment.
 //!
 //! ```text
 //! Present --write--> Held (old time; from two seconds on, that of the last write before)
