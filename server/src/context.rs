@@ -16,7 +16,6 @@ use wire::{
 
 use crate::commands::Answer;
 use crate::commands::negotiate::Negotiated;
-use crate::commands::negotiate::Negotiated;
 use crate::connection::ConnectionState;
 use crate::crypto::PreauthHash;
 use crate::disconnect::DisconnectReason;
