@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{
     AtFlags, FileType, Statx, StatxFlags, StatxTimestamp, Timespec, Timestamps, XattrFlags,
@@ -51,8 +51,8 @@ impl Opening {
             TimeChange::Keep | TimeChange::Set(_) | TimeChange::Thaw => FileTime::default(),
         };
         let mut sticky = self.sticky.lock();
-        let now = time(before.stx_mtime);
-        sticky.write_time = sticky_time(sticky.write_time, change.last_write_time, now);
+        let modified = time(before.stx_mtime);
+        sticky.write_time = sticky_time(sticky.write_time, change.last_write_time, modified);
         sticky.change_time = sticky_time(sticky.change_time, change.change_time, present);
         let change_time = sticky.change_time;
         drop(sticky);
@@ -274,20 +274,29 @@ fn sticky_time(before: Option<FileTime>, change: TimeChange, now: FileTime) -> O
 /// The latest change time that setting an attribute right now can give an object: clocks of file systems tick in
 /// milliseconds.
 fn soon() -> FileTime {
-    let now = SystemTime::now() + Duration::from_millis(10);
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    FileTime(now().0.saturating_add(CLOCK_TICK))
+}
+
+/// The time of day.
+pub(super) fn now() -> FileTime {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     FileTime::from_unix(
         i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
         since.subsec_nanos(),
     )
 }
 
+/// 10 ms, in units of 100 ns.
+const CLOCK_TICK: u64 = 100_000;
 /// The unit that allocation sizes are told in.
 pub(super) const UNIT: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use server::share::{Opened, SetInfo};
 

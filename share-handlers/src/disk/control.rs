@@ -93,15 +93,16 @@ impl Opening {
         if self.file.directory || self.stream.is_some() {
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        if length == 0 {
+        let behind = behind.min(self.file.stat()?.stx_size);
+        // departs [MS-FSA] 2.1.5.10.22: of a file that is not sparse, Windows tells what exists
+        if behind <= from {
             return Ok(Bytes::new());
         }
         if room_bytes < RANGE_SIZE {
             return Err(NtStatus::BUFFER_TOO_SMALL);
         }
-        let behind = behind.min(self.file.stat()?.stx_size);
         if !self.is_sparse()? {
-            return Ok(range(from, behind.max(from)));
+            return Ok(range(from, behind));
         }
         let mut ranges = Vec::new();
         let mut at = from;
@@ -167,3 +168,77 @@ fn range(start: u64, end: u64) -> Bytes {
 const RANGE_SIZE: usize = 16;
 /// FILE_OBJECTID_BUFFER.
 const OBJECT_ID_SIZE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use server::share::SetInfo;
+
+    use super::super::testing::{Fixture, read, set, write};
+    use super::*;
+    use crate::offload::tests::wait;
+
+    fn numbers(numbers: &[u64]) -> Bytes {
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect::<Vec<_>>()
+            .into()
+    }
+
+    #[test]
+    fn ranges_of_a_sparse_file_are_where_something_was_written() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let ask = |from, length, room| {
+            let code = Fsctl::QUERY_ALLOCATED_RANGES;
+            wait(file.handle.control(code, numbers(&[from, length]), room))
+        };
+        assert_eq!(ask(0, 1000, 0), Ok(Bytes::new()));
+        set(&file, SetInfo::EndOfFile(1 << 20)).unwrap();
+        assert_eq!(ask(0, 1 << 30, 16), Ok(numbers(&[0, 1 << 20])));
+        wait(file.handle.control(Fsctl::SET_SPARSE, Bytes::new(), 0)).unwrap();
+        assert_eq!(ask(0, 1 << 30, 16), Ok(Bytes::new()));
+        write(&file.handle, 256 << 10, &[7; 64 << 10]).unwrap();
+        assert_eq!(ask(0, 1 << 30, 16), Ok(numbers(&[256 << 10, 64 << 10])));
+        assert_eq!(ask(0, 1 << 30, 15), Err(NtStatus::BUFFER_TOO_SMALL));
+        assert_eq!(ask(u64::MAX, 1, 16), Err(NtStatus::INVALID_PARAMETER));
+        wait(
+            file.handle
+                .control(Fsctl::SET_SPARSE, Bytes::from_static(&[0]), 0),
+        )
+        .unwrap();
+        let attributes = wait(file.handle.stat()).unwrap().attributes;
+        assert!(!attributes.contains(FileAttributes::SPARSE_FILE));
+    }
+
+    #[test]
+    fn zeroing_touches_what_it_names_and_never_the_size() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        write(&file.handle, 0, &[7; 100]).unwrap();
+        let zero = |from, behind| {
+            wait(
+                file.handle
+                    .control(Fsctl::SET_ZERO_DATA, numbers(&[from, behind]), 0),
+            )
+        };
+        zero(10, 20).unwrap();
+        zero(90, 5_000).unwrap();
+        zero(200, 300).unwrap();
+        let expected = [&[7; 10][..], &[0; 10], &[7; 70], &[0; 10]].concat();
+        assert_eq!(read(&file.handle, 0, 1_000).unwrap(), expected);
+        assert_eq!(zero(20, 10), Err(NtStatus::INVALID_PARAMETER));
+    }
+
+    #[test]
+    fn an_object_id_stays_and_an_unknown_code_is_refused() {
+        let fixture = Fixture::new();
+        let file = fixture.create("a");
+        let code = Fsctl::CREATE_OR_GET_OBJECT_ID;
+        let id = wait(file.handle.control(code, Bytes::new(), 64)).unwrap();
+        assert_eq!(id.len(), 64);
+        assert_eq!(wait(file.handle.control(code, Bytes::new(), 64)), Ok(id));
+        let unknown = wait(file.handle.control(Fsctl(0x0009_9999), Bytes::new(), 64));
+        assert_eq!(unknown, Err(NtStatus::INVALID_DEVICE_REQUEST));
+    }
+}

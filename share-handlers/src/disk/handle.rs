@@ -14,6 +14,7 @@ use wire::dtyp::{SecurityDescriptor, SecurityInformation};
 use wire::fscc::file_info::FullEa;
 use wire::fscc::{FileAttributes, Fsctl, Pattern};
 
+use super::attributes::now;
 use super::file::Opening;
 use super::{extended, streams};
 
@@ -158,7 +159,11 @@ impl Opening {
     /// What this handle wrote is what is seen from now on.
     fn end_writing(&self) {
         if self.wrote.load(Ordering::Relaxed) {
-            self.object.closed_by_writer();
+            let late = self.object.closed_by_writer();
+            if late && self.sticky.lock().write_time.is_none() {
+                // The contents are safe; only the time would be a little early.
+                let _ = self.file.set_times(None, Some(now()));
+            }
         }
     }
 

@@ -8,7 +8,7 @@
 //! ```text
 //! Present --write--> Held (old time, until two seconds later)
 //! Held --two seconds, flush, size or attributes set--> Shown (the time at that moment)
-//! Held or Shown --close by a handle that wrote, or the last--> Present
+//! Held or Shown --close by a handle that wrote--> Present; what was written since Shown bears the time of the close
 //! ```
 
 use std::collections::HashMap;
@@ -88,25 +88,40 @@ struct Shown {
     time: FileTime,
     /// When the present time is to be shown instead, once.
     until: Option<Instant>,
+    /// Something was written that is not seen before the file is closed.
+    written_since: bool,
+}
+
+impl Shown {
+    fn at(time: FileTime) -> Self {
+        Self {
+            time,
+            until: None,
+            written_since: false,
+        }
+    }
 }
 
 impl Object {
     /// Before a write: `present` is asked for the present write time if it has to be remembered.
     pub(super) fn before_write(&self, present: impl FnOnce() -> Option<FileTime>) {
         let mut state = self.state.lock();
-        if state.shown.is_none() {
-            let until = Some(Instant::now() + HOLD_BACK);
-            state.shown = present().map(|time| Shown { time, until });
+        match &mut state.shown {
+            Some(shown) => shown.written_since |= shown.until.is_none(),
+            None => {
+                let until = Some(Instant::now() + HOLD_BACK);
+                state.shown = present().map(|time| Shown {
+                    until,
+                    ..Shown::at(time)
+                });
+            }
         }
     }
 
     /// Lets the present write time be seen; later writes stay hidden until the next such moment.
     pub(super) fn release(&self, host: &Statx) {
         if let Some(shown) = &mut self.state.lock().shown {
-            *shown = Shown {
-                time: time(host.stx_mtime),
-                until: None,
-            };
+            *shown = Shown::at(time(host.stx_mtime));
         }
     }
 
@@ -118,13 +133,19 @@ impl Object {
     /// A client has set the write time.
     pub(super) fn write_time_was_set(&self, time: FileTime) {
         if let Some(shown) = &mut self.state.lock().shown {
-            *shown = Shown { time, until: None };
+            *shown = Shown::at(time);
         }
     }
 
-    /// A handle that may have written is closed: what is on disk is what is seen.
-    pub(super) fn closed_by_writer(&self) {
-        self.state.lock().shown = None;
+    /// A handle that has written is closed: what is on disk is what is seen. `true` when the write time
+    /// has to be set to that of the close.
+    #[must_use]
+    pub(super) fn closed_by_writer(&self) -> bool {
+        self.state
+            .lock()
+            .shown
+            .take()
+            .is_some_and(|shown| shown.written_since)
     }
 
     /// Remembers that so many bytes were asked to be reserved, in whole units.
@@ -138,10 +159,7 @@ impl Object {
         let mut state = self.state.lock();
         if let Some(shown) = &mut state.shown {
             if shown.until.is_some_and(|until| until <= Instant::now()) {
-                *shown = Shown {
-                    time: time(host.stx_mtime),
-                    until: None,
-                };
+                *shown = Shown::at(time(host.stx_mtime));
             }
             stat.last_write_time = shown.time;
         }
@@ -189,7 +207,7 @@ mod tests {
         object.before_write(|| Some(FileTime(1)));
         object.before_write(|| panic!("asked twice"));
         assert!(object.holds_back());
-        object.closed_by_writer();
+        assert!(!object.closed_by_writer());
         assert!(!object.holds_back());
     }
 }
