@@ -91,10 +91,13 @@ pub(super) async fn run(
             limits(),
         ));
     }
-    source.require(AccessMask::FILE_READ_DATA)?;
+    // [MS-SMB2] 3.3.5.9
+    // Whoever may execute may read.
+    let reading = AccessMask::FILE_READ_DATA.with(AccessMask::FILE_EXECUTE);
+    source.require_any(reading)?;
     target.require_any(AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA))?;
     if request.ctl_code == Fsctl::SRV_COPYCHUNK {
-        target.require(AccessMask::FILE_READ_DATA)?;
+        target.require_any(reading)?;
     }
     let mut progress = Progress::default();
     let mut status = NtStatus::SUCCESS;
