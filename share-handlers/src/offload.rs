@@ -17,8 +17,8 @@ use wire::NtStatus;
 /// The pool belongs to share handlers alone: a job may leave its thread wearing the file-system
 /// identity of a user, and only jobs of share handlers put on their own before they do anything.
 pub trait Offload: Send + Sync {
-    /// Runs `work` soon, on a thread of the pool. When the pool is full it may block or run the work later, but
-    /// not drop it, except when the program ends.
+    /// Runs `work` soon, on a thread of the pool. When the pool is full it may block or run the
+    /// work later, but not drop it, except when the program ends.
     fn run(&self, work: Box<dyn FnOnce() + Send>);
 }
 
@@ -75,7 +75,8 @@ impl<T> Slot<T> {
     }
 }
 
-/// Fills the slot; when it is dropped without a result (the work panicked, or was never run), with a failure.
+/// Fills the slot; when it is dropped without a result (the work panicked, or was never run), with
+/// a failure.
 struct Sender<T> {
     slot: Arc<Mutex<Slot<T>>>,
 }

@@ -1,7 +1,8 @@
-//! What this server keeps beside files, Samba reads, and the reverse: a private `smbd` serves the same folder.
+//! What this server keeps beside files, Samba reads, and the reverse: a private `smbd` serves the
+//! same folder.
 //!
-//! Needs root, `smbd` with its `acl_xattr` and `streams_xattr` modules, and `smbclient`; without them it
-//! says so and is skipped.
+//! Needs root, `smbd` with its `acl_xattr` and `streams_xattr` modules, and `smbclient`; without
+//! them it says so and is skipped.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};

@@ -83,7 +83,8 @@ impl Opening {
         })
     }
 
-    /// Reads, changes and writes the kept attributes; the creation time is kept from the first change on.
+    /// Reads, changes and writes the kept attributes; the creation time is kept from the first
+    /// change on.
     pub(super) fn change_dos_attributes(
         &self,
         change: impl FnOnce(&mut DosAttributes),
@@ -132,8 +133,8 @@ impl File {
         }
     }
 
-    /// Sets the access and the write time, as the caller, or as the server where the host would let only the
-    /// owner do what the object's descriptor has granted the caller.
+    /// Sets the access and the write time, as the caller, or as the server where the host would let
+    /// only the owner do what the object's descriptor has granted the caller.
     pub(super) fn set_times(
         &self,
         access: Option<FileTime>,
@@ -200,8 +201,8 @@ pub(super) fn file_stat(host: &Statx, kept: Option<&DosAttributes>) -> FileStat 
 
 /// The bytes that the contents, and the room reserved for them, take on the volume.
 ///
-/// A file system that keeps extended attributes in a block of their own counts it with the file's; one block
-/// more than the contents need is taken for that, so that an empty file has size 0.
+/// A file system that keeps extended attributes in a block of their own counts it with the file's;
+/// one block more than the contents need is taken for that, so that an empty file has size 0.
 pub(super) fn allocation(host: &Statx, reserved: u64) -> u64 {
     let have = host.stx_blocks.saturating_mul(512);
     let need = host
@@ -271,8 +272,8 @@ fn sticky_time(before: Option<FileTime>, change: TimeChange, now: FileTime) -> O
     }
 }
 
-/// The latest change time that setting an attribute right now can give an object: clocks of file systems tick in
-/// milliseconds.
+/// The latest change time that setting an attribute right now can give an object: clocks of file
+/// systems tick in milliseconds.
 fn soon() -> FileTime {
     FileTime(now().0.saturating_add(CLOCK_TICK))
 }

@@ -1,6 +1,7 @@
 //! Making files and folders, whole or not at all.
 //!
-//! Owns what a new object is given: its owner, attributes, descriptor, extended attributes and reserved room.
+//! Owns what a new object is given: its owner, attributes, descriptor, extended attributes and
+//! reserved room.
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -92,7 +93,7 @@ fn make_file(
 }
 
 /// Making and opening a folder are two steps, between which somebody else may put another folder in
-/// its place: only one that is empty and has the right owner is taken.
+/// its place: only one that has the right owner and no folders in it is taken.
 fn make_folder(
     share: &DiskShare,
     caller: &Caller,

@@ -1,8 +1,9 @@
 //! The bytes of a file: reading, writing, sizes, and putting them on stable storage.
 //!
-//! Owns the decision which of these may be done where they stand. A read that the page cache can answer and a
-//! write that the page cache takes never leave the thread that asks; everything that may wait for a
-//! device goes to the pool. None of it needs the caller's identity: the descriptor has been opened with it.
+//! Owns the decision which of these may be done where they stand. A read that the page cache can
+//! answer and a write that the page cache takes never leave the thread that asks; everything that
+//! may wait for a device goes to the pool. None of it needs the caller's identity: the descriptor
+//! has been opened with it.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
@@ -85,8 +86,8 @@ impl Opening {
         result.map(length_of).map_err(status)
     }
 
-    /// The stretch of the file for the transport to send by itself, if it is in the page cache as far as its two ends
-    /// tell.
+    /// The stretch of the file for the transport to send by itself, if it is in the page cache as
+    /// far as its two ends tell.
     fn cached_region(&self, at: u64, length: usize) -> Option<FileRegion> {
         let size = self.file.stat().ok()?.stx_size;
         let length = u32::try_from(size.checked_sub(at)?.min(length as u64)).ok()?;
@@ -168,8 +169,8 @@ impl Opening {
         Ok(length_of(data.len()))
     }
 
-    /// [MS-FSA] 2.1.4.17, before the change: remembers the write time that is to be seen for a while yet, and
-    /// marks the file as one to be archived.
+    /// [MS-FSA] 2.1.4.17, before the change: remembers the write time that is to be seen for a
+    /// while yet, and marks the file as one to be archived.
     fn note_write(&self) -> Result<(), NtStatus> {
         self.object
             .before_write(|| self.file.stat().ok().map(|stat| time(stat.stx_mtime)));

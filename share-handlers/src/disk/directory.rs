@@ -1,8 +1,8 @@
 //! Listing a folder.
 //!
-//! Owns the order of entries (`.`, `..`, then the file system's own) and their positions, by which a listing
-//! resumes after any entry, also after a restart of the handle's cursor. A pattern without wildcards is looked
-//! up, not searched for.
+//! Owns the order of entries (`.`, `..`, then the file system's own) and their positions, by which
+//! a listing resumes after any entry, also after a restart of the handle's cursor. A pattern
+//! without wildcards is looked up, not searched for.
 
 use std::collections::VecDeque;
 use std::ffi::{CStr, CString};

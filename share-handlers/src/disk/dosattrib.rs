@@ -1,8 +1,10 @@
-//! The extended attribute in which DOS attributes and the creation time are kept, in Samba's format.
+//! The extended attribute in which DOS attributes and the creation time are kept, in Samba's
+//! format.
 //!
 //! Owns the bytes of `user.DOSATTRIB`: NDR of a string that Samba once kept the attributes in, a
-//! version, and the version's structure. Read in versions 1 to 5; written as version 5, or as version 3 when a
-//! ChangeTime was set, which is the one version whose ChangeTime Samba ignores without harm.
+//! version, and the version's structure. Read in versions 1 to 5; written as version 5, or as
+//! version 3 when a ChangeTime was set, which is the one version whose ChangeTime Samba ignores
+//! without harm.
 
 use wire::dtyp::FileTime;
 use wire::fscc::FileAttributes;

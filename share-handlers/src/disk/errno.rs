@@ -26,7 +26,9 @@ pub(super) fn status(error: Errno) -> NtStatus {
         Errno::INVAL | Errno::OVERFLOW => NtStatus::INVALID_PARAMETER,
         Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOTTY => NtStatus::NOT_SUPPORTED,
         Errno::BADF => NtStatus::INVALID_DEVICE_REQUEST,
-        Errno::NXIO | Errno::NODEV => NtStatus::NO_SUCH_DEVICE,
+        // A socket, or a pipe that nobody reads, is nothing to be opened.
+        Errno::NXIO => NtStatus::ACCESS_DENIED,
+        Errno::NODEV => NtStatus::NO_SUCH_DEVICE,
         Errno::RANGE | Errno::TOOBIG => NtStatus::EA_TOO_LARGE,
         Errno::STALE => NtStatus::FILE_INVALID,
         Errno::IO => NtStatus::IO_DEVICE_ERROR,

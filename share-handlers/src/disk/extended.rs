@@ -51,7 +51,8 @@ pub(super) fn total_size(file: &File) -> u32 {
     u32::try_from(4 + sizes.sum::<usize>()).unwrap_or(u32::MAX)
 }
 
-/// [`total_size`] for a name in a folder, which is opened only if it has attributes that a client may see.
+/// [`total_size`] for a name in a folder, which is opened only if it has attributes that a client
+/// may see.
 pub(super) fn total_size_at(folder: BorrowedFd<'_>, name: &CStr) -> u32 {
     let mut buffer = [0; 512];
     let any = match sys::listxattr_at(folder, name, &mut buffer) {

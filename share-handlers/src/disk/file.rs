@@ -51,8 +51,8 @@ impl AsFd for File {
 }
 
 impl File {
-    /// Whether the descriptor only stands for the object, so that its extended attributes are reached by its path below
-    /// `/proc/self/fd`, which leads to this very object.
+    /// Whether the descriptor only stands for the object, so that its extended attributes are
+    /// reached by its path below `/proc/self/fd`, which leads to this very object.
     pub(super) fn is_path(&self) -> bool {
         self.mode == Mode::Path
     }
@@ -88,7 +88,8 @@ impl File {
         }
     }
 
-    /// Sets an extended attribute: as the caller, else as the server, for the caller was granted it.
+    /// Sets an extended attribute: as the caller, else as the server, for the caller was granted
+    /// it.
     pub(super) fn set_xattr(
         &self,
         name: &CStr,

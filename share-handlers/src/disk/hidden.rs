@@ -1,6 +1,7 @@
 //! Names that carry the hidden attribute because of what they are.
 //!
-//! Owns the rule alone. The attribute is only shown: it is not kept, and overwriting such a file need not repeat it.
+//! Owns the rule alone. The attribute is only shown: it is not kept, and overwriting such a file
+//! need not repeat it.
 
 use server::share::{FileStat, Name};
 use wire::fscc::{CaseRule, FileAttributes, Pattern};

@@ -1,8 +1,8 @@
 //! Whose rights a thread's file work has.
 //!
 //! Owns the file-system identity of pool threads: user, group and supplementary groups of one
-//! thread, never of the process. A thread keeps wearing the identity it last put on, because a switch costs as much
-//! as six opens. Threads that never ran a job for a user are never touched.
+//! thread, never of the process. A thread keeps wearing the identity it last put on, because a
+//! switch costs as much as six opens. Threads that never ran a job for a user are never touched.
 
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
@@ -19,7 +19,8 @@ thread_local! {
 /// What a thread wears.
 #[derive(Clone, PartialEq, Eq)]
 enum Worn {
-    /// What it was started with: on a pool thread that another one started, perhaps not the process's own.
+    /// What it was started with: on a pool thread that another one started, perhaps not the
+    /// process's own.
     Untouched,
     /// The process's own identity.
     Own,
@@ -49,8 +50,8 @@ pub(super) fn is_own(host: Option<&HostUser>) -> bool {
 /// Puts on `host`, or the process's own identity. Call it on pool threads only.
 ///
 /// # Errors
-/// `ACCESS_DENIED` when the host refuses the switch; then the thread is nobody in particular until a
-/// later call succeeds.
+/// `ACCESS_DENIED` when the host refuses the switch; then the thread is nobody in particular until
+/// a later call succeeds.
 pub(super) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
     match host.filter(|host| !is_own(Some(host))) {
         Some(host) => change(Worn::User(Arc::clone(host))),
@@ -92,7 +93,8 @@ pub(super) fn own_ids() -> (u32, u32) {
 
 /// Does `work` under the process's own identity and puts the worn one back on.
 ///
-/// For what the caller has been granted by an object's descriptor and the host would let only the superuser do.
+/// For what the caller has been granted by an object's descriptor and the host would let only the
+/// superuser do.
 pub(super) fn as_self<T>(work: impl FnOnce() -> T) -> Result<T, NtStatus> {
     let worn = WORN.with_borrow(Clone::clone);
     if !matches!(worn, Worn::User(_)) {
@@ -104,8 +106,8 @@ pub(super) fn as_self<T>(work: impl FnOnce() -> T) -> Result<T, NtStatus> {
     Ok(result)
 }
 
-/// The supplementary groups must change while the thread still may: effective capabilities stay, for
-/// only the file-system user changes.
+/// The supplementary groups must change while the thread still may: effective capabilities stay,
+/// for only the file-system user changes.
 fn switch(target: &HostUser) -> bool {
     let groups: Vec<_> = target
         .groups

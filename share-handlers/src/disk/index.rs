@@ -1,11 +1,11 @@
 //! The folded names of folders, so that a name in another case is found, or known to be missing,
 //! without reading its folder.
 //!
-//! Owns one index per recently used folder and one inotify instance that keeps them true: every change to
-//! a folder, the server's own included, is an event that the kernel has queued before the change's system call
-//! returns, and all queued events are applied before an index is asked. When inotify is
-//! not to be had, or the file system's changes can come from elsewhere (network, FUSE), folders are
-//! read instead: slower, never wrong.
+//! Owns one index per recently used folder and one inotify instance that keeps them true: every
+//! change to a folder, the server's own included, is an event that the kernel has queued before the
+//! change's system call returns, and all queued events are applied before an index is asked. When
+//! inotify is not to be had, or the file system's changes can come from elsewhere (network, FUSE),
+//! folders are read instead: slower, never wrong.
 //!
 //! ```text
 //! folder unknown --find--> Building (events are kept aside) --read to its end--> Ready
@@ -49,8 +49,8 @@ impl NameIndex {
         }
     }
 
-    /// The name on disk in `folder` (whose identity is `id`) that is `component` but for case; none if
-    /// there is none. Of several, any.
+    /// The name on disk in `folder` (whose identity is `id`) that is `component` but for case; none
+    /// if there is none. Of several, any.
     ///
     /// # Errors
     /// What the host answers to reading the folder.
@@ -114,7 +114,8 @@ impl NameIndex {
         read.map(|()| found)
     }
 
-    /// Watches the folder; `false` when it cannot be watched or another thread is building its index.
+    /// Watches the folder; `false` when it cannot be watched or another thread is building its
+    /// index.
     fn begin(&self, inotify: &OwnedFd, folder: BorrowedFd<'_>, id: ObjectId) -> bool {
         let path = format!("/proc/self/fd/{}", folder.as_raw_fd());
         let mut table = self.table.lock();
@@ -246,8 +247,8 @@ struct Event {
     name: Box<[u8]>,
 }
 
-/// The names of one folder by the hash of their folded form. The names stand one behind another in `text`,
-/// each after its length.
+/// The names of one folder by the hash of their folded form. The names stand one behind another in
+/// `text`, each after its length.
 #[derive(Default)]
 struct Names {
     places: HashMap<u64, Places, PassThrough>,
@@ -397,8 +398,8 @@ fn scan_for(folder: BorrowedFd<'_>, component: &[u16]) -> Result<Option<Vec<u8>>
     Ok(found)
 }
 
-/// Reads all names of a folder, as the server itself: whoever may pass through a folder may ask for a name in
-/// any case without the right to list.
+/// Reads all names of a folder, as the server itself: whoever may pass through a folder may ask for
+/// a name in any case without the right to list.
 fn for_each_name(folder: BorrowedFd<'_>, mut take: impl FnMut(&[u8])) -> Result<(), Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = identity::as_self(|| rustix::fs::openat(folder, c".", flags, Mode::empty()));

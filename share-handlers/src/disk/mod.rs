@@ -126,8 +126,8 @@ struct DiskShare {
     cached_reads: CachedReads,
     /// The longest write that is done where it stands, in bytes.
     largest_inline_write: usize,
-    /// One of these is held while a name is made in a folder, so that of two names that differ only in case one
-    /// is made.
+    /// One of these is held while a name is made in a folder, so that of two names that differ only
+    /// in case one is made.
     changing: Vec<Mutex<()>>,
     hasher: RandomState,
 }
@@ -277,8 +277,8 @@ struct Work {
 }
 
 impl Work {
-    /// Whether work on names for `host` is done on the thread that asks: nobody's identity has to be put on, and a
-    /// hand-over costs more than the work itself.
+    /// Whether work on names for `host` is done on the thread that asks: nobody's identity has to
+    /// be put on, and a hand-over costs more than the work itself.
     fn is_inline(&self, host: Option<&Arc<HostUser>>) -> bool {
         self.names_inline && identity::is_own(host.map(|host| &**host))
     }

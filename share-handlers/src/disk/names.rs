@@ -50,8 +50,8 @@ pub(super) fn to_disk(component: &[u16]) -> Option<Vec<u8>> {
     append_to_path(component, &mut bytes).then_some(bytes)
 }
 
-/// The component that clients see for a name on disk. Two names on disk have the same component only
-/// where one holds a character of the private-use area that stands for the other's.
+/// The component that clients see for a name on disk. Two names on disk have the same component
+/// only where one holds a character of the private-use area that stands for the other's.
 #[must_use]
 pub(super) fn from_disk(bytes: &[u8]) -> Vec<u16> {
     let mut units: Vec<u16> = Vec::with_capacity(bytes.len());
@@ -70,7 +70,8 @@ pub(super) fn from_disk(bytes: &[u8]) -> Vec<u16> {
     units
 }
 
-/// Appends units in generalised UTF-8, unpaired surrogates included, mapping nothing: for the names of streams.
+/// Appends units in generalised UTF-8, unpaired surrogates included, mapping nothing: for the names
+/// of streams.
 pub(super) fn append_wtf8(units: &[u16], bytes: &mut Vec<u8>) {
     let mut buffer = [0; 4];
     for character in char::decode_utf16(units.iter().copied()) {
@@ -153,8 +154,8 @@ fn decode_invalid(invalid: &[u8], units: &mut Vec<u16>) {
     units.extend(invalid.iter().copied().map(raw_byte));
 }
 
-/// Puts the raw bytes ED A0..BF 80..BF together to the unpaired surrogate that they stand for, unless
-/// the result would pair up with a neighbour (then it was not written by [`encode`]).
+/// Puts the raw bytes ED A0..BF 80..BF together to the unpaired surrogate that they stand for,
+/// unless the result would pair up with a neighbour (then it was not written by [`encode`]).
 fn join_surrogates(units: &mut Vec<u16>) {
     let lead = raw_byte(0xED);
     if !units.contains(&lead) {
@@ -323,12 +324,15 @@ mod tests {
             prop_assume!(!disk.contains(&b'/') && disk != b"." && disk != b"..");
             let wire = from_disk(&disk);
             // The mapped characters themselves may be on disk: then the plain one is preferred.
-            prop_assume!(!String::from_utf8_lossy(&disk).contains(|c| ('\u{F001}'..='\u{F029}').contains(&c)));
+            let stand_ins = '\u{F001}'..='\u{F029}';
+            prop_assume!(!String::from_utf8_lossy(&disk).contains(|c| stand_ins.contains(&c)));
             prop_assert_eq!(to_disk(&wire), Some(disk));
         }
 
         #[test]
-        fn every_legal_component_reads_back(wire in proptest::collection::vec(0x20..=0xFFFFu16, 1..40)) {
+        fn every_legal_component_reads_back(
+            wire in proptest::collection::vec(0x20..=0xFFFFu16, 1..40)
+        ) {
             prop_assume!(!wire.iter().any(|unit| RAW_BYTES.contains(unit)));
             prop_assume!(!wire.iter().any(|unit| mapped(*unit).is_some()));
             prop_assume!(![Some(&SPACE), Some(&PERIOD)].contains(&wire.last()));

@@ -2,8 +2,8 @@
 //!
 //! Owns the bytes of `security.NTACL`: NDR of a version, the version's structure, and last the
 //! descriptor, whose offsets count from the start of the attribute. Versions 1 to 4 are read; the
-//! hashes in them, by which Samba notices changes of the host's permissions, are not looked at. Written is
-//! version 1, which holds the descriptor alone and which Samba takes as it is.
+//! hashes in them, by which Samba notices changes of the host's permissions, are not looked at.
+//! Written is version 1, which holds the descriptor alone and which Samba takes as it is.
 
 use bytes::BytesMut;
 use wire::Writer;
@@ -44,7 +44,8 @@ pub(super) fn encode(descriptor: &SecurityDescriptor) -> Vec<u8> {
     [&[1, 0, 1, 0, 0, 0, 2, 0][..], &encoded].concat()
 }
 
-/// Changes the four offsets at the start of a descriptor; those that are 0 say that there is nothing.
+/// Changes the four offsets at the start of a descriptor; those that are 0 say that there is
+/// nothing.
 fn move_offsets(descriptor: &mut [u8], to: impl Fn(u32) -> Option<u32>) -> Option<()> {
     let (offsets, _) = descriptor.get_mut(4..20)?.as_chunks_mut::<4>();
     for bytes in offsets {

@@ -1,14 +1,15 @@
 //! What all opens of one object share while it is open.
 //!
-//! Owns the table of open objects and two things that Windows keeps about each: how much was reserved for
-//! it, and the write time that is shown. A write does not move the write time that clients see at
-//! once: it becomes visible two seconds later, or when the file is flushed, its size or its attributes are set,
-//! or when it is closed, whichever comes first.
+//! Owns the table of open objects and two things that Windows keeps about each: how much was
+//! reserved for it, and the write time that is shown. A write does not move the write time that
+//! clients see at once: it becomes visible two seconds later, or when the file is flushed, its size
+//! or its attributes are set, or when it is closed, whichever comes first.
 //!
 //! ```text
 //! Present --write--> Held (old time, until two seconds later)
 //! Held --two seconds, flush, size or attributes set--> Shown (the time at that moment)
-//! Held or Shown --close by a handle that wrote--> Present; what was written since Shown bears the time of the close
+//! Held or Shown --close by a handle that wrote--> Present; what was written since Shown bears the
+//! time of the close
 //! ```
 
 use std::collections::HashMap;
@@ -137,8 +138,8 @@ impl Object {
         }
     }
 
-    /// A handle that has written is closed: what is on disk is what is seen. `true` when the write time
-    /// has to be set to that of the close.
+    /// A handle that has written is closed: what is on disk is what is seen. `true` when the write
+    /// time has to be set to that of the close.
     #[must_use]
     pub(super) fn closed_by_writer(&self) -> bool {
         self.state

@@ -1,7 +1,8 @@
 //! Opening and creating.
 //!
-//! Owns the steps of CREATE that concern the disk: find or make the object, open it for what was asked, tell
-//! what it is. Nothing that exists is changed here; what is made is undone when a later step fails.
+//! Owns the steps of CREATE that concern the disk: find or make the object, open it for what was
+//! asked, tell what it is. Nothing that exists is changed here; what is made is undone when a later
+//! step fails.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
@@ -10,9 +11,11 @@ use std::sync::atomic::AtomicBool;
 use parking_lot::Mutex;
 use rustix::fs::{FileType, Mode as HostMode, OFlags, Statx};
 use rustix::io::Errno;
+use server::access;
 use server::share::{Caller, Disposition, FileStat, Name, OpenHow, Opened, StreamType, Wanted};
 use wire::NtStatus;
-use wire::dtyp::AccessMask;
+use wire::dtyp::{AccessMask, SecurityDescriptor};
+use wire::fscc::FileAttributes;
 
 use super::attributes::{file_stat, file_type};
 use super::create::create;
@@ -110,30 +113,22 @@ fn existing(
                 }
                 modes = METADATA;
             }
-            Err(
-                denied @ Refusal {
-                    error: Errno::ACCESS | Errno::PERM,
-                    ..
-                },
-            ) => {
+            Err(denied) if MAY_BE_NARROWER.contains(&denied.error) => {
                 if let Some(object) = granted(share, caller, name, *mode) {
                     check_kind(&object, name, how)?;
                     return Ok(object);
                 }
                 refusal = denied;
             }
-            // A socket, or a pipe that nobody reads: it has a name and nothing to write to.
-            Err(Refusal {
-                error: Errno::NXIO, ..
-            }) => refusal = NtStatus::ACCESS_DENIED.into(),
             Err(other) => return Err(other.status),
         }
     }
     Err(refusal.status)
 }
 
-/// Opens as the server what the host refuses the caller and the descriptor stored beside the object grants. The object is
-/// found, and its descriptor read, before it is opened for anything; then that very object is opened.
+/// Opens as the server what the host refuses the caller and the descriptor stored beside the object
+/// grants. The object is found, and its descriptor read, before it is opened for anything; then
+/// that very object is opened.
 fn granted(share: &DiskShare, caller: &Caller, name: &Name, mode: Mode) -> Option<Object> {
     let needed = match mode {
         Mode::Path => return None,
@@ -225,22 +220,28 @@ fn opened(
         mut created,
     } = object;
     let shared = share.objects.share(object_id(&host));
+    let security = share.security_of(caller, &file, &host)?;
     let mut stream = None;
     if let Some(wanted) = name.stream() {
         let _alone = shared.streams.lock();
         stream = streams::find(&file, wanted, share.options.case_sensitive)?;
+        let is_new_file = created;
         created = stream.is_none();
         match how.disposition {
             Disposition::Existing if created => return Err(NtStatus::OBJECT_NAME_NOT_FOUND),
             Disposition::New if !created => return Err(NtStatus::OBJECT_NAME_COLLISION),
-            _ if created => stream = Some(streams::create(&file, wanted)?),
+            _ if created => {
+                if !is_new_file {
+                    check_may_add_stream(caller, &file, &security)?;
+                }
+                stream = Some(streams::create(&file, wanted)?);
+            }
             _ => {}
         }
     }
     if created && stream.is_none() && !file.directory {
         shared.reserve(how.allocation_size);
     }
-    let security = share.security_of(caller, &file, &host)?;
     let hidden = share.hidden_names.hides_name(&stored_name);
     let opening = Arc::new(Opening {
         share: Arc::clone(share),
@@ -265,10 +266,24 @@ fn opened(
         handle: Arc::new(DiskHandle(opening)),
         created,
         stat,
-        security,
+        security: Some(security),
         stream,
         name,
     })
+}
+
+/// A stream that does not exist is made before CREATE can look at the access asked for.
+// [MS-FSA] 2.1.5.1.2
+fn check_may_add_stream(
+    caller: &Caller,
+    file: &File,
+    security: &SecurityDescriptor,
+) -> Result<(), NtStatus> {
+    let kept = file.dos_attributes()?.unwrap_or_default();
+    if kept.attributes.contains(FileAttributes::READONLY) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    access::check(&caller.token, security, AccessMask::FILE_WRITE_DATA).map(|_| ())
 }
 
 /// The metadata, without asking the host again for what it has just said.
@@ -289,6 +304,9 @@ fn modes(how: &OpenHow) -> &'static [Mode] {
     let access = how.desired_access;
     if how.wanted == Wanted::Directory {
         return METADATA;
+    }
+    if access.contains(AccessMask::MAXIMUM_ALLOWED) && how.overwrite {
+        return &[Mode::ReadWrite, Mode::Write];
     }
     if access.contains(AccessMask::MAXIMUM_ALLOWED) {
         return &[Mode::ReadWrite, Mode::Read, Mode::Write, Mode::Path];
@@ -314,6 +332,15 @@ impl Mode {
     }
 }
 
+/// Refusals that opening for less may not meet: no right, no writing here, an executable that runs;
+/// and of a socket, or a pipe that nobody reads, that there is nothing to open but a name.
+const MAY_BE_NARROWER: [Errno; 5] = [
+    Errno::ACCESS,
+    Errno::PERM,
+    Errno::ROFS,
+    Errno::TXTBSY,
+    Errno::NXIO,
+];
 const METADATA: &[Mode] = &[Mode::Read, Mode::Path];
 const READS: AccessMask = AccessMask::FILE_READ_DATA.with(AccessMask::FILE_EXECUTE);
 const WRITES: AccessMask = AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA);
@@ -324,8 +351,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::thread;
-
-    use wire::fscc::FileAttributes;
 
     use super::super::identity::tests::{skipped_without_root, stranger};
     use super::super::testing::{Fixture, caller, how, write};

@@ -1,8 +1,8 @@
 //! Giving objects other names, further names, and none.
 //!
-//! Owns where an object is now: every change of a name begins with the folder that holds it, opened, and with the
-//! check that the name there still is the object. A name that has come to be another's is never
-//! touched.
+//! Owns where an object is now: every change of a name begins with the folder that holds it,
+//! opened, and with the check that the name there still is the object. A name that has come to be
+//! another's is never touched.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering;
@@ -110,7 +110,7 @@ impl Opening {
         let folder = self.place()?.folder;
         let needed = Access::WRITE_OK | Access::EXEC_OK;
         let may = || rustix::fs::accessat(&folder.descriptor, c".", needed, AtFlags::EACCESS);
-        security::as_stored(may, || self.may_remove(&folder)).map_err(status)
+        security::as_stored(may, || self.may_remove(&self.file, &folder)).map_err(status)
     }
 
     fn is_empty_folder(&self) -> Result<bool, NtStatus> {
@@ -140,7 +140,7 @@ impl Opening {
             Err(NtStatus::FILE_DELETED) => return Ok(()),
             place => place?,
         };
-        self.unlink(&place.folder, &place.stored)
+        self.unlink(&self.file, &place.folder, &place.stored)
     }
 
     /// Renames the object, or the stream. [MS-FSA] 2.1.5.15.12
@@ -163,11 +163,11 @@ impl Opening {
         match self.share.root.stored(&folder, last).map_err(status)? {
             Some(existing) if same_folder && existing == place.stored => {
                 if existing != wanted {
-                    self.rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?;
+                    self.rename(&place, &folder, &wanted, None)?;
                 }
             }
             Some(existing) => self.rename_onto(&place, &folder, &existing, &wanted, replace)?,
-            None => self.rename(&place, &folder, &wanted, RenameFlags::NOREPLACE)?,
+            None => self.rename(&place, &folder, &wanted, None)?,
         }
         *self.name.lock() = folder.name.child(Utf16String::from_units(last.to_vec()));
         let hidden = self.share.hidden_names.hides(last);
@@ -183,10 +183,9 @@ impl Opening {
         wanted: &[u8],
         replace: Replace,
     ) -> Result<(), NtStatus> {
-        let is_same = self.may_replace(folder, existing, replace)?;
-        // Between two names of one file the host's rename does nothing at all.
-        if is_same {
-            self.unlink(&place.folder, &place.stored)?;
+        let Some(victim) = self.may_replace(folder, existing, replace)? else {
+            // Between two names of one file the host's rename does nothing at all.
+            self.unlink(&self.file, &place.folder, &place.stored)?;
             if existing != wanted {
                 let there = link_stat(folder.descriptor.as_fd(), wanted);
                 if matches!(there, Err(Errno::NOENT)) {
@@ -194,16 +193,16 @@ impl Opening {
                         folder: reopened(folder)?,
                         stored: existing.to_vec(),
                     };
-                    return self.rename(&place, folder, wanted, RenameFlags::NOREPLACE);
+                    return self.rename(&place, folder, wanted, None);
                 }
             }
             return Ok(());
-        }
+        };
         if existing == wanted {
-            return self.rename(place, folder, wanted, RenameFlags::empty());
+            return self.rename(place, folder, wanted, Some(&victim));
         }
-        self.unlink(folder, existing)?;
-        self.rename(place, folder, wanted, RenameFlags::NOREPLACE)
+        self.unlink(&victim, folder, existing)?;
+        self.rename(place, folder, wanted, None)
     }
 
     /// Gives the file a further name. [MS-FSA] 2.1.5.15.8
@@ -219,10 +218,10 @@ impl Opening {
         ParentSecurity::of(&folder)?.check_may_add(&self.caller, self.file.directory)?;
         let _alone = self.share.changing(&folder);
         if let Some(existing) = self.share.root.stored(&folder, last).map_err(status)? {
-            if self.may_replace(&folder, &existing, replace)? {
+            let Some(victim) = self.may_replace(&folder, &existing, replace)? else {
                 return Ok(());
-            }
-            self.unlink(&folder, &existing)?;
+            };
+            self.unlink(&victim, &folder, &existing)?;
         }
         let source = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
         let flags = AtFlags::SYMLINK_FOLLOW;
@@ -231,11 +230,11 @@ impl Opening {
         self.share.watcher.own(&own, link).map_err(moved)
     }
 
-    /// Removes a name; one that has gone already is no error.
-    fn unlink(&self, folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
+    /// Removes a name of `file`; one that has gone already is no error.
+    fn unlink(&self, file: &File, folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
         let own = [(folder.id, stored, Kind::Removed)];
         let unlink = || self.share.watcher.own(&own, || unlink_at(folder, stored));
-        match security::as_stored(unlink, || self.may_remove(folder)) {
+        match security::as_stored(unlink, || self.may_remove(file, folder)) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(Errno::EXIST) => Err(NtStatus::DIRECTORY_NOT_EMPTY),
             Err(error) => Err(status(error)),
@@ -247,8 +246,12 @@ impl Opening {
         place: &Place,
         folder: &Folder,
         wanted: &[u8],
-        flags: RenameFlags,
+        victim: Option<&File>,
     ) -> Result<(), NtStatus> {
+        let flags = match victim {
+            Some(_) => RenameFlags::empty(),
+            None => RenameFlags::NOREPLACE,
+        };
         let may_add = || {
             folder.id == place.folder.id
                 || security::folder_grants(
@@ -257,7 +260,11 @@ impl Opening {
                     security::to_add(self.file.directory),
                 )
         };
-        let granted = || self.may_remove(&place.folder) && may_add();
+        let granted = || {
+            self.may_remove(&self.file, &place.folder)
+                && may_add()
+                && victim.is_none_or(|victim| self.may_remove(victim, folder))
+        };
         let own = [
             (place.folder.id, &place.stored[..], Kind::Removed),
             (folder.id, wanted, Kind::Added),
@@ -270,20 +277,20 @@ impl Opening {
         security::as_stored(rename, granted).map_err(moved)
     }
 
-    /// Whether stored descriptors let the caller take the object out of its folder.
+    /// Whether stored descriptors let the caller take `file` out of its folder.
     // [MS-FSA] 2.1.5.1.2.1
-    fn may_remove(&self, folder: &Folder) -> bool {
-        security::grants(&self.caller, &self.file, AccessMask::DELETE)
+    fn may_remove(&self, file: &File, folder: &Folder) -> bool {
+        security::grants(&self.caller, file, AccessMask::DELETE)
             || security::folder_grants(&self.caller, folder, AccessMask::FILE_DELETE_CHILD)
     }
 
-    /// Whether what stands in the way may go; `true` means that it is this very object.
+    /// What stands in the way and may go; none when it is this very object.
     fn may_replace(
         &self,
         folder: &Folder,
         existing: &[u8],
         replace: Replace,
-    ) -> Result<bool, NtStatus> {
+    ) -> Result<Option<File>, NtStatus> {
         if replace == Replace::Never {
             return Err(NtStatus::OBJECT_NAME_COLLISION);
         }
@@ -299,14 +306,14 @@ impl Opening {
         let host = file.stat()?;
         match file_type(&host) {
             FileType::Directory => Err(NtStatus::ACCESS_DENIED),
-            FileType::Symlink => Ok(false),
-            _ if object_id(&host) == self.object.id => Ok(true),
+            FileType::Symlink => Ok(Some(file)),
+            _ if object_id(&host) == self.object.id => Ok(None),
             _ => {
                 let kept = file.dos_attributes()?.unwrap_or_default();
                 if kept.attributes.contains(FileAttributes::READONLY) {
                     return Err(NtStatus::ACCESS_DENIED);
                 }
-                Ok(false)
+                Ok(Some(file))
             }
         }
     }

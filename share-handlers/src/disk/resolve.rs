@@ -1,9 +1,9 @@
 //! From names to objects, always below the share's root and always by the kernel's own check.
 //!
-//! Owns the root's descriptor and the one call that opens anything below it. A name is tried as it stands
-//! first, in one system call; only when it does not exist are its components looked up one by one, without
-//! regard to case. Everything a caller does next uses the descriptor that was opened, never the
-//! name again.
+//! Owns the root's descriptor and the one call that opens anything below it. A name is tried as it
+//! stands first, in one system call; only when it does not exist are its components looked up one
+//! by one, without regard to case. Everything a caller does next uses the descriptor that was
+//! opened, never the name again.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -46,8 +46,8 @@ pub(super) struct Found {
 }
 
 impl Root {
-    /// Opens the folder at `path`. Without `case_sensitive`, names match in any case; `local` says that
-    /// this kernel sees every change to the file system.
+    /// Opens the folder at `path`. Without `case_sensitive`, names match in any case; `local` says
+    /// that this kernel sees every change to the file system.
     pub(super) fn open(
         path: &Path,
         links: SymbolicLinks,
@@ -72,8 +72,8 @@ impl Root {
         self.descriptor.as_fd()
     }
 
-    /// Opens a path below the root. Nothing outside is ever reached, whatever links are on the way and whoever
-    /// changes them meanwhile.
+    /// Opens a path below the root. Nothing outside is ever reached, whatever links are on the way
+    /// and whoever changes them meanwhile.
     pub(super) fn open_path(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b"." } else { path };
         let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
@@ -129,7 +129,8 @@ impl Root {
     /// The folder that holds `name`, and the name's last component.
     ///
     /// # Errors
-    /// `OBJECT_PATH_NOT_FOUND`, `OBJECT_NAME_INVALID`, `ACCESS_DENIED`; `INVALID_PARAMETER` for the root.
+    /// `OBJECT_PATH_NOT_FOUND`, `OBJECT_NAME_INVALID`, `ACCESS_DENIED`; `INVALID_PARAMETER` for the
+    /// root.
     pub(super) fn parent<'a>(&self, name: &'a Name) -> Result<(Folder, &'a [u16]), NtStatus> {
         let Some((last, components)) = name.components().split_last() else {
             return Err(NtStatus::INVALID_PARAMETER);

@@ -1,12 +1,14 @@
 //! Security descriptors of files and folders.
 //!
-//! Owns where they are kept and which one counts: the one stored beside the object, else the one that
-//! the host's owner, group and permissions amount to. A new object's descriptor is stored only when somebody
-//! asked for one or the folder has one to hand on. The access check is [`server::access`]'s.
+//! Owns where they are kept and which one counts: the one stored beside the object, else the one
+//! that the host's owner, group and permissions amount to. A new object's descriptor is stored only
+//! when somebody asked for one or the folder has one to hand on. The access check is
+//! [`server::access`]'s.
 //!
 //! A descriptor that the server stored with privilege is also what counts against the host's
-//! permissions: where those refuse a caller what the stored descriptor grants, the server acts itself
-//! ([`as_stored`]). Without privilege it cannot, and the host's permissions bound everything.
+//! permissions: where those refuse a caller what the stored descriptor grants, the server acts
+//! itself ([`as_stored`]). Without privilege it cannot, and the host's permissions bound
+//! everything.
 
 use std::ffi::CStr;
 use std::os::fd::OwnedFd;
@@ -90,14 +92,14 @@ impl DiskShare {
         caller: &Caller,
         file: &File,
         host: &Statx,
-    ) -> Result<Option<Arc<SecurityDescriptor>>, NtStatus> {
+    ) -> Result<Arc<SecurityDescriptor>, NtStatus> {
         let descriptor = stored(file)?.unwrap_or_else(|| from_host(caller, host));
-        Ok(Some(Arc::new(descriptor)))
+        Ok(Arc::new(descriptor))
     }
 }
 
-/// Does `work` as the caller, and again as the server where the host refuses the caller and `granted`
-/// finds that a stored descriptor grants it.
+/// Does `work` as the caller, and again as the server where the host refuses the caller and
+/// `granted` finds that a stored descriptor grants it.
 pub(super) fn as_stored<T>(
     work: impl Fn() -> Result<T, Errno>,
     granted: impl Fn() -> bool,
@@ -162,8 +164,8 @@ impl Opening {
     }
 }
 
-/// The descriptor stored beside the object. The privileged place counts where there is a choice, and alone for a
-/// server that can write there: whoever owns a file can write to the other.
+/// The descriptor stored beside the object. The privileged place counts where there is a choice,
+/// and alone for a server that can write there: whoever owns a file can write to the other.
 fn stored(file: &File) -> Result<Option<SecurityDescriptor>, NtStatus> {
     let places: &[&CStr] = if identity::can_switch() {
         &[SECURITY_NTACL]
@@ -213,8 +215,8 @@ fn from_host(caller: &Caller, host: &Statx) -> SecurityDescriptor {
     )
 }
 
-/// A user of the host by its own identifier; the caller itself by the one it goes by, where the host's identifier is not
-/// among its groups.
+/// A user of the host by its own identifier; the caller itself by the one it goes by, where the
+/// host's identifier is not among its groups.
 fn owner_of(caller: &Caller, uid: u32) -> Sid {
     let sid = Sid::unix_user(uid);
     let own = caller

@@ -282,10 +282,14 @@ const LONGEST_STREAM: usize = 65_535;
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use server::share::{Disposition, OpenHow, SetInfo};
     use wire::dtyp::AccessMask;
 
-    use super::super::testing::{Fixture, delete, how, read, rename, set, write};
+    use super::super::identity::tests::{skipped_without_root, stranger};
+    use super::super::testing::{Fixture, caller, delete, how, read, rename, set, write};
     use super::*;
     use crate::offload::tests::wait;
 
@@ -370,6 +374,22 @@ mod tests {
         assert_eq!(refused, Err(NtStatus::OBJECT_NAME_COLLISION));
         rename(&stream, "folder:TWO", Replace::IfExists).unwrap();
         assert_eq!(names(&fixture, "folder"), [(":TWO:$DATA".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn whoever_may_not_write_a_file_adds_no_stream() {
+        if skipped_without_root("whoever_may_not_write_a_file_adds_no_stream") {
+            return;
+        }
+        let fixture = Fixture::new();
+        std::fs::set_permissions(fixture.outside.path(), Permissions::from_mode(0o755)).unwrap();
+        fixture.create("file");
+        let user = caller(Some(stranger()));
+        let refused = fixture
+            .open_as(&user, "file:s", &how(Disposition::Either))
+            .err();
+        assert_eq!(refused, Some(NtStatus::ACCESS_DENIED));
+        assert_eq!(names(&fixture, "file").len(), 1);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The system calls that no crate offers safely yet. Each use of `unsafe` is reasoned in `docs/unsafe.md`.
+//! The system calls that no crate offers safely yet. Each use of `unsafe` is reasoned in
+//! `docs/unsafe.md`.
 
 #![expect(
     unsafe_code,
@@ -26,8 +27,9 @@ pub(super) fn getxattr_at(
         size: u32::try_from(buffer.len()).unwrap_or(u32::MAX),
         flags: 0,
     };
-    // SAFETY: both names end in NUL and the buffer is writable for `size` bytes, all three for the length of the
-    // call; the kernel reads `size_of::<XattrArguments>()` bytes of `arguments` and keeps none of it.
+    // SAFETY: both names end in NUL and the buffer is writable for `size` bytes, all three for the
+    // length of the call; the kernel reads `size_of::<XattrArguments>()` bytes of `arguments` and
+    // keeps none of it.
     let result = unsafe {
         libc::syscall(
             GETXATTRAT,
@@ -52,7 +54,8 @@ pub(super) fn getxattr_at(
     }
 }
 
-/// The names of the extended attributes of `name` in `folder`, each ended by a NUL, without following a link.
+/// The names of the extended attributes of `name` in `folder`, each ended by a NUL, without
+/// following a link.
 pub(super) fn listxattr_at(
     folder: BorrowedFd<'_>,
     name: &CStr,
@@ -61,8 +64,8 @@ pub(super) fn listxattr_at(
     if MISSING.load(Ordering::Relaxed) {
         return rustix::fs::llistxattr(proc_path(folder, name), buffer);
     }
-    // SAFETY: the name ends in NUL and the buffer is writable for its length, both for the length of the call; the
-    // kernel keeps neither pointer.
+    // SAFETY: the name ends in NUL and the buffer is writable for its length, both for the length
+    // of the call; the kernel keeps neither pointer.
     let result = unsafe {
         libc::syscall(
             LISTXATTRAT,

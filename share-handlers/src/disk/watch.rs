@@ -1,12 +1,14 @@
 //! Changes that others make in the share's folder, told to whoever watches it.
 //!
-//! Owns one inotify instance per share and, while anybody watches, one thread that reads it. What the
-//! server does itself is reported by the commands: names that it is about to make or remove are
-//! announced here first, and what it has open, or had a moment ago, is not told of. Bounded in folders
-//! watched; a folder beyond the bound, or without the host's leave, is served without its outside changes.
+//! Owns one inotify instance per share and, while anybody watches, one thread that reads it. What
+//! the server does itself is reported by the commands: names that it is about to make or remove are
+//! announced here first, and what it has open, or had a moment ago, is not told of. Bounded in
+//! folders watched; a folder beyond the bound, or without the host's leave, is served without its
+//! outside changes.
 //!
 //! ```text
-//! (nobody) --first watch--> thread reads --last handle closed: watches go, the kernel says so--> (nobody)
+//! (nobody) --first watch--> thread reads --last handle closed: watches go, the kernel says so-->
+//! (nobody)
 //! ```
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -29,7 +31,8 @@ use super::{DiskShare, resolve};
 
 /// Hears of changes that others than the server made.
 pub trait ChangeSink: Send + Sync {
-    /// `name` below the share's root has changed. The two halves of a rename come one after the other.
+    /// `name` below the share's root has changed. The two halves of a rename come one after the
+    /// other.
     fn report(&self, name: &Name, action: FileAction, filter: CompletionFilter);
 
     /// Some changes were missed: whoever watches has to look for itself.
@@ -163,7 +166,8 @@ impl Watcher {
         }
     }
 
-    /// What to read from, for the one thread that is to read now; none if one does, or nothing is watched.
+    /// What to read from, for the one thread that is to read now; none if one does, or nothing is
+    /// watched.
     pub(super) fn begin_reading(&self) -> Option<OwnedFd> {
         let mut table = self.table.lock();
         if table.reading || table.watches.is_empty() {
@@ -179,8 +183,8 @@ impl Watcher {
         self.table.lock().reading = false;
     }
 
-    /// Takes a watch out that the kernel has removed; `false` when it was the last and the reader is
-    /// to end.
+    /// Takes a watch out that the kernel has removed; `false` when it was the last and the reader
+    /// is to end.
     pub(super) fn is_read_on_without(&self, watch: i32) -> bool {
         let mut table = self.table.lock();
         if let Some(watched) = table.watches.remove(&watch)
@@ -263,7 +267,8 @@ impl Table {
 }
 
 impl Opening {
-    /// Has outside changes of this folder reported until the handle is closed; asking again changes nothing.
+    /// Has outside changes of this folder reported until the handle is closed; asking again changes
+    /// nothing.
     pub(super) fn watch_now(self: &Arc<Self>, scope: WatchScope) {
         let watcher = &self.share.watcher;
         if watcher.sink.get().is_none()

@@ -1,7 +1,7 @@
 //! Reading what inotify tells of the folders that are watched.
 //!
-//! Owns the thread that reads and the translation of its events: two events that are one rename become one.
-//! Which folders are watched, and what is told to whom, is [`super::watch`]'s.
+//! Owns the thread that reads and the translation of its events: two events that are one rename
+//! become one. Which folders are watched, and what is told to whom, is [`super::watch`]'s.
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
