@@ -158,8 +158,6 @@ mod tests {
     const DISK_BREAKS: &[&str] = &[
         // Overwriting sets attributes as superseding does, and does not keep those that there were.
         "overwriting_empties",
-        // Too little room for one range is refused before it is known whether there is one.
-        "that_nothing_is_allocated_needs_no_room_to_tell",
         // The root can be made hidden.
         "the_roots_attributes_can_be_asked_for_and_not_hidden",
         // Attributes before the one with the bad name are set.
