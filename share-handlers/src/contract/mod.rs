@@ -166,7 +166,5 @@ mod tests {
         "streams_are_renamed",
         // Another name of the same file is in the way like any other.
         "a_rename_onto_another_name_of_the_file_leaves_one",
-        // A new stream is granted whatever the file's descriptor says.
-        "who_may_not_write_a_file_adds_no_stream",
     ];
 }
