@@ -134,15 +134,52 @@ impl Driver {
     /// Feeds one event in.
     fn handle(&mut self, event: Event, stop: &watch::Receiver<Stop>) -> Result<(), Over> {
         let now = self.server.environment().now();
-        let handled = match event {
-            Event::Message(message) => self.connection.receive(now, message),
-            Event::Deadline => self.connection.handle_timeout(now),
-            Event::Sent | Event::Mail | Event::Stop => Ok(()),
-        };
-        handled.map_err(|reason| Over(Some(reason)))?;
-        self.run_jobs();
+        match event {
+            Event::Message(message) => {
+                self.feed(now, message)?;
+                self.feed_received(now)?;
+            }
+            Event::Deadline => {
+                let handled = self.connection.handle_timeout(now);
+                handled.map_err(|reason| Over(Some(reason)))?;
+            }
+            Event::Sent | Event::Mail | Event::Stop => {}
+        }
         if *stop.borrow() == Stop::Now {
             return Err(Over(Some(DisconnectReason::ServerStops)));
+        }
+        Ok(())
+    }
+
+    /// Feeds one message in, and collects the replies that are ready.
+    fn feed(&mut self, now: Instant, message: BytesMut) -> Result<(), Over> {
+        let received = self.connection.receive(now, message);
+        received.map_err(|reason| Over(Some(reason)))?;
+        self.run_jobs();
+        self.collect()
+    }
+
+    /// Feeds in what has arrived already, so that short replies leave together.
+    fn feed_received(&mut self, now: Instant) -> Result<(), Over> {
+        while self.is_authenticated
+            && self.backlog < ENOUGH_TO_SEND
+            && self.connection.ending().is_none()
+        {
+            let Some(message) = self.reader.received().map_err(|_| Over(None))? else {
+                break;
+            };
+            self.feed(now, message)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the frames that the connection wants to send.
+    fn collect(&mut self) -> Result<(), Over> {
+        while let Some(frame) = self.connection.next_frame() {
+            self.backlog = self.backlog.saturating_add(frame.length());
+            let frame = transport_frame(frame);
+            self.frames
+                .push(frame.map_err(|_| Over(Some(DisconnectReason::JobFailed)))?);
         }
         Ok(())
     }
@@ -167,12 +204,7 @@ impl Driver {
 
     /// Sends what there is to send as far as the socket takes it at once.
     async fn drain(&mut self) -> Result<(), Over> {
-        while let Some(frame) = self.connection.next_frame() {
-            self.backlog = self.backlog.saturating_add(frame.length());
-            let frame = transport_frame(frame);
-            self.frames
-                .push(frame.map_err(|_| Over(Some(DisconnectReason::JobFailed)))?);
-        }
+        self.collect()?;
         if !self.frames.is_empty() {
             let mut sending = pin!(self.writer.send(self.frames.drain(..)));
             match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
@@ -305,6 +337,9 @@ fn transport_frame(frame: server::Frame) -> Result<Frame, FrameTooLong> {
         }
     }
 }
+
+/// Replies of this size are not held back to leave together with others, in bytes.
+const ENOUGH_TO_SEND: usize = 64 << 10;
 
 /// The longest message before anybody has logged on, in bytes: a SESSION_SETUP with a ticket of the
 /// greatest size.
