@@ -82,7 +82,7 @@ impl ReplyBuffer {
     pub(crate) fn lend_room(&mut self, length: usize) -> ReplyRoom {
         let start = self.begin(length);
         let head = start.saturating_add(READ_HEAD);
-        ReplyRoom::new(std::mem::take(&mut self.out), head, length)
+        ReplyRoom::new(std::mem::take(&mut self.out), head, length).pooled(self.pool.clone())
     }
 
     /// Takes an unused room back, as if it had never been lent.
@@ -169,13 +169,15 @@ impl ReplyBuffer {
             self.sign_last(next, false);
             return next;
         }
-        const HEADS: usize = TransformHeader::SIZE + READ_HEAD;
-        if data_length == 0 {
-            self.out = BytesMut::with_capacity(SMALL_REPLY);
-            self.out.resize(TransformHeader::SIZE, 0);
+        // The room of a large READ comes from the pool, and only if it is asked for.
+        let small = HEADS.saturating_add(data_length).max(SMALL_REPLY);
+        let room = if small > SMALL_ROOM {
+            SMALL_REPLY
         } else {
-            self.out = self.pool.take(HEADS.saturating_add(data_length));
-        }
+            small
+        };
+        self.out = BytesMut::with_capacity(room);
+        self.out.resize(TransformHeader::SIZE, 0);
         TransformHeader::SIZE
     }
 
@@ -213,8 +215,14 @@ impl ReplyBuffer {
     }
 }
 
+/// What a reply with data has before them, at the start of a frame.
+const HEADS: usize = TransformHeader::SIZE + READ_HEAD;
+
 /// What a READ reply has before its data.
 const READ_HEAD: usize = Header::SIZE + ReadResponse::HEAD_SIZE;
+
+/// Up to this much the allocator serves READs well itself.
+const SMALL_ROOM: usize = 16 << 10;
 
 /// What most replies need: transform header, header and a small body.
 const SMALL_REPLY: usize = 256;
