@@ -114,6 +114,28 @@ pub(super) async fn prepare(
     }
 }
 
+/// As [`prepare`], for bytes that are about to change: no lock of another open may cover them.
+///
+/// # Errors
+/// `FILE_LOCK_CONFLICT`, and those of [`prepare`].
+pub(super) async fn prepare_write(
+    context: &mut Context,
+    open: &Open,
+    offset: u64,
+    length: u64,
+) -> Result<(), NtStatus> {
+    loop {
+        let store = &context.server.object_store;
+        let outcome = store.check_write(&open.attachment, offset, length);
+        carry_out(&context.server, outcome.effects);
+        match outcome.decision {
+            Decision::Grant(()) => return Ok(()),
+            Decision::Deny(status) => return Err(status),
+            Decision::Wait(waiter) => context.wait(waiter).await?,
+        }
+    }
+}
+
 /// The object that has the name `target` now, if a rename would replace it.
 ///
 /// # Errors

@@ -8,7 +8,6 @@ use wire::{Dialect, NtStatus, Response, WriteRequest, WriteResponse};
 
 use super::{Answer, effects};
 use crate::context::Context;
-use crate::object_store::Decision;
 use crate::open::Open;
 use crate::share::{Place, WriteAt};
 
@@ -26,17 +25,8 @@ const END_OF_OFFSETS: u64 = 1 << 63;
 pub async fn run(context: &mut Context, request: WriteRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     check(context, &open, &request)?;
-    let store = &context.server.clone().object_store;
     let length = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
-    loop {
-        let outcome = store.check_write(&open.attachment, request.offset, length);
-        effects::carry_out(&context.server, outcome.effects);
-        match outcome.decision {
-            Decision::Grant(()) => break,
-            Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
-        }
-    }
+    effects::prepare_write(context, &open, request.offset, length).await?;
     let count = if length == 0 {
         0
     } else {

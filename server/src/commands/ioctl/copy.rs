@@ -159,15 +159,7 @@ async fn copy(
             Decision::Wait(waiter) => context.wait(waiter).await?,
         }
     }
-    loop {
-        let outcome = store.check_write(&target.attachment, chunk.target_offset, length);
-        effects::carry_out(&context.server, outcome.effects);
-        match outcome.decision {
-            Decision::Grant(()) => break,
-            Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
-        }
-    }
+    effects::prepare_write(context, target, chunk.target_offset, length).await?;
     let room_length = usize::try_from(chunk.length).unwrap_or_default();
     let mut room = ReplyRoom::new(context.server.buffers.take(room_length), 0, room_length);
     let read = source.handle.read(chunk.source_offset, &mut room).await?;

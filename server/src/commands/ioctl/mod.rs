@@ -10,6 +10,7 @@ mod validate_negotiate;
 use bytes::Bytes;
 use wire::dtyp::AccessMask;
 use wire::fscc::Fsctl;
+use wire::fscc::fsctl_data::ZeroData;
 use wire::ioctl::IoctlFlags;
 use wire::{FileId, IoctlRequest, IoctlResponse, NtStatus, Response};
 
@@ -44,7 +45,7 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
                 open.require_any(needed)?;
             }
             if code == Fsctl::SET_ZERO_DATA {
-                effects::prepare(context, &open, Operation::ZeroData).await?;
+                prepare_zeros(context, &open, &request.input).await?;
             }
             open.handle
                 .control(code, request.input.clone(), room)
@@ -52,6 +53,18 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
         }
     };
     Ok(answer(&request, open.file_id, NtStatus::SUCCESS, output))
+}
+
+/// Has caches broken and locks looked at, as for a write of zeros up to the end of the file.
+// [MS-FSA] 2.1.5.10.39
+async fn prepare_zeros(context: &mut Context, open: &Open, input: &[u8]) -> Result<(), NtStatus> {
+    let zeros = ZeroData::decode(input).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    let invalid = |_| NtStatus::INVALID_PARAMETER;
+    let from = u64::try_from(zeros.file_offset).map_err(invalid)?;
+    let behind = u64::try_from(zeros.beyond_final_zero).map_err(invalid)?;
+    effects::prepare(context, open, Operation::ZeroData).await?;
+    let end = open.handle.stat().await?.end_of_file.min(behind);
+    effects::prepare_write(context, open, from, end.saturating_sub(from)).await
 }
 
 fn check(context: &Context, request: &IoctlRequest) -> Result<(), NtStatus> {
