@@ -155,16 +155,5 @@ mod tests {
         });
     }
 
-    const DISK_BREAKS: &[&str] = &[
-        // Overwriting sets attributes as superseding does, and does not keep those that there were.
-        "overwriting_empties",
-        // The root can be made hidden.
-        "the_roots_attributes_can_be_asked_for_and_not_hidden",
-        // Attributes before the one with the bad name are set.
-        "extended_attributes_with_bad_names_are_refused_whole",
-        // An open of a stream does not follow when the stream is renamed.
-        "streams_are_renamed",
-        // Another name of the same file is in the way like any other.
-        "a_rename_onto_another_name_of_the_file_leaves_one",
-    ];
+    const DISK_BREAKS: &[&str] = &[];
 }

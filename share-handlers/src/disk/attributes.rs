@@ -69,7 +69,12 @@ impl Opening {
             return Ok(());
         }
         self.change_dos_attributes(|kept| {
-            if let Some(attributes) = change.file_attributes {
+            if let Some(mut attributes) = change.file_attributes {
+                // A share's root that cannot be seen cannot be found.
+                if self.object.id == self.share.root_id {
+                    attributes =
+                        attributes.without(FileAttributes::HIDDEN | FileAttributes::SYSTEM);
+                }
                 let sparse = kept.attributes & FileAttributes::SPARSE_FILE;
                 kept.attributes = (attributes & FileAttributes::SETTABLE) | sparse;
             }

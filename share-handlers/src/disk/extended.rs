@@ -76,6 +76,7 @@ pub(super) fn total_size_at(folder: BorrowedFd<'_>, name: &CStr) -> u32 {
 
 /// Sets each attribute, or removes it when its value is empty. [MS-FSA] 2.1.5.15.6
 pub(super) fn set(file: &File, attributes: &[FullEa]) -> Result<(), NtStatus> {
+    check_names(attributes)?;
     for attribute in attributes {
         let present = stored_name(file, &attribute.name)?;
         let name = present
@@ -93,6 +94,20 @@ pub(super) fn set(file: &File, attributes: &[FullEa]) -> Result<(), NtStatus> {
             Errno::OPNOTSUPP => NtStatus::EAS_NOT_SUPPORTED,
             error => status(error),
         })?;
+    }
+    Ok(())
+}
+
+/// Whether each name is one that can be kept; else nothing is.
+// [MS-FSCC] 2.4.16
+pub(super) fn check_names(attributes: &[FullEa]) -> Result<(), NtStatus> {
+    const FORBIDDEN: &[u8] = b"\"*+,/:;<=>?[\\]|";
+    for attribute in attributes {
+        host_name(&attribute.name)?;
+        let illegal = |byte: &u8| *byte < 0x20 || FORBIDDEN.contains(byte);
+        if attribute.name.iter().any(illegal) {
+            return Err(NtStatus::INVALID_EA_NAME);
+        }
     }
     Ok(())
 }

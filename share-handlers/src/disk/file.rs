@@ -18,7 +18,7 @@ use super::DiskShare;
 use super::attributes::as_granted;
 use super::directory::Listing;
 use super::objects::Object;
-use super::streams::DiskStream;
+use super::streams::OpenStream;
 use super::{identity, sys};
 
 /// What a descriptor can be used for.
@@ -135,7 +135,7 @@ pub(super) struct Opening {
     /// What all opens of the object share.
     pub object: Arc<Object>,
     /// The named stream, where one was opened.
-    pub stream: Option<DiskStream>,
+    pub stream: Option<Arc<OpenStream>>,
     /// The name it was opened by, kept up through renames by this handle.
     pub name: Mutex<Name>,
     /// Times that this handle's operations must not move.

@@ -177,39 +177,39 @@ impl Opening {
             SetInfo::ExtendedAttributes(attributes) => extended::set(&self.file, &attributes),
             SetInfo::Overwrite {
                 attributes,
+                supersede,
                 allocation_size,
                 extended_attributes,
-                ..
-            } => self.overwrite(attributes, allocation_size, &extended_attributes),
+            } => {
+                extended::check_names(&extended_attributes)?;
+                self.overwrite(attributes, supersede)?;
+                extended::set(&self.file, &extended_attributes)?;
+                match allocation_size {
+                    0 => Ok(()),
+                    size => self.set_allocation(size),
+                }
+            }
         }
     }
 
     /// [MS-FSA] 2.1.5.1.2
-    fn overwrite(
-        &self,
-        attributes: FileAttributes,
-        allocation_size: u64,
-        extended_attributes: &[FullEa],
-    ) -> Result<(), NtStatus> {
+    fn overwrite(&self, attributes: FileAttributes, supersede: bool) -> Result<(), NtStatus> {
         if self.stream.is_some() {
             return self.set_end_of_file(0);
         }
-        let kept = self.file.dos_attributes()?.unwrap_or_default().attributes;
-        let must_repeat = kept & (FileAttributes::HIDDEN | FileAttributes::SYSTEM);
+        let before = self.file.dos_attributes()?.unwrap_or_default().attributes;
+        let must_repeat = before & (FileAttributes::HIDDEN | FileAttributes::SYSTEM);
         if !attributes.contains(must_repeat) {
             return Err(NtStatus::ACCESS_DENIED);
         }
         self.set_end_of_file(0)?;
         streams::remove_all(&self.file)?;
         extended::remove_all(&self.file)?;
+        let asked = attributes & FileAttributes::SETTABLE;
+        let asked = asked.without(FileAttributes::NOT_CONTENT_INDEXED) | FileAttributes::ARCHIVE;
         self.change_dos_attributes(|kept| {
-            kept.attributes = attributes & FileAttributes::SETTABLE | FileAttributes::ARCHIVE;
+            kept.attributes = if supersede { asked } else { asked | before };
             kept.change_time = None;
-        })?;
-        extended::set(&self.file, extended_attributes)?;
-        if allocation_size > 0 {
-            self.set_allocation(allocation_size)?;
-        }
-        Ok(())
+        })
     }
 }

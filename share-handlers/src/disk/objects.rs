@@ -22,6 +22,7 @@ use server::share::{FileStat, ObjectId};
 use wire::dtyp::FileTime;
 
 use super::attributes::{UNIT, allocation, time};
+use super::streams::OpenStream;
 use super::watch::Watcher;
 
 /// The objects of a share that are open now.
@@ -57,7 +58,7 @@ impl Objects {
             id,
             table: Arc::clone(self),
             attributes: Mutex::new(()),
-            streams: Mutex::new(()),
+            streams: Mutex::default(),
             state: Mutex::default(),
         });
         open.insert(id, Arc::downgrade(&object));
@@ -72,8 +73,8 @@ pub(super) struct Object {
     table: Arc<Objects>,
     /// Held while the kept attributes are read, changed and written.
     pub attributes: Mutex<()>,
-    /// Held while a stream is read, changed and written.
-    pub streams: Mutex<()>,
+    /// The streams that are open; held while a stream is read, changed and written.
+    pub streams: Mutex<Vec<Weak<OpenStream>>>,
     state: Mutex<State>,
 }
 

@@ -23,6 +23,7 @@ use super::errno::status;
 use super::file::{File, Mode, Opening};
 use super::handle::DiskHandle;
 use super::resolve::{Found, Refusal, object_id};
+use super::streams::OpenStream;
 use super::{DiskShare, extended, identity, resolve, security, streams};
 
 /// An object that was found or made, before it becomes an open.
@@ -223,21 +224,22 @@ fn opened(
     let security = share.security_of(caller, &file, &host)?;
     let mut stream = None;
     if let Some(wanted) = name.stream() {
-        let _alone = shared.streams.lock();
-        stream = streams::find(&file, wanted, share.options.case_sensitive)?;
+        let mut open = shared.streams.lock();
+        let found = streams::find(&file, wanted, share.options.case_sensitive)?;
         let is_new_file = created;
-        created = stream.is_none();
-        match how.disposition {
-            Disposition::Existing if created => return Err(NtStatus::OBJECT_NAME_NOT_FOUND),
-            Disposition::New if !created => return Err(NtStatus::OBJECT_NAME_COLLISION),
-            _ if created => {
+        created = found.is_none();
+        let found = match (found, how.disposition) {
+            (None, Disposition::Existing) => return Err(NtStatus::OBJECT_NAME_NOT_FOUND),
+            (Some(_), Disposition::New) => return Err(NtStatus::OBJECT_NAME_COLLISION),
+            (Some(found), _) => found,
+            (None, _) => {
                 if !is_new_file {
                     check_may_add_stream(caller, &file, &security)?;
                 }
-                stream = Some(streams::create(&file, wanted)?);
+                streams::create(&file, wanted)?
             }
-            _ => {}
-        }
+        };
+        stream = Some(OpenStream::of(&mut open, found));
     }
     if created && stream.is_none() && !file.directory {
         shared.reserve(how.allocation_size);
@@ -260,7 +262,7 @@ fn opened(
         wish: Mutex::default(),
     });
     let stat = first_stat(&opening, &host)?;
-    let stream = opening.stream.as_ref().map(|stream| stream.name.clone());
+    let stream = opening.stream.as_ref().map(|stream| stream.name());
     let name = opening.name.lock().with_stream(stream.clone());
     Ok(Opened {
         handle: Arc::new(DiskHandle(opening)),

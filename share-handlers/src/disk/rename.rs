@@ -20,7 +20,7 @@ use super::file::{File, Mode, Opening};
 use super::resolve::{self, Folder, join, link_stat, object_id};
 use super::security::{self, ParentSecurity};
 use super::watch::Kind;
-use super::{identity, names, streams};
+use super::{identity, names};
 
 /// Where an object is.
 pub(super) struct Place {
@@ -85,7 +85,7 @@ impl Opening {
 
     /// The present name below the root, stream included.
     pub(super) fn present_name(&self) -> Result<Name, NtStatus> {
-        let stream = self.stream.as_ref().map(|stream| stream.name.clone());
+        let stream = self.stream.as_ref().map(|stream| stream.name());
         if self.object.id == self.share.root_id {
             return Ok(Name::root().with_stream(stream));
         }
@@ -128,8 +128,7 @@ impl Opening {
     /// Removes the stream, or the object's name. What has gone already is no error.
     pub(super) fn delete_now(&self) -> Result<(), NtStatus> {
         if let Some(stream) = &self.stream {
-            let _alone = self.object.streams.lock();
-            return streams::remove(&self.file, stream);
+            return self.remove_stream(stream);
         }
         self.delete_file()
     }
@@ -218,6 +217,9 @@ impl Opening {
         ParentSecurity::of(&folder)?.check_may_add(&self.caller, self.file.directory)?;
         let _alone = self.share.changing(&folder);
         if let Some(existing) = self.share.root.stored(&folder, last).map_err(status)? {
+            if replace == Replace::Never {
+                return Err(NtStatus::OBJECT_NAME_COLLISION);
+            }
             let Some(victim) = self.may_replace(&folder, &existing, replace)? else {
                 return Ok(());
             };
@@ -291,9 +293,6 @@ impl Opening {
         existing: &[u8],
         replace: Replace,
     ) -> Result<Option<File>, NtStatus> {
-        if replace == Replace::Never {
-            return Err(NtStatus::OBJECT_NAME_COLLISION);
-        }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = rustix::fs::Mode::empty();
         let opened =
@@ -305,9 +304,10 @@ impl Opening {
         };
         let host = file.stat()?;
         match file_type(&host) {
+            _ if object_id(&host) == self.object.id => Ok(None),
+            _ if replace == Replace::Never => Err(NtStatus::OBJECT_NAME_COLLISION),
             FileType::Directory => Err(NtStatus::ACCESS_DENIED),
             FileType::Symlink => Ok(Some(file)),
-            _ if object_id(&host) == self.object.id => Ok(None),
             _ => {
                 let kept = file.dos_attributes()?.unwrap_or_default();
                 if kept.attributes.contains(FileAttributes::READONLY) {

@@ -5,7 +5,9 @@
 //! object's lock, which bounds it to what an extended attribute can hold.
 
 use std::ffi::{CStr, CString};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use rustix::fs::XattrFlags;
 use rustix::io::Errno;
 use server::share::{FileStat, Place, Replace, StreamEntry, StreamName};
@@ -50,6 +52,33 @@ impl DiskStream {
             name,
             attribute: attribute.to_owned(),
         })
+    }
+}
+
+/// A stream that is open: all its opens follow when it is renamed.
+pub(super) struct OpenStream(Mutex<DiskStream>);
+
+impl OpenStream {
+    /// The open of `stream` among those of its file, or a new one.
+    pub(super) fn of(open: &mut Vec<Weak<Self>>, stream: DiskStream) -> Arc<Self> {
+        open.retain(|other| other.strong_count() > 0);
+        let others = open.iter().filter_map(Weak::upgrade);
+        let same = |other: &Arc<Self>| other.0.lock().attribute == stream.attribute;
+        if let Some(other) = others.into_iter().find(same) {
+            return other;
+        }
+        let new = Arc::new(Self(Mutex::new(stream)));
+        open.push(Arc::downgrade(&new));
+        new
+    }
+
+    /// What the stream is called now.
+    pub(super) fn name(&self) -> StreamName {
+        self.current().name
+    }
+
+    fn current(&self) -> DiskStream {
+        self.0.lock().clone()
     }
 }
 
@@ -122,7 +151,7 @@ pub(super) fn remove_all(file: &File) -> Result<(), NtStatus> {
 }
 
 /// Removes one stream; one that is gone already is no error.
-pub(super) fn remove(file: &File, stream: &DiskStream) -> Result<(), NtStatus> {
+fn remove(file: &File, stream: &DiskStream) -> Result<(), NtStatus> {
     match file.remove_xattr(&stream.attribute) {
         Ok(()) | Err(Errno::NODATA) => Ok(()),
         Err(error) => Err(status(error)),
@@ -148,10 +177,11 @@ impl Opening {
 
     pub(super) fn stream_stat(
         &self,
-        stream: &DiskStream,
+        stream: &OpenStream,
         stat: &mut FileStat,
     ) -> Result<(), NtStatus> {
-        let contents = read(&self.file, stream)?.ok_or(NtStatus::FILE_DELETED)?;
+        let stream = stream.current();
+        let contents = read(&self.file, &stream)?.ok_or(NtStatus::FILE_DELETED)?;
         stat.end_of_file = contents.len() as u64;
         stat.allocation_size = stat.end_of_file.next_multiple_of(UNIT);
         stat.attributes = stat
@@ -163,11 +193,12 @@ impl Opening {
 
     pub(super) fn stream_read(
         &self,
-        stream: &DiskStream,
+        stream: &OpenStream,
         at: u64,
         into: &mut [u8],
     ) -> Result<u32, NtStatus> {
-        let contents = read(&self.file, stream)?.ok_or(NtStatus::FILE_DELETED)?;
+        let stream = stream.current();
+        let contents = read(&self.file, &stream)?.ok_or(NtStatus::FILE_DELETED)?;
         let from = usize::try_from(at).unwrap_or(usize::MAX);
         let rest = contents.get(from..).unwrap_or_default();
         let length = rest.len().min(into.len());
@@ -177,12 +208,13 @@ impl Opening {
 
     pub(super) fn stream_write(
         &self,
-        stream: &DiskStream,
+        stream: &OpenStream,
         place: Place,
         data: &[u8],
     ) -> Result<u32, NtStatus> {
         let _alone = self.object.streams.lock();
-        let mut contents = read(&self.file, stream)?.ok_or(NtStatus::FILE_DELETED)?;
+        let stream = stream.current();
+        let mut contents = read(&self.file, &stream)?.ok_or(NtStatus::FILE_DELETED)?;
         let at = match place {
             Place::Offset(at) => usize::try_from(at).unwrap_or(usize::MAX),
             Place::End => contents.len(),
@@ -198,30 +230,38 @@ impl Opening {
             contents.resize(end, 0);
         }
         contents[at..end].copy_from_slice(data);
-        write(&self.file, stream, contents)?;
+        write(&self.file, &stream, contents)?;
         Ok(data.len() as u32)
     }
 
-    pub(super) fn stream_resize(&self, stream: &DiskStream, size: u64) -> Result<(), NtStatus> {
+    pub(super) fn stream_resize(&self, stream: &OpenStream, size: u64) -> Result<(), NtStatus> {
         let _alone = self.object.streams.lock();
-        let mut contents = read(&self.file, stream)?.ok_or(NtStatus::FILE_DELETED)?;
+        let stream = stream.current();
+        let mut contents = read(&self.file, &stream)?.ok_or(NtStatus::FILE_DELETED)?;
         let size = usize::try_from(size).unwrap_or(usize::MAX);
         if size > LONGEST_STREAM {
             return Err(NtStatus::DISK_FULL);
         }
         contents.resize(size, 0);
-        write(&self.file, stream, contents)
+        write(&self.file, &stream, contents)
+    }
+
+    /// Removes the stream; one that is gone already is no error.
+    pub(super) fn remove_stream(&self, stream: &OpenStream) -> Result<(), NtStatus> {
+        let _alone = self.object.streams.lock();
+        remove(&self.file, &stream.current())
     }
 
     /// Gives the stream another name. [MS-FSA] 2.1.5.15.12
     pub(super) fn rename_stream(
         &self,
-        stream: &DiskStream,
+        open: &OpenStream,
         target: &StreamName,
         replace: Replace,
     ) -> Result<(), NtStatus> {
         let _alone = self.object.streams.lock();
-        let contents = read(&self.file, stream)?.ok_or(NtStatus::FILE_DELETED)?;
+        let stream = open.current();
+        let contents = read(&self.file, &stream)?.ok_or(NtStatus::FILE_DELETED)?;
         let existing = find(&self.file, target, self.share.options.case_sensitive)?;
         let renamed = DiskStream::new(target)?;
         if let Some(existing) = existing.filter(|other| other.attribute != stream.attribute) {
@@ -232,8 +272,9 @@ impl Opening {
         }
         write(&self.file, &renamed, contents)?;
         if renamed.attribute != stream.attribute {
-            remove(&self.file, stream)?;
+            remove(&self.file, &stream)?;
         }
+        *open.0.lock() = renamed;
         Ok(())
     }
 }
