@@ -334,6 +334,21 @@ def test_create_contexts_answer_the_maximal_access(server, folder):
         assert answer["maximal_access"].get_value() & 0x13019F == 0x13019F
 
 
+def test_nothing_is_made_or_deleted_in_a_read_only_share(server):
+    inside = server.folder("readonly")
+    before = sorted(path.name for path in inside.iterdir())
+    looking, deleting = FilePipePrinterAccessMask.FILE_READ_ATTRIBUTES, CreateOptions.FILE_DELETE_ON_CLOSE
+    with connected(server, "3.1.1", share="readonly") as tree:
+        for disposition in (CreateDisposition.FILE_CREATE, CreateDisposition.FILE_OPEN_IF, CreateDisposition.FILE_SUPERSEDE):
+            with pytest.raises(SMBResponseException):
+                opened(tree, "new", looking, disposition=disposition)
+        for access in (FilePipePrinterAccessMask.DELETE, FilePipePrinterAccessMask.MAXIMUM_ALLOWED):
+            with pytest.raises(SMBResponseException):
+                opened(tree, "notice.txt", access, disposition=CreateDisposition.FILE_OPEN, options=deleting)
+        opened(tree, "notice.txt", looking).close()
+    assert sorted(path.name for path in inside.iterdir()) == before
+
+
 def test_share_modes_exclude(server, folder):
     with connected(server, "3.1.1") as first, connected(server, "2.1") as second:
         holder = opened(first, rf"{folder}\f", share=ShareAccess.FILE_SHARE_READ)

@@ -18,9 +18,7 @@ use crate::tree_connect::TreeConnect;
 pub(super) fn limit(tree: &TreeConnect, caller: &Caller, plan: &mut Plan) -> Result<(), NtStatus> {
     let share_allows = share_allows(tree);
     let desired = plan.how.desired_access;
-    if !share_allows.contains(desired.without(AccessMask::MAXIMUM_ALLOWED))
-        || plan.deletes_on_close() && !share_allows.contains(AccessMask::DELETE)
-    {
+    if !share_allows.contains(desired.without(AccessMask::MAXIMUM_ALLOWED)) {
         return Err(NtStatus::ACCESS_DENIED);
     }
     let may_create = plan.how.disposition != Disposition::Existing;
@@ -88,11 +86,6 @@ pub(super) async fn grant(
     } else {
         granted
     };
-    // [MS-SMB2] 3.3.5.9
-    // MAXIMUM_ALLOWED may have led to less than deleting needs.
-    if plan.deletes_on_close() && !granted.contains(AccessMask::DELETE) {
-        return Err(NtStatus::ACCESS_DENIED);
-    }
     let writes = AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA);
     if is_read_only && needed.intersects(writes) {
         return Err(NtStatus::ACCESS_DENIED);

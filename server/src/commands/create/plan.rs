@@ -184,8 +184,8 @@ fn desired_access(wire: AccessMask, options: CreateOptions) -> Result<AccessMask
     if options.contains(CreateOptions::NO_INTERMEDIATE_BUFFERING) {
         access = access.without(AccessMask::FILE_APPEND_DATA);
     }
-    let may_delete = access.intersects(AccessMask::DELETE.with(AccessMask::MAXIMUM_ALLOWED));
-    if options.contains(CreateOptions::DELETE_ON_CLOSE) && !may_delete {
+    // MAXIMUM_ALLOWED does not do: it may lead to less.
+    if options.contains(CreateOptions::DELETE_ON_CLOSE) && !access.contains(AccessMask::DELETE) {
         return Err(NtStatus::INVALID_PARAMETER);
     }
     Ok(access)
