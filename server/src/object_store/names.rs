@@ -107,9 +107,14 @@ impl Names {
         };
         let moved = node.objects.swap_remove(place);
         let watches = std::mem::take(&mut node.watches);
+        // A deletion that became pending while the handler renamed goes along.
+        let deleted = node.objects.is_empty() && std::mem::take(&mut node.deleted);
         if let Some(node) = node_at(&mut nodes, to) {
             node.objects.push(moved);
             node.watches.extend(watches);
+            if deleted && std::mem::replace(&mut node.deleted, true) {
+                self.deleted.fetch_sub(1, Ordering::AcqRel);
+            }
         }
         prune(&mut nodes, from);
     }
