@@ -93,7 +93,10 @@ impl Model {
         outcome: &Outcome,
     ) -> Result<(), String> {
         match (operation, outcome) {
-            (Operation::Open { .. }, Outcome::Opened(id)) => self.open(client, operation, *id),
+            (Operation::Open { name, .. }, Outcome::Opened { id, created }) => {
+                expect("FILE_CREATED", *created, !self.names.contains_key(name))?;
+                self.open(client, operation, *id);
+            }
             (
                 Operation::Read {
                     open,

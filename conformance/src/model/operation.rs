@@ -147,8 +147,13 @@ pub enum Operation {
 pub enum Outcome {
     /// An error.
     Refused(NtStatus),
-    /// CREATE: the open's number.
-    Opened(u64),
+    /// CREATE.
+    Opened {
+        /// The open's number.
+        id: u64,
+        /// Whether the file is new.
+        created: bool,
+    },
     /// READ: the bytes.
     Data(Vec<u8>),
     /// QUERY_INFO: the length, and whether the file is to be deleted.

@@ -23,13 +23,11 @@ pub(super) fn allowed(model: &Model, operation: &Operation) -> Vec<NtStatus> {
     match model.opens.get(&open) {
         Some(found) => allowed_on(model, operation, open, found),
         // It was closed while the request waited.
-        None if matches!(operation, Operation::Lock { .. }) => {
-            vec![
-                NtStatus::FILE_CLOSED,
-                NtStatus::CANCELLED,
-                NtStatus::RANGE_NOT_LOCKED,
-            ]
-        }
+        None if matches!(operation, Operation::Lock { .. }) => vec![
+            NtStatus::FILE_CLOSED,
+            NtStatus::CANCELLED,
+            NtStatus::RANGE_NOT_LOCKED,
+        ],
         None => vec![NtStatus::FILE_CLOSED],
     }
 }

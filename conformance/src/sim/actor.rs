@@ -8,7 +8,8 @@ use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
 use server::{Environment, Server};
 use wire::{
-    CreateRequest, Dialect, FileId, MessageId, OplockBreakAcknowledgment, OplockLevel, Request,
+    Command, CreateRequest, Dialect, FileId, MessageId, OplockBreakAcknowledgment, OplockLevel,
+    Request,
 };
 
 use super::environment::Virtual;
@@ -45,7 +46,7 @@ pub struct Actor {
     scope: Scope,
     root: Option<FileId>,
     /// Frames on their way to the server.
-    link: VecDeque<BytesMut>,
+    link: VecDeque<(Option<MessageId>, BytesMut)>,
 }
 
 impl Actor {
@@ -175,7 +176,18 @@ impl Actor {
     fn put_on_link(&mut self, request: &Outgoing) {
         let mut frame = BytesMut::new();
         self.raw.encode(std::slice::from_ref(request), &mut frame);
-        self.link.push_back(frame);
+        // CANCEL has the id of what it cancels, which may have been delivered.
+        let is_cancel = request.command() == Command::Cancel.into();
+        let id = (!is_cancel).then(|| request.message_id());
+        self.link.push_back((id, frame));
+    }
+
+    /// What was asked for, has reached the server and is not answered.
+    pub fn waiting(&self) -> impl Iterator<Item = &Asked> {
+        let is_on_link =
+            |id: &MessageId| self.link.iter().any(|(on_link, _)| *on_link == Some(*id));
+        let asked = self.asked.iter().filter(move |(id, _)| !is_on_link(id));
+        asked.map(|(_, asked)| asked)
     }
 
     /// Whether something is on its way to the server.
@@ -189,7 +201,7 @@ impl Actor {
     /// # Errors
     /// The server ended the connection, which no client here gives it a reason for.
     pub fn deliver(&mut self) -> Result<(), String> {
-        let Some(frame) = self.link.pop_front() else {
+        let Some((_, frame)) = self.link.pop_front() else {
             return Ok(());
         };
         let ended = |reason| format!("the server ended a connection: {reason}");

@@ -1,7 +1,7 @@
 //! What simulated clients do: operations at random, as requests, and replies as outcomes.
 
 use bytes::Bytes;
-use wire::create::{CreateDisposition, CreateOptions, ShareAccess};
+use wire::create::{CreateAction, CreateDisposition, CreateOptions, ShareAccess};
 use wire::dtyp::AccessMask;
 use wire::fscc::directory_info::decode_listing;
 use wire::fscc::file_info::{RenameFlags, RenameInformation};
@@ -258,7 +258,10 @@ pub fn outcome(reply: &Reply) -> Result<Outcome, String> {
         Response::Error(_) if reply.status() != NtStatus::SUCCESS => {
             Outcome::Refused(reply.status())
         }
-        Response::Create(create) => Outcome::Opened(create.file_id.volatile),
+        Response::Create(create) => Outcome::Opened {
+            id: create.file_id.volatile,
+            created: create.create_action == CreateAction::CREATED,
+        },
         Response::Read(read) => Outcome::Data(read.data.to_vec()),
         Response::QueryInfo(info) => {
             let decoded = FileInformation::decode(FileInfoClass::STANDARD, &info.output);
