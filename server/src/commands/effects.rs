@@ -15,7 +15,9 @@ use wire::{
 use crate::connection::ConnectionState;
 use crate::context::Context;
 use crate::mailbox::Mail;
-use crate::object_store::{self, BreakId, Change, Decision, Effect, Effects, Operation};
+use crate::object_store::{
+    self, BreakId, Change, Decision, Effect, Effects, ObjectStore, Operation, Outcome,
+};
 use crate::open::Open;
 use crate::packet::{BufferPool, ReplyBuffer};
 use crate::server::Server;
@@ -91,49 +93,68 @@ pub(super) async fn report_now(
     }
 }
 
-/// Has what others cache broken before `operation` makes it stale.
+/// Asks the object store the same until it grants or denies.
 ///
 /// # Errors
 /// What the object store says, and `CANCELLED`.
-pub(super) async fn prepare(
+pub(super) async fn granted<T>(
     context: &mut Context,
-    open: &Open,
-    operation: Operation,
-) -> Result<(), NtStatus> {
+    ask: impl Fn(&ObjectStore) -> Outcome<T>,
+) -> Result<T, NtStatus> {
     loop {
-        let outcome = context
-            .server
-            .object_store
-            .prepare(&open.attachment, operation);
+        let outcome = ask(&context.server.object_store);
         carry_out(&context.server, outcome.effects);
         match outcome.decision {
-            Decision::Grant(()) => return Ok(()),
+            Decision::Grant(value) => return Ok(value),
             Decision::Deny(status) => return Err(status),
             Decision::Wait(waiter) => context.wait(waiter).await?,
         }
     }
 }
 
+/// Has what others cache broken before `operation` makes it stale.
+///
+/// # Errors
+/// Those of [`granted`].
+pub(super) async fn prepare(
+    context: &mut Context,
+    open: &Open,
+    operation: Operation,
+) -> Result<(), NtStatus> {
+    granted(context, |store| store.prepare(&open.attachment, operation)).await
+}
+
+/// As [`prepare`], for bytes that are about to be read: no exclusive lock of another open may cover
+/// them.
+///
+/// # Errors
+/// `FILE_LOCK_CONFLICT`, and those of [`granted`].
+pub(super) async fn prepare_read(
+    context: &mut Context,
+    open: &Open,
+    offset: u64,
+    length: u64,
+) -> Result<(), NtStatus> {
+    granted(context, |store| {
+        store.check_read(&open.attachment, offset, length)
+    })
+    .await
+}
+
 /// As [`prepare`], for bytes that are about to change: no lock of another open may cover them.
 ///
 /// # Errors
-/// `FILE_LOCK_CONFLICT`, and those of [`prepare`].
+/// `FILE_LOCK_CONFLICT`, and those of [`granted`].
 pub(super) async fn prepare_write(
     context: &mut Context,
     open: &Open,
     offset: u64,
     length: u64,
 ) -> Result<(), NtStatus> {
-    loop {
-        let store = &context.server.object_store;
-        let outcome = store.check_write(&open.attachment, offset, length);
-        carry_out(&context.server, outcome.effects);
-        match outcome.decision {
-            Decision::Grant(()) => return Ok(()),
-            Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
-        }
-    }
+    granted(context, |store| {
+        store.check_write(&open.attachment, offset, length)
+    })
+    .await
 }
 
 /// The object that has the name `target` now, if a rename would replace it.

@@ -6,7 +6,6 @@ use wire::{NtStatus, ReadRequest};
 
 use super::{Answer, effects};
 use crate::context::Context;
-use crate::object_store::Decision;
 use crate::open::Open;
 
 /// The first byte that no file has. [MS-FSA] 2.1.5.3: offsets are signed.
@@ -21,17 +20,8 @@ const END_OF_OFFSETS: u64 = 1 << 63;
 pub async fn run(context: &mut Context, request: ReadRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     check(context, &open, &request)?;
-    let store = &context.server.clone().object_store;
     let length = u64::from(request.length);
-    loop {
-        let outcome = store.check_read(&open.attachment, request.offset, length);
-        effects::carry_out(&context.server, outcome.effects);
-        match outcome.decision {
-            Decision::Grant(()) => break,
-            Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
-        }
-    }
+    effects::prepare_read(context, &open, request.offset, length).await?;
     let room_length = usize::try_from(request.length).unwrap_or_default();
     let mut room = context.lend_room(room_length);
     let read = if open.tree.share.is_pipe() {

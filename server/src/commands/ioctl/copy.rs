@@ -13,7 +13,6 @@ use wire::{FileId, IoctlRequest, NtStatus, Writer};
 use super::answer;
 use crate::commands::{Answer, effects};
 use crate::context::Context;
-use crate::object_store::Decision;
 use crate::open::Open;
 use crate::share::{Place, ReplyRoom, WriteAt};
 
@@ -149,16 +148,7 @@ async fn copy(
     chunk: &CopyChunk,
 ) -> Result<(), NtStatus> {
     let length = u64::from(chunk.length);
-    let store = &context.server.clone().object_store;
-    loop {
-        let outcome = store.check_read(&source.attachment, chunk.source_offset, length);
-        effects::carry_out(&context.server, outcome.effects);
-        match outcome.decision {
-            Decision::Grant(()) => break,
-            Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
-        }
-    }
+    effects::prepare_read(context, source, chunk.source_offset, length).await?;
     effects::prepare_write(context, target, chunk.target_offset, length).await?;
     let room_length = usize::try_from(chunk.length).unwrap_or_default();
     let mut room = ReplyRoom::new(context.server.buffers.take(room_length), 0, room_length);

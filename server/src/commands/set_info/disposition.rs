@@ -5,7 +5,7 @@ use wire::fscc::file_info::DispositionFlags;
 
 use crate::commands::effects;
 use crate::context::Context;
-use crate::object_store::{Decision, Disposition};
+use crate::object_store::Disposition;
 use crate::open::Open;
 
 /// Marks the file for deletion at its last close, or takes the mark back.
@@ -19,18 +19,10 @@ pub(super) async fn set(context: &mut Context, open: &Open, delete: bool) -> Res
     } else {
         Disposition::Keep
     };
-    loop {
-        let outcome = context
-            .server
-            .object_store
-            .set_delete(&open.attachment, disposition);
-        effects::carry_out(&context.server, outcome.effects);
-        match outcome.decision {
-            Decision::Grant(()) => return Ok(()),
-            Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
-        }
-    }
+    effects::granted(context, |store| {
+        store.set_delete(&open.attachment, disposition)
+    })
+    .await
 }
 
 /// The extended form, as far as it means the same.
