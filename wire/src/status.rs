@@ -356,11 +356,11 @@ wire_values! {
         const COMPRESSION_DISABLED = 0xc000_0426;
         /// The token does not stand for data, or no longer.
         const INVALID_TOKEN = 0xc000_0465;
-        /// The server is not available for now.
+        /// The server is not available at present.
         const SERVER_UNAVAILABLE = 0xc000_0466;
-        /// The file is not available for now.
+        /// The file is not available at present.
         const FILE_NOT_AVAILABLE = 0xc000_0467;
-        /// The share is not available for now.
+        /// The share is not available at present.
         const SHARE_UNAVAILABLE = 0xc000_0480;
         /// The signature is wrong.
         const INVALID_SIGNATURE = 0xc000_a000;

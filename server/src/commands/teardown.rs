@@ -20,7 +20,8 @@ use crate::share::CloseHow;
 // [MS-SMB2] 3.3.4.17
 pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStatus> {
     server.remove_open(open.id());
-    // [MS-FSA] 2.1.5.5: a directory that is not empty stays.
+    // [MS-FSA] 2.1.5.5
+    // A directory that is not empty stays.
     if open.is_directory
         && open
             .create_options
