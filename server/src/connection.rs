@@ -206,8 +206,8 @@ impl Connection {
             ProtocolId::Smb2 => self.admit(now, frame, None),
             ProtocolId::Transform => {
                 let find = |id| self.state.session(id).map(|attached| attached.session);
-                let session_id = packet::open(&mut frame, find)?;
-                self.admit(now, frame, Some(session_id))
+                let session = packet::open(&mut frame, find)?;
+                self.admit(now, frame, Some(session))
             }
             ProtocolId::Smb1 => self.move_up(now, &frame.freeze()),
             ProtocolId::Compressed => Err(DisconnectReason::UnexpectedCompression),
@@ -307,13 +307,14 @@ impl Connection {
         &mut self,
         now: Instant,
         mut frame: BytesMut,
-        sealed_by: Option<SessionId>,
+        sealed_by: Option<Arc<Session>>,
     ) -> Result<(), DisconnectReason> {
+        let sealed_for = sealed_by.as_ref().map(|session| session.id);
         let mut messages = Vec::with_capacity(1);
         loop {
             let (header, message) = packet::split(&mut frame)?;
             if let Some(incoming) =
-                self.admit_message(header, message, sealed_by, messages.len())?
+                self.admit_message(header, message, sealed_for, messages.len())?
             {
                 messages.push(incoming);
             }
@@ -334,7 +335,7 @@ impl Connection {
         &mut self,
         header: Header,
         message: BytesMut,
-        sealed_by: Option<SessionId>,
+        sealed_for: Option<SessionId>,
         place: usize,
     ) -> Result<Option<Incoming>, DisconnectReason> {
         let command = header.command();
@@ -345,8 +346,8 @@ impl Connection {
         }
         let is_related = header.flags.contains(HeaderFlags::RELATED_OPERATIONS);
         // [MS-SMB2] 3.3.5.2.1.1
-        let other_session = sealed_by.is_some_and(|id| id != header.session_id);
-        if sealed_by.is_some() && (is_related && place == 0 || !is_related && other_session) {
+        let other_session = sealed_for.is_some_and(|id| id != header.session_id);
+        if sealed_for.is_some() && (is_related && place == 0 || !is_related && other_session) {
             return Err(DisconnectReason::MalformedTransform);
         }
         // [MS-SMB2] 3.3.5.2.2
@@ -354,7 +355,7 @@ impl Connection {
             return Err(DisconnectReason::NotNegotiated);
         }
         if command == Some(Command::Cancel) {
-            request::cancel_request(&self.state, &header, message, sealed_by.is_some());
+            request::cancel_request(&self.state, &header, message, sealed_for.is_some());
             return Ok(None);
         }
         let multi_credit = self

@@ -60,8 +60,9 @@ pub struct Context {
     pub tree: Option<Arc<TreeConnect>>,
     /// What the request takes over from the one before it, and leaves to the next.
     pub related: Related,
-    /// The session that the frame was encrypted for.
-    pub sealed_by: Option<SessionId>,
+    /// The session that the frame was encrypted for. Its key encrypts the replies, also when the
+    /// session has ended meanwhile.
+    pub sealed_by: Option<Arc<Session>>,
     /// The session's hash that the reply's bytes go into. [MS-SMB2] 3.3.5.5.3
     pub(crate) hash_reply_into: Option<HashTarget>,
     channel: Option<Arc<Channel>>,
@@ -88,7 +89,7 @@ impl Context {
         server: &Arc<Server>,
         connection: &Arc<ConnectionState>,
         received: Instant,
-        sealed_by: Option<SessionId>,
+        sealed_by: Option<Arc<Session>>,
     ) -> Self {
         Self {
             replies: ReplyBuffer::new(server.buffers.clone()),
@@ -441,13 +442,8 @@ impl Context {
 
     /// The session whose key encrypts the frame. [MS-SMB2] 3.3.4.1.4
     fn sealer(&self) -> Option<Arc<Session>> {
-        if let Some(id) = self.sealed_by {
-            let current = self
-                .session
-                .as_ref()
-                .filter(|session| session.id == id)
-                .cloned();
-            return current.or_else(|| Some(self.connection.session(id)?.session));
+        if let Some(session) = &self.sealed_by {
+            return Some(session.clone());
         }
         let command = self.header.command();
         let session = self.session.as_ref()?;

@@ -1,5 +1,7 @@
 //! Decrypting a received frame in place.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BytesMut};
 use wire::SessionId;
 use wire::transform::{TransformFlags, TransformHeader};
@@ -8,15 +10,15 @@ use crate::disconnect::DisconnectReason;
 use crate::session::Session;
 
 /// Decrypts `frame` in place with the keys of the session that `find` knows, and leaves the
-/// inner message in it. Returns the session's id.
+/// inner message in it. Returns the session.
 ///
 /// # Errors
 /// `MalformedTransform` and `TamperedMessage`.
 // [MS-SMB2] 3.3.5.2.1.1
 pub(crate) fn open(
     frame: &mut BytesMut,
-    find: impl FnOnce(SessionId) -> Option<std::sync::Arc<Session>>,
-) -> Result<SessionId, DisconnectReason> {
+    find: impl FnOnce(SessionId) -> Option<Arc<Session>>,
+) -> Result<Arc<Session>, DisconnectReason> {
     let header =
         TransformHeader::decode(frame).map_err(|_| DisconnectReason::MalformedTransform)?;
     if frame.len() <= TransformHeader::SIZE || !header.flags.contains(TransformFlags::ENCRYPTED) {
@@ -33,5 +35,5 @@ pub(crate) fn open(
     key.open_frame(frame)
         .map_err(|_| DisconnectReason::TamperedMessage)?;
     frame.advance(TransformHeader::SIZE);
-    Ok(header.session_id)
+    Ok(session)
 }
