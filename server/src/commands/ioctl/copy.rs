@@ -96,7 +96,7 @@ pub(super) async fn run(
     source.require_any(reading)?;
     target.require_any(AccessMask::FILE_WRITE_DATA.with(AccessMask::FILE_APPEND_DATA))?;
     if request.ctl_code == Fsctl::SRV_COPYCHUNK {
-        target.require_any(reading)?;
+        target.require(AccessMask::FILE_READ_DATA)?;
     }
     let mut progress = Progress::default();
     let mut status = NtStatus::SUCCESS;
