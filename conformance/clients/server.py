@@ -69,7 +69,7 @@ class Server:
         self.process = None
         self.shares = {share.name: share for share in self.layout()}
         for share in self.shares.values():
-            share.folder.mkdir(mode=0o777)
+            share.folder.mkdir(mode=0o777, exist_ok=True)
             share.folder.chmod(0o777)
         self.fill()
 
