@@ -1,5 +1,6 @@
 //! Renaming, and further names. [MS-FSA] 2.1.5.15.12 and 2.1.5.15.6
 
+use wire::dtyp::AccessMask;
 use wire::fscc::file_info::{LinkInformation, RenameFlags, RenameInformation};
 use wire::fscc::{CompletionFilter, FileAction};
 use wire::{NtStatus, Utf16String};
@@ -60,7 +61,8 @@ pub(super) async fn rename(
 /// Gives the file a further name.
 ///
 /// # Errors
-/// As [`rename`]; `FILE_IS_A_DIRECTORY` for a directory.
+/// As [`rename`]; `FILE_IS_A_DIRECTORY` for a directory, `ACCESS_DENIED` to whoever may only read
+/// the share.
 pub(super) async fn link(
     context: &mut Context,
     open: &Open,
@@ -71,6 +73,11 @@ pub(super) async fn link(
     }
     if open.is_directory {
         return Err(NtStatus::FILE_IS_A_DIRECTORY);
+    }
+    // [MS-SMB2] 3.3.1.9
+    // No access of the open is asked for, so the share's own limit is looked at here.
+    if !open.tree.maximal_access.contains(AccessMask::FILE_WRITE_DATA) {
+        return Err(NtStatus::ACCESS_DENIED);
     }
     let old = open.handle.name().await?;
     let target = target(open, &old, &to.file_name)?;
