@@ -31,6 +31,8 @@ pub struct Session {
     pub creation_time: FileTime,
     /// Who the user is; replaced by re-authentication.
     pub identity: ArcSwap<Identity>,
+    /// Who logged on first: whoever this is knows the keys.
+    pub first_identity: Arc<Identity>,
     /// SigningRequired.
     pub signing_required: bool,
     /// EncryptData: requests must come encrypted.
@@ -83,12 +85,14 @@ impl Session {
     /// A session without trees or opens.
     #[must_use]
     pub fn new(facts: SessionFacts) -> Self {
+        let identity = Arc::new(facts.identity);
         Self {
             id: facts.id,
             dialect: facts.dialect,
             client_guid: facts.client_guid,
             creation_time: facts.creation_time,
-            identity: ArcSwap::from_pointee(facts.identity),
+            first_identity: identity.clone(),
+            identity: ArcSwap::new(identity),
             signing_required: facts.signing_required,
             encrypt_data: facts.encrypt_data,
             keys: facts.keys,

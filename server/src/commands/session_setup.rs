@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use auth::{AcceptFacts, AuthError, Identity, LogonKind, SessionKey, Step};
 use bytes::Bytes;
 use config::Encryption;
@@ -79,7 +78,9 @@ pub async fn run(
                     };
                     establish(context, &negotiated, &request, logon, token).await
                 }
-                Purpose::Reauthentication(session) => Ok(renew(context, &session, identity, token)),
+                Purpose::Reauthentication(session) => {
+                    renew(context, &session, identity, token).await
+                }
             }
         }
         Err(error) => Err(refuse(context, id, &setup.purpose, &error).await),
@@ -279,22 +280,33 @@ async fn end_previous(context: &Context, session: &Session, previous: SessionId)
     let Some(old) = context.server.session(previous) else {
         return;
     };
-    let (new_user, old_user) = (session.identity.load_full(), old.identity.load_full());
-    let is_same_user =
-        new_user.kind == old_user.kind && new_user.user.eq_ignore_ascii_case(&old_user.user);
-    if is_same_user {
+    if is_same_user(&session.identity.load(), &old.identity.load()) {
         teardown::session(&context.server, &old).await;
     }
 }
 
+fn is_same_user(one: &Identity, other: &Identity) -> bool {
+    one.kind == other.kind && one.user.eq_ignore_ascii_case(&other.user)
+}
+
 /// Gives an existing session its new rights; its keys stay.
 // [MS-SMB2] 3.3.5.5.2
-fn renew(
+async fn renew(
     context: &mut Context,
     session: &Arc<Session>,
     identity: Identity,
     token: Bytes,
-) -> Answer {
+) -> Result<Answer, NtStatus> {
+    if !may_become(session, &identity) {
+        tracing::warn!(
+            target: "smb::authentication",
+            session = %format_args!("{:#x}", session.id.0),
+            user = %identity.user,
+            "refused: the session's keys are another user's, or do not encrypt as this one's must"
+        );
+        teardown::session(&context.server, session).await;
+        return Err(NtStatus::ACCESS_DENIED);
+    }
     let flags = session_flags(identity.kind);
     let trees: Vec<_> = session
         .tree_connects
@@ -304,8 +316,10 @@ fn renew(
         .cloned()
         .collect();
     for tree in trees {
-        if let Ok(caller) = context.server.identities().caller(&identity, &tree.share) {
-            ArcSwap::store(&tree.caller, Arc::new(caller));
+        match context.server.identities().caller(&identity, &tree.share) {
+            Ok(caller) => tree.caller.store(Arc::new(caller)),
+            // Nobody keeps the rights of who was there before.
+            Err(_) => teardown::tree_connect(&context.server, session, tree.id).await,
         }
     }
     session.identity.store(Arc::new(identity));
@@ -313,7 +327,21 @@ fn renew(
     if let Some(attached) = context.connection.session(session.id) {
         context.use_session(attached);
     }
-    response(flags, token).into()
+    Ok(response(flags, token).into())
+}
+
+/// Whether the session may go on as `identity`: as a guest or nobody always, as a user only if it
+/// was that user who agreed on the keys. Whoever passes on another's log-on knows the keys of its
+/// own session alone; with them it would sign in the other's name.
+fn may_become(session: &Session, identity: &Identity) -> bool {
+    if identity.kind != LogonKind::User {
+        return true;
+    }
+    let must_encrypt = identity
+        .account
+        .as_ref()
+        .is_some_and(|account| account.must_encrypt);
+    is_same_user(&session.first_identity, identity) && (session.encrypt_data || !must_encrypt)
 }
 
 fn session_flags(kind: LogonKind) -> SessionFlags {
@@ -400,4 +428,63 @@ fn log_success(context: &Context, id: SessionId, identity: &Identity) {
         explanation = identity.explanation(),
         "logged on"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use auth::{Account, NtHash};
+    use wire::dtyp::{FileTime, Guid};
+
+    use super::*;
+
+    fn identity(user: &str, kind: LogonKind) -> Identity {
+        let account = Account::new(user, NtHash::of_password("secret"));
+        Identity {
+            user: user.to_owned(),
+            domain: String::new(),
+            workstation: String::new(),
+            kind,
+            account: (kind == LogonKind::User).then(|| Arc::new(account)),
+            method: "NTLMv2",
+        }
+    }
+
+    fn session(first: Identity) -> Session {
+        Session::new(SessionFacts {
+            id: SessionId(1),
+            dialect: Dialect::SMB_3_1_1,
+            client_guid: Guid::ZERO,
+            creation_time: FileTime::ZERO,
+            identity: first,
+            signing_required: true,
+            encrypt_data: false,
+            keys: None,
+        })
+    }
+
+    #[test]
+    fn a_session_becomes_no_other_user_than_the_one_who_knows_its_keys() {
+        let alice = session(identity("alice", LogonKind::User));
+        assert!(may_become(&alice, &identity("Alice", LogonKind::User)));
+        assert!(!may_become(&alice, &identity("bob", LogonKind::User)));
+        assert!(may_become(&alice, &identity("", LogonKind::Anonymous)));
+        let nobody = Arc::new(identity("", LogonKind::Anonymous));
+        alice.identity.store(nobody);
+        assert!(may_become(&alice, &identity("alice", LogonKind::User)));
+        assert!(!may_become(&alice, &identity("bob", LogonKind::User)));
+        let guest = session(identity("alice", LogonKind::Guest));
+        assert!(!may_become(&guest, &identity("alice", LogonKind::User)));
+    }
+
+    #[test]
+    fn who_must_encrypt_renews_no_session_in_clear() {
+        let clear = session(identity("alice", LogonKind::User));
+        let mut account = Account::new("alice", NtHash::of_password("secret"));
+        account.must_encrypt = true;
+        let strict = Identity {
+            account: Some(Arc::new(account)),
+            ..identity("alice", LogonKind::User)
+        };
+        assert!(!may_become(&clear, &strict));
+    }
 }
