@@ -201,6 +201,12 @@ impl OpenTable {
         all
     }
 
+    /// Whether `matches` holds for any open.
+    #[must_use]
+    pub fn any(&self, matches: impl Fn(&Open) -> bool) -> bool {
+        self.0.lock().opens.values().any(|open| matches(open))
+    }
+
     /// The number of opens.
     #[must_use]
     pub fn len(&self) -> usize {

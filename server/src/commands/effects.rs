@@ -202,12 +202,7 @@ fn break_oplock(server: &Arc<Server>, broken: &object_store::OplockBreak) {
 
 // [MS-SMB2] 3.3.4.7
 fn break_lease(server: &Arc<Server>, broken: &object_store::LeaseBreak) {
-    let holder = server.connections().into_iter().find(|connection| {
-        connection
-            .negotiated()
-            .is_some_and(|n| n.client_guid == broken.client)
-    });
-    let sent = holder.and_then(|connection| {
+    let sent = lease_holder(server, broken).and_then(|(connection, session)| {
         let flags = if broken.acknowledge {
             LeaseBreakFlags::ACK_REQUIRED
         } else {
@@ -220,14 +215,33 @@ fn break_lease(server: &Arc<Server>, broken: &object_store::LeaseBreak) {
             current_lease_state: broken.current,
             new_lease_state: broken.new,
         });
-        // Encrypted where the session is: any session of the client will do.
-        let session = connection
-            .sessions()
-            .into_iter()
-            .find(|session| session.encrypt_data);
-        send(server, &connection, session.as_ref(), &notification)
+        send(server, &connection, Some(&session), &notification)
     });
     after_sending(server, broken.id, broken.acknowledge, sent.is_some());
+}
+
+/// A session with an open that shares the lease, and its connection. While that open is still being
+/// made, any session of the client has to do. A connection without sessions never does: who says
+/// a client's GUID need not be that client.
+fn lease_holder(
+    server: &Server,
+    broken: &object_store::LeaseBreak,
+) -> Option<(Arc<ConnectionState>, Arc<Session>)> {
+    let is_clients = |connection: &Arc<ConnectionState>| {
+        let negotiated = connection.negotiated();
+        negotiated.is_some_and(|negotiated| negotiated.client_guid == broken.client)
+    };
+    let shares = |open: &Open| open.attachment.shares_lease(broken.client, broken.key);
+    let mut any = None;
+    for connection in server.connections().into_iter().filter(is_clients) {
+        for session in connection.sessions() {
+            if session.opens.any(shares) {
+                return Some((connection, session));
+            }
+            any = any.or_else(|| Some((connection.clone(), session)));
+        }
+    }
+    any
 }
 
 /// Starts the acknowledgment timer, or gives up at once when nobody can be told.
