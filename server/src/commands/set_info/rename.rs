@@ -76,7 +76,11 @@ pub(super) async fn link(
     }
     // [MS-SMB2] 3.3.1.9
     // No access of the open is asked for, so the share's own limit is looked at here.
-    if !open.tree.maximal_access.contains(AccessMask::FILE_WRITE_DATA) {
+    if !open
+        .tree
+        .maximal_access
+        .contains(AccessMask::FILE_WRITE_DATA)
+    {
         return Err(NtStatus::ACCESS_DENIED);
     }
     let old = open.handle.name().await?;
