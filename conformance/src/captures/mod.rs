@@ -48,6 +48,19 @@ pub fn folder() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
+/// All captures; where there are none, says so as a skipped step.
+///
+/// # Panics
+/// A capture cannot be read.
+#[must_use]
+pub fn load_or_say_so() -> Option<Vec<Capture>> {
+    let Some(folder) = folder() else {
+        println!("skipped: captures: there is no folder of captures");
+        return None;
+    };
+    Some(load(&folder).expect("readable captures"))
+}
+
 /// Reads all captures of a folder, by name.
 ///
 /// # Errors
