@@ -113,13 +113,19 @@ impl Opening {
 
     /// Writes all of `data`.
     pub(super) fn write(self: &Arc<Self>, at: WriteAt, data: Bytes) -> Answer<'_, u32> {
+        let through = at.write_through || self.write_through;
         if let Some(stream) = &self.stream {
-            return ready(self.stream_write(stream, at.place, &data));
+            let written = self.stream_write(stream, at.place, &data);
+            if !through || written.is_err() {
+                return ready(written);
+            }
+            let opening = Arc::clone(self);
+            let flush = move || opening.flush_now().and(written);
+            return self.share.work.on_pool(None, flush);
         }
         if self.file.directory {
             return ready(Err(NtStatus::INVALID_DEVICE_REQUEST));
         }
-        let through = at.write_through || self.write_through;
         if !through && data.len() <= self.share.largest_inline_write {
             return ready(self.write_now(at.place, &data, through));
         }
