@@ -49,10 +49,10 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     )?);
     let stat = match destroy(context, &plan, &opened, &open).await {
         Ok(stat) => stat,
-        Err(status) => return Err(abandon(context, &open, status).await),
+        Err(status) => return Err(abandon(context, &opened, &open, status).await),
     };
     if let Err(status) = insert(context, &open) {
-        return Err(abandon(context, &open, status).await);
+        return Err(abandon(context, &opened, &open, status).await);
     }
     context.related.file_id = Some(file_id);
     context.related.has_file = true;
@@ -112,8 +112,12 @@ async fn refuse(opened: &Opened, status: NtStatus) -> NtStatus {
     status
 }
 
-/// Closes an open that the object store had agreed to already.
-async fn abandon(context: &Context, open: &Open, status: NtStatus) -> NtStatus {
+/// Closes an open that the object store had agreed to already. What was there before it stays, even
+/// if it was to be deleted with the open: the client is told that there was no open.
+async fn abandon(context: &Context, opened: &Opened, open: &Open, status: NtStatus) -> NtStatus {
+    if !opened.created {
+        context.server.object_store.keep_on_close(&open.attachment);
+    }
     let _ = teardown::open(&context.server, open).await;
     status
 }
