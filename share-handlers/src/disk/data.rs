@@ -221,7 +221,7 @@ impl Opening {
         Ok(())
     }
 
-    /// Puts a new object's name on stable storage, once.
+    /// Puts the name that this handle gave the object on stable storage, once.
     fn sync_name(&self) -> Result<(), NtStatus> {
         if !self.unsynced_name.swap(false, Ordering::Relaxed) {
             return Ok(());

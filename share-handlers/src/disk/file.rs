@@ -144,7 +144,8 @@ pub(super) struct Opening {
     pub listing: Mutex<Listing>,
     /// Every write goes to stable storage before it is answered.
     pub write_through: bool,
-    /// The object was made by this open, and its folder has not been put on stable storage since.
+    /// The object was made or renamed by this open, and its folder has not been put on stable storage
+    /// since.
     pub unsynced_name: AtomicBool,
     /// This handle has changed the contents.
     pub wrote: AtomicBool,

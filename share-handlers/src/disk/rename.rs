@@ -171,6 +171,7 @@ impl Opening {
         *self.name.lock() = folder.name.child(Utf16String::from_units(last.to_vec()));
         let hidden = self.share.hidden_names.hides(last);
         self.hidden.store(hidden, Ordering::Relaxed);
+        self.unsynced_name.store(true, Ordering::Relaxed);
         Ok(())
     }
 
