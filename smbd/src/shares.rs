@@ -12,14 +12,16 @@ use std::{
 use config::{Caching, Configuration, Limits, ShareKind, Symlinks};
 use server::{
     Server, ShareList,
-    object_store::ShareId,
-    share::{ServerLink, Share, ShareHandler},
+    object_store::{Change, Location, NameCase, ShareId},
+    share::{Name, ServerLink, Share, ShareHandler},
 };
 use share_handlers::{
-    disk::{DiskHandler, DiskOptions, SymbolicLinks},
+    disk::{ChangeSink, DiskHandler, DiskOptions, SymbolicLinks},
     ipc::IpcHandler,
     memory::{MemoryHandler, MemoryOptions},
 };
+
+use wire::fscc::{CompletionFilter, FileAction};
 
 use crate::{environment::wall_clock, failure::Failure, pool::Pool};
 
@@ -77,17 +79,21 @@ impl Shares {
         let (id, handler) = match old.filter(|old| old.settings.shows_same(settings)) {
             Some(old) => (old.id, old.handler.clone()),
             None => {
-                let number = self.next_id.fetch_add(1, Ordering::Relaxed);
-                (ShareId(number), self.handler(settings)?)
+                let id = ShareId(self.next_id.fetch_add(1, Ordering::Relaxed));
+                (id, self.handler(settings, id)?)
             }
         };
         Ok(Arc::new(Share::new(id, settings.clone(), handler)))
     }
 
-    fn handler(&self, share: &config::Share) -> Result<Arc<dyn ShareHandler>, Failure> {
+    fn handler(
+        &self,
+        share: &config::Share,
+        id: ShareId,
+    ) -> Result<Arc<dyn ShareHandler>, Failure> {
         match (share.kind, &share.path) {
             _ if share.name == IPC => Ok(Arc::new(IpcHandler::new(self.link.clone()))),
-            (ShareKind::Disk, Some(path)) => self.disk(share, path),
+            (ShareKind::Disk, Some(path)) => self.disk(share, id, path),
             (ShareKind::Disk, None) => Err(Failure::new(format!(
                 "share {}: a disk share needs a path",
                 share.name
@@ -96,7 +102,12 @@ impl Shares {
         }
     }
 
-    fn disk(&self, share: &config::Share, path: &Path) -> Result<Arc<dyn ShareHandler>, Failure> {
+    fn disk(
+        &self,
+        share: &config::Share,
+        id: ShareId,
+        path: &Path,
+    ) -> Result<Arc<dyn ShareHandler>, Failure> {
         prepare_folder(share, path)?;
         let options = DiskOptions {
             path: path.to_owned(),
@@ -112,8 +123,37 @@ impl Shares {
             directory_mode: share.directory_mode.bits(),
             label: share.name.clone(),
         };
-        let handler = DiskHandler::new(options, Arc::new(self.pool.clone()));
-        Ok(Arc::new(handler.map_err(Failure::with("serve", path))?))
+        let handler = DiskHandler::new(options, Arc::new(self.pool.clone()))
+            .map_err(Failure::with("serve", path))?;
+        handler.report_to(Arc::new(OutsideChanges {
+            link: self.link.clone(),
+            share: id,
+            case: if share.case_sensitive {
+                NameCase::Sensitive
+            } else {
+                NameCase::Insensitive
+            },
+        }));
+        Ok(Arc::new(handler))
+    }
+}
+
+/// Hands what others change in a share's folder to the server, which tells who watches.
+struct OutsideChanges {
+    link: Arc<ServerLink>,
+    share: ShareId,
+    case: NameCase,
+}
+
+impl ChangeSink for OutsideChanges {
+    fn report(&self, name: &Name, action: FileAction, filter: CompletionFilter) {
+        let (share, case) = (self.share, self.case);
+        let location = Location { share, case, name };
+        self.link.report(Change {
+            location,
+            action,
+            filter,
+        });
     }
 }
 

@@ -72,6 +72,12 @@ pub(super) fn report_all(
     carry_out(server, effects);
 }
 
+/// Tells watches, and holders of leases on folders, of a change that no client of this server made.
+pub(crate) fn report_outside(server: &Arc<Server>, change: Change<'_>) {
+    let effects = server.object_store.report(&[change], None);
+    carry_out(server, effects);
+}
+
 /// [`report`] for an open whose present name is not at hand: asks for it only if anybody listens.
 pub(super) async fn report_now(
     server: &Arc<Server>,

@@ -26,6 +26,8 @@ pub mod write;
 
 mod effects;
 
+pub(crate) use effects::report_outside;
+
 use bytes::Bytes;
 use wire::{Command, ErrorResponse, NtStatus, Request, Response};
 

@@ -10,6 +10,8 @@ use wire::dtyp::FileTime;
 
 use super::share::Share;
 use super::types::ShareKind;
+use crate::commands::report_outside;
+use crate::object_store::Change;
 use crate::server::Server;
 use crate::session::Session;
 
@@ -157,6 +159,13 @@ impl ServerLink {
     pub fn connect(&self, server: &Arc<Server>) {
         // A second server would be a mistake that nobody could mend here.
         let _ = self.server.set(Arc::downgrade(server));
+    }
+
+    /// Tells those who watch of a change that no client of the server made.
+    pub fn report(&self, change: Change<'_>) {
+        if let Some(server) = self.server() {
+            report_outside(&server, change);
+        }
     }
 
     fn server(&self) -> Option<Arc<Server>> {
