@@ -22,7 +22,8 @@ use crate::share::{CloseHow, Entry, ListFrom, Name, OpenHow, short_name};
 /// # Errors
 /// `FILE_CLOSED`, `ACCESS_DENIED`, `INVALID_PARAMETER` for what is no directory or too much room,
 /// `INVALID_INFO_CLASS`, `INFO_LENGTH_MISMATCH`, `NO_SUCH_FILE` when nothing matches at all,
-/// `NO_MORE_FILES` behind the last entry, `OBJECT_NAME_INVALID` for a pattern with a separator.
+/// `NO_MORE_FILES` behind the last entry, `OBJECT_NAME_INVALID` for a pattern with a separator or
+/// longer than any name.
 pub async fn run(
     context: &mut Context,
     request: QueryDirectoryRequest,
@@ -97,7 +98,9 @@ fn start(pattern: Arc<Pattern>) -> Enumeration {
 
 fn pattern(open: &Open, text: &Utf16String) -> Result<Arc<Pattern>, NtStatus> {
     const SEPARATORS: [u16; 2] = [0x5c, 0x2f];
-    if text.as_units().iter().any(|unit| SEPARATORS.contains(unit)) {
+    let units = text.as_units();
+    let is_too_long = units.len() > LONGEST_PATTERN;
+    if is_too_long || units.iter().any(|unit| SEPARATORS.contains(unit)) {
         return Err(NtStatus::OBJECT_NAME_INVALID);
     }
     if text.is_empty() {
@@ -174,6 +177,10 @@ async fn visible(open: &Open, entries: Vec<Entry>) -> Result<Vec<Entry>, NtStatu
     }
     Ok(visible)
 }
+
+/// The longest pattern, in UTF-16 units: as long as a name. Matching takes a pattern's length times a
+/// name's, for each entry of the folder.
+const LONGEST_PATTERN: usize = 255;
 
 /// The entries for the folder itself and the one above it, whoever lists.
 const DOTS: [&str; 2] = [".", ".."];

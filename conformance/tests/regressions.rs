@@ -1,0 +1,78 @@
+//! What once went wrong in the server, each as a conversation with it.
+
+use bytes::BytesMut;
+use conformance::client::{Outgoing, Protection, Received, requests};
+use conformance::fuzz::rig::Rig;
+use wire::create::CreateOptions;
+use wire::dtyp::AccessMask;
+use wire::{CreateRequest, Dialect, EchoRequest, LogoffRequest, NtStatus, Request};
+
+fn prepare(rig: &mut Rig, request: impl Into<Request>) -> Outgoing {
+    rig.client.prepare(rig.scope, request.into())
+}
+
+// test [MS-SMB2] 3.3.4.1.4
+#[test]
+fn replies_behind_a_logoff_in_an_encrypted_frame_are_encrypted() {
+    let mut rig = Rig::logged_on(Dialect::SMB_3_1_1);
+    let file = rig.opens[0];
+    let chain = [
+        prepare(&mut rig, requests::close(file)),
+        prepare(&mut rig, LogoffRequest),
+        prepare(&mut rig, EchoRequest),
+    ]
+    .map(|request| request.protected(Protection::Sealed));
+    let mut frame = BytesMut::new();
+    rig.client.encode(&chain, &mut frame);
+    let session = rig.scope.session;
+    let replies = rig.send(frame).unwrap();
+    assert_eq!(replies.len(), chain.len());
+    for reply in replies {
+        assert_eq!(reply.status(), NtStatus::SUCCESS);
+        assert_eq!(reply.received, Received::Sealed(session));
+    }
+}
+
+#[test]
+fn a_refused_open_deletes_nothing() {
+    let mut rig = Rig::logged_on(Dialect::SMB_3_1_1);
+    loop {
+        let request = prepare(&mut rig, requests::open_or_create("file"));
+        let status = rig.ask(&request).status();
+        if status == NtStatus::TOO_MANY_OPENED_FILES {
+            break;
+        }
+        assert_eq!(status, NtStatus::SUCCESS);
+    }
+    let deleting = CreateRequest {
+        desired_access: AccessMask::DELETE,
+        create_options: CreateOptions::DELETE_ON_CLOSE,
+        ..requests::open("file")
+    };
+    let request = prepare(&mut rig, deleting);
+    let status = rig.ask(&request).status();
+    assert_eq!(status, NtStatus::TOO_MANY_OPENED_FILES);
+    for open in std::mem::take(&mut rig.opens) {
+        let request = prepare(&mut rig, requests::close(open));
+        assert_eq!(rig.ask(&request).status(), NtStatus::SUCCESS);
+    }
+    let request = prepare(&mut rig, requests::open("file"));
+    assert_eq!(rig.ask(&request).status(), NtStatus::SUCCESS);
+    rig.finish();
+}
+
+#[test]
+fn a_pattern_longer_than_any_name_is_refused() {
+    let mut rig = Rig::logged_on(Dialect::SMB_3_1_1);
+    let folder = rig.opens[1];
+    let mut list = requests::list(folder, 4096);
+    for (length, status) in [
+        (255, NtStatus::NO_SUCH_FILE),
+        (256, NtStatus::OBJECT_NAME_INVALID),
+    ] {
+        list.file_name = "?".repeat(length).as_str().into();
+        list.flags = wire::query_directory::QueryDirectoryFlags::REOPEN;
+        let request = prepare(&mut rig, list.clone());
+        assert_eq!(rig.ask(&request).status(), status);
+    }
+}
