@@ -87,7 +87,11 @@ impl ReplyBuffer {
 
     /// Takes an unused room back, as if it had never been lent.
     pub(crate) fn give_back(&mut self, room: ReplyRoom) {
-        let start = room.head().saturating_sub(READ_HEAD);
+        let Some(start) = room.head().checked_sub(READ_HEAD) else {
+            // The buffer was lost with the work that was to fill it, and the replies in it too.
+            self.count = 0;
+            return;
+        };
         self.out = room.into_parts().0;
         self.out.truncate(start);
         self.begun = Some(start);
