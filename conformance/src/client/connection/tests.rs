@@ -119,7 +119,7 @@ fn a_wrong_signature_is_wrong_in_one_bit() {
 fn a_sealed_frame_opens_with_the_servers_key() {
     let mut connection = connected(Dialect::SMB_3_1_1);
     let echo = connection.prepare(SCOPE, EchoRequest.into());
-    let plain = frame(&mut connection, &[echo.clone()]);
+    let plain = frame(&mut connection, std::slice::from_ref(&echo));
     let mut sealed = frame(&mut connection, &[echo.protected(Protection::Sealed)]);
     let header = TransformHeader::decode(&sealed).unwrap();
     assert_eq!(header.session_id, SESSION);
@@ -198,7 +198,7 @@ fn a_reply_tells_whether_its_signature_is_right() {
 fn bytes_that_are_no_messages_are_errors_and_never_panic() {
     let mut connection = connected(Dialect::SMB_3_1_1);
     let echo = connection.prepare(SCOPE, EchoRequest.into());
-    let whole = frame(&mut connection, &[echo.clone()]);
+    let whole = frame(&mut connection, std::slice::from_ref(&echo));
     let sealed = frame(&mut connection, &[echo.protected(Protection::Sealed)]);
     for length in 0..Header::SIZE {
         assert!(
