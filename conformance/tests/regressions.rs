@@ -4,8 +4,13 @@ use bytes::BytesMut;
 use conformance::client::{Outgoing, Protection, Received, requests};
 use conformance::fuzz::rig::Rig;
 use wire::create::CreateOptions;
-use wire::dtyp::AccessMask;
-use wire::{CreateRequest, Dialect, EchoRequest, LogoffRequest, NtStatus, Request};
+use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation, Sid};
+use wire::fscc::{FileInfoClass, SetFileInformation, file_info::FileMode};
+use wire::query_info::InfoType;
+use wire::{
+    CreateRequest, Dialect, EchoRequest, LogoffRequest, NtStatus, QueryInfoRequest, Request,
+    SetInfoRequest, Writer,
+};
 
 fn prepare(rig: &mut Rig, request: impl Into<Request>) -> Outgoing {
     rig.client.prepare(rig.scope, request.into())
@@ -74,5 +79,47 @@ fn a_pattern_longer_than_any_name_is_refused() {
         list.flags = wire::query_directory::QueryDirectoryFlags::REOPEN;
         let request = prepare(&mut rig, list.clone());
         assert_eq!(rig.ask(&request).status(), status);
+    }
+}
+
+// test [MS-SMB2] 3.3.5.21.3
+#[test]
+fn no_part_of_a_descriptor_is_set_or_told_without_its_access() {
+    let mut rig = Rig::logged_on(Dialect::SMB_3_1_1);
+    let only = CreateRequest {
+        desired_access: AccessMask::FILE_READ_ATTRIBUTES,
+        ..requests::open("file")
+    };
+    let request = prepare(&mut rig, only);
+    rig.ask(&request);
+    let file = rig.opens[2];
+    let descriptor = SecurityDescriptor {
+        owner: Some(Sid::EVERYONE),
+        group: Some(Sid::EVERYONE),
+        ..SecurityDescriptor::default()
+    };
+    let mut buffer = BytesMut::new();
+    descriptor.encode(&mut Writer::new(&mut buffer));
+    let buffer = buffer.freeze();
+    for part in [0x1, 0x2, 0x4, 0x8, 0x10, 0x20, 0x40, 0x1_0000].map(SecurityInformation::from_bits)
+    {
+        let set = SetInfoRequest {
+            info_type: InfoType::SECURITY,
+            additional_information: part.bits(),
+            buffer: buffer.clone(),
+            ..requests::set_file(file, &SetFileInformation::Mode(FileMode::NONE))
+        };
+        let query = QueryInfoRequest {
+            info_type: InfoType::SECURITY,
+            additional_information: part.bits(),
+            ..requests::query_file(file, FileInfoClass::BASIC)
+        };
+        for request in [prepare(&mut rig, set), prepare(&mut rig, query)] {
+            assert_eq!(
+                rig.ask(&request).status(),
+                NtStatus::ACCESS_DENIED,
+                "{part:?}"
+            );
+        }
     }
 }

@@ -38,11 +38,15 @@ fn needed_access(parts: SecurityInformation) -> AccessMask {
     let readable = SecurityInformation::OWNER
         .with(SecurityInformation::GROUP)
         .with(SecurityInformation::DACL)
-        .with(SecurityInformation::LABEL);
+        .with(SecurityInformation::LABEL)
+        .with(SecurityInformation::ATTRIBUTE)
+        .with(SecurityInformation::SCOPE)
+        .with(SecurityInformation::BACKUP);
     if parts.intersects(readable) {
         needed |= AccessMask::READ_CONTROL;
     }
-    if parts.contains(SecurityInformation::SACL) {
+    // BACKUP stands for all parts.
+    if parts.intersects(SecurityInformation::SACL.with(SecurityInformation::BACKUP)) {
         needed |= AccessMask::ACCESS_SYSTEM_SECURITY;
     }
     needed

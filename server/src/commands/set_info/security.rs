@@ -28,6 +28,7 @@ pub(super) async fn set(
     Ok(())
 }
 
+// [MS-SMB2] 3.3.5.21.3
 fn needed_access(parts: SecurityInformation) -> AccessMask {
     let rules = [
         (
@@ -42,6 +43,13 @@ fn needed_access(parts: SecurityInformation) -> AccessMask {
         (
             SecurityInformation::SCOPE,
             AccessMask::ACCESS_SYSTEM_SECURITY,
+        ),
+        // It stands for all parts.
+        (
+            SecurityInformation::BACKUP,
+            AccessMask::WRITE_DAC
+                .with(AccessMask::WRITE_OWNER)
+                .with(AccessMask::ACCESS_SYSTEM_SECURITY),
         ),
     ];
     rules
