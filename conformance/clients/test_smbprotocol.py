@@ -512,6 +512,19 @@ def test_a_change_made_by_another_client_is_notified(server, folder):
         assert (FileAction.FILE_ACTION_ADDED, f"appeared-{attempt}") in seen, seen
 
 
+def test_a_change_made_beside_the_server_is_notified(server, folder):
+    if server.name != "smbd":
+        pytest.skip("Samba hears of such changes only where its notifications are set up for it")
+    with connected(server, "3.1.1") as tree:
+        watcher = FileSystemWatcher(opened_directory(tree, folder))
+        watcher.start(CompletionFilter.FILE_NOTIFY_CHANGE_FILE_NAME)
+        tree.session.connection.echo(sid=tree.session.session_id)
+        (server.folder("work") / folder / "made-beside").write_text("by somebody else")
+        assert watcher.response_event.wait(20)
+        seen = [(entry["action"].get_value(), entry["file_name"].get_value()) for entry in watcher.wait()]
+        assert (FileAction.FILE_ACTION_ADDED, "made-beside") in seen, seen
+
+
 def test_a_pending_notification_can_be_cancelled_and_others_go_on(server, folder):
     with connected(server, "3.1.1") as tree:
         directory = opened_directory(tree, folder)
