@@ -35,3 +35,23 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(simulate(42, 500), simulate(42, 500));
     assert_eq!(simulate(43, 500), simulate(43, 500));
 }
+
+#[test]
+fn an_open_that_waited_while_its_file_was_deleted_opens_what_has_the_name_now() {
+    simulate(56, 600);
+}
+
+#[test]
+fn an_open_that_waited_while_its_file_was_replaced_by_a_rename_starts_again() {
+    simulate(1268, 600);
+}
+
+#[test]
+fn a_deletion_that_becomes_pending_during_a_rename_is_not_counted_for_ever() {
+    simulate(135, 600);
+}
+
+#[test]
+fn a_rename_that_waited_until_its_open_was_closed_says_so() {
+    simulate(940, 600);
+}

@@ -167,7 +167,7 @@ fn has_word(line: &str, word: &str) -> bool {
         let before = letter(line[..at].chars().next_back());
         let after = letter(line[at + word.len()..].chars().next());
         let is_path = word.starts_with('/');
-        is_path && !before || !is_path && !before && !after
+        !before && (is_path || !after)
     })
 }
 

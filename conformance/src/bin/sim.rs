@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let seeds = option("--seeds").unwrap_or(1);
     let mut failed = 0;
     for seed in first..first.saturating_add(seeds) {
-        let clients = option("--clients").unwrap_or(2 + Random::new(seed).next() % 7);
+        let clients = option("--clients").unwrap_or(2 + Random::new(seed).number() % 7);
         let plan = Plan {
             seed,
             clients: usize::try_from(clients).unwrap_or(1),

@@ -80,6 +80,16 @@ fn decoder_seeds() -> Vec<Vec<u8>> {
     let mut descriptor = BytesMut::new();
     SecurityDescriptor::default().encode(&mut Writer::new(&mut descriptor));
     seeds.push([&[7, 0][..], &descriptor].concat());
+    // The four protocols that a first byte can announce, the compressed one in both its forms.
+    for start in [
+        &b"\xfeSMB\x40\0\x01\0"[..],
+        b"\xfdSMB",
+        b"\xfcSMB\0\x10\0\0\x01\0\0\0\0\0\0\0",
+        b"\xfcSMB\0\x10\0\0\x04\0\x01\0\x08\0\0\0",
+        b"\xffSMB\x72",
+    ] {
+        seeds.push([&[4, 0][..], start, &[0; 64]].concat());
+    }
     for decoder in 4..12 {
         for class in [4, 5, 10, 20] {
             seeds.push([&[decoder, class][..], &[0; 96]].concat());

@@ -214,6 +214,8 @@ fn round_trip<T: PartialEq + Debug, E>(
     if let Ok(value) = decode(&mut Reader::new("fuzz", data)) {
         let mut bytes = BytesMut::new();
         encode(&value, &mut Writer::new(&mut bytes));
+        // A header is never the end of a message: some decoders ask for what must follow.
+        bytes.resize(bytes.len() + 16, 0);
         let again = decode(&mut Reader::new("fuzz", &bytes)).ok();
         assert_eq!(again, Some(value));
     }

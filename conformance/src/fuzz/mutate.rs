@@ -18,7 +18,7 @@ fn mutate_once(input: &mut Vec<u8>, other: &[u8], random: &mut Random) {
     let at = random.below(input.len());
     match random.below(10) {
         0 | 1 => input[at] ^= 1 << random.below(8),
-        2 => input[at] = random.next().to_le_bytes()[0],
+        2 => input[at] = random.number().to_le_bytes()[0],
         3 => set_interesting(&mut input[at..], random),
         4 => {
             let end = (at + 1 + random.below(16)).min(input.len());

@@ -108,10 +108,7 @@ impl Rig {
         self.environment.run();
         let mut frames = Vec::new();
         let taken = self.end.take_frames(&mut frames);
-        let replies: Vec<_> = frames
-            .into_iter()
-            .flat_map(|frame| self.read(frame))
-            .collect();
+        let replies: Vec<_> = frames.iter().flat_map(|frame| self.read(frame)).collect();
         received.and(taken).map(|()| replies)
     }
 
@@ -126,8 +123,8 @@ impl Rig {
         received.and(taken)
     }
 
-    fn read(&mut self, frame: Bytes) -> Vec<Reply> {
-        let is_foreign = self.is_sealed_for_other(&frame);
+    fn read(&mut self, frame: &Bytes) -> Vec<Reply> {
+        let is_foreign = self.is_sealed_for_other(frame);
         if is_foreign {
             return Vec::new();
         }

@@ -94,7 +94,7 @@ impl Model {
     ) -> Result<(), String> {
         match (operation, outcome) {
             (Operation::Open { name, .. }, Outcome::Opened { id, created }) => {
-                expect("FILE_CREATED", *created, !self.names.contains_key(name))?;
+                expect("FILE_CREATED", created, &!self.names.contains_key(name))?;
                 self.open(client, operation, *id);
             }
             (
@@ -108,17 +108,6 @@ impl Model {
                 let right = self.file(*open).read(*offset, *length);
                 expect("contents", data.as_slice(), right)?;
             }
-            (Operation::Write { open, offset, data }, _) => {
-                self.file_mut(*open).write(*offset, data);
-            }
-            (Operation::SetEndOfFile { open, length }, _) => {
-                let length = usize::try_from(*length).unwrap_or(0);
-                self.file_mut(*open).contents.resize(length, 0);
-            }
-            (Operation::SetDisposition { open, delete }, _) => {
-                self.file_mut(*open).delete_pending = *delete;
-            }
-            (Operation::Rename { open, target, .. }, _) => self.rename(*open, target),
             (
                 Operation::Query { open },
                 Outcome::Standing {
@@ -127,19 +116,42 @@ impl Model {
                 },
             ) => {
                 let file = self.file(*open);
-                expect("length", *length, file.contents.len() as u64)?;
-                expect("DeletePending", *delete_pending, file.delete_pending)?;
+                expect("length", length, &(file.contents.len() as u64))?;
+                expect("DeletePending", delete_pending, &file.delete_pending)?;
             }
-            (
-                Operation::Lock {
-                    open,
-                    offset,
-                    length,
-                    exclusive,
-                    ..
-                },
-                _,
-            ) => {
+            (Operation::List, Outcome::Names(names)) => {
+                let mut names = names.clone();
+                names.sort();
+                expect("names", &names, &self.names.keys().cloned().collect())?;
+            }
+            (Operation::Rename { open, target, .. }, Outcome::Done) => self.rename(*open, target),
+            (Operation::Close { open }, Outcome::Done) => self.close(*open),
+            (_, Outcome::Done) => self.change(operation),
+            _ => return Err(format!("{operation:?} cannot give {outcome:?}")),
+        }
+        Ok(())
+    }
+
+    /// What changes one file only.
+    fn change(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Write { open, offset, data } => {
+                self.file_mut(*open).write(*offset, data);
+            }
+            Operation::SetEndOfFile { open, length } => {
+                let length = usize::try_from(*length).unwrap_or(0);
+                self.file_mut(*open).contents.resize(length, 0);
+            }
+            Operation::SetDisposition { open, delete } => {
+                self.file_mut(*open).delete_pending = *delete;
+            }
+            Operation::Lock {
+                open,
+                offset,
+                length,
+                exclusive,
+                ..
+            } => {
                 let lock = Lock {
                     open: *open,
                     offset: *offset,
@@ -148,14 +160,11 @@ impl Model {
                 };
                 self.file_mut(*open).locks.push(lock);
             }
-            (
-                Operation::Unlock {
-                    open,
-                    offset,
-                    length,
-                },
-                _,
-            ) => {
+            Operation::Unlock {
+                open,
+                offset,
+                length,
+            } => {
                 let wanted = (*open, *offset, *length);
                 let locks = &mut self.file_mut(*open).locks;
                 let is_it = |lock: &Lock| (lock.open, lock.offset, lock.length) == wanted;
@@ -163,15 +172,8 @@ impl Model {
                     locks.remove(at);
                 }
             }
-            (Operation::List, Outcome::Names(names)) => {
-                let mut names = names.clone();
-                names.sort();
-                expect("names", names, self.names.keys().cloned().collect())?;
-            }
-            (Operation::Close { open }, _) => self.close(*open),
-            _ => return Err(format!("{operation:?} cannot give {outcome:?}")),
+            _ => {}
         }
-        Ok(())
     }
 
     fn open(&mut self, client: usize, operation: &Operation, id: u64) {
@@ -264,7 +266,11 @@ impl File {
     }
 }
 
-fn expect<T: PartialEq + std::fmt::Debug>(what: &str, found: T, right: T) -> Result<(), String> {
+fn expect<T: PartialEq + std::fmt::Debug + ?Sized>(
+    what: &str,
+    found: &T,
+    right: &T,
+) -> Result<(), String> {
     if found == right {
         Ok(())
     } else {

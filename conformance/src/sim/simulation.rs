@@ -107,7 +107,7 @@ impl Simulation {
     fn new(plan: Plan) -> Self {
         let mut random = Random::new(plan.seed);
         let is_judged = plan.seed.is_multiple_of(2);
-        let (server, environment) = world::build(random.next(), |memory, environment| {
+        let (server, environment) = world::build(random.number(), |memory, environment| {
             let memory = Arc::new(memory);
             if is_judged {
                 return memory;
@@ -140,7 +140,7 @@ impl Simulation {
             80..90 => actor.acknowledge(),
             90..92 => actor.cancel(&mut self.random),
             92..97 => {
-                let pause = Duration::from_millis(self.random.next() % 3_000);
+                let pause = Duration::from_millis(self.random.number() % 3_000);
                 self.environment.advance(pause);
             }
             97 if self.can_cut(client) => self.cut(client),
@@ -338,7 +338,7 @@ impl Faults for Seeded {
     fn next(&self, _: &'static str) -> Fault {
         let mut random = self.random.lock().expect("one thread");
         let delay = random.once_in(3).then(|| {
-            let pause = Duration::from_millis(random.next() % 2_000);
+            let pause = Duration::from_millis(random.number() % 2_000);
             self.environment.sleep(pause)
         });
         let statuses = [

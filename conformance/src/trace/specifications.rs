@@ -98,15 +98,20 @@ impl Document {
     fn parse(text: &str) -> Self {
         let mut document = Self::default();
         let mut in_history = false;
+        let mut anchor = None;
         for line in text.lines() {
+            // A heading may have lost its number; the mark above it has not.
+            if let Some(mark) = line.strip_prefix("<a id=\"Section_") {
+                anchor = mark.split_once('"').map(|(number, _)| number);
+                continue;
+            }
+            let anchor = anchor.take();
             if let Some(heading) = line.strip_prefix('#') {
                 let heading = heading.trim_start_matches('#').trim();
                 in_history = heading == "Revision History";
                 if let Some((_, title)) = heading.split_once("]: ") {
                     document.title = title.to_owned();
-                } else if let Some((number, title)) = heading.split_once(' ')
-                    && let Some(place) = parse_place(number)
-                {
+                } else if let Some((place, title)) = numbered(heading, anchor) {
                     document.sections.insert(place, title.replace('|', "/"));
                 }
             } else if let Some((number, rest)) = line.strip_prefix('<').and_then(note) {
@@ -123,6 +128,15 @@ impl Document {
             }
         }
         document
+    }
+}
+
+/// The place and the title of a heading, whose number stands in it or in the mark above it.
+fn numbered<'a>(heading: &'a str, anchor: Option<&str>) -> Option<(Place, &'a str)> {
+    let (number, title) = heading.split_once(' ')?;
+    match anchor.filter(|anchor| *anchor != number) {
+        Some(anchor) => Some((parse_place(anchor)?, heading)),
+        None => Some((parse_place(number)?, title)),
     }
 }
 
@@ -164,9 +178,12 @@ mod tests {
     fn what_is_written_is_read_back() {
         let document = Document::parse(
             "# [MS-X]: A Protocol\n## 2.1 Transport\n<7> Section 2.1: Windows does.\n\
+             <a id=\"Section_2.1.1\"></a>\n### 8.3 Names\n\
              ## Revision History\n| Date | Revision |\n| 1/1/2025 | 3.0 |\n| 2/1/2026 | 4.0 |\n",
         );
         assert_eq!(document.revision, "4.0, 2/1/2026");
+        let place = Place::Section(vec![2, 1, 1]);
+        assert_eq!(document.sections[&place], "8.3 Names");
         let all = Specifications(BTreeMap::from([("MS-X".to_owned(), document)]));
         assert_eq!(Specifications::from_markdown(&all.to_markdown()), all);
         let place = Place::Note(7);

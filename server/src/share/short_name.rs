@@ -14,7 +14,7 @@ const DIGITS: usize = 5;
 /// The 8.3 name of a file: none when the name is one already.
 ///
 /// The first letter, five digits that stand for the whole name, `~1`, and the extension.
-// [MS-FSCC] 2.1.5.2
+// [MS-FSCC] 2.1.5.2.1
 #[must_use]
 pub fn short_name(name: &[u16]) -> Option<Utf16String> {
     if is_short(name) {
@@ -62,7 +62,7 @@ fn split(name: &[u16]) -> (&[u16], &[u16]) {
     (base, rest.get(1..).unwrap_or_default())
 }
 
-// [MS-FSCC] 2.1.5.2
+// [MS-FSCC] 2.1.5.2.1
 fn is_legal(unit: u16) -> bool {
     const MARKS: &[u8] = b"!#$%&'()-@^_`{}~";
     u8::try_from(unit).is_ok_and(|byte| byte.is_ascii_alphanumeric() || MARKS.contains(&byte))
