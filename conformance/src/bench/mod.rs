@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> io::Result<Vec<String>> {
     machine::raise_file_limit();
     let cores = machine::Cores::choose(options);
     let folder = machine::scratch_folder()?;
-    let mut servers = servers::start(options, &cores, folder.path())?;
+    let servers = servers::start(options, &cores, folder.path())?;
     cores.pin_to_client()?;
     let scale = options.scale();
     for server in &servers {
@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> io::Result<Vec<String>> {
     }
     let mut report = Report::new(&servers, &scale);
     for row in rows::all(options) {
-        measure_row(&row, &mut servers, &scale, &mut report);
+        measure_row(&row, &servers, &scale, &mut report);
         println!("{}", report.line(&row));
     }
     println!("\n{}", report.table());
@@ -61,10 +61,12 @@ pub fn run(options: &Options) -> io::Result<Vec<String>> {
     Ok(report.failed())
 }
 
-/// Runs one row against one server after the other, as often as the scale says.
-fn measure_row(row: &Row, servers: &mut [Running], scale: &Scale, report: &mut Report) {
+/// Runs one row against one server after the other, as often as the scale says. Each round begins
+/// with another server: who comes first finds the machine in another state than who comes next.
+fn measure_row(row: &Row, servers: &[Running], scale: &Scale, report: &mut Report) {
     for round in 0..scale.rounds {
-        for server in &*servers {
+        let (before, after) = servers.split_at(round % servers.len().max(1));
+        for server in after.iter().chain(before) {
             let bed = Bed {
                 server,
                 scale,

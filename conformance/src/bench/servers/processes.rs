@@ -53,9 +53,12 @@ impl Drop for Processes {
 fn enter(group: &Path, root: u32) -> std::io::Result<()> {
     std::fs::create_dir(group)?;
     let members = group.join("cgroup.procs");
-    tree(root)
-        .into_iter()
-        .try_for_each(|process| std::fs::write(&members, process.to_string()))
+    std::fs::write(&members, root.to_string())?;
+    for process in tree(root) {
+        // It may have ended meanwhile.
+        let _ = std::fs::write(&members, process.to_string());
+    }
+    Ok(())
 }
 
 /// CPU time of a control group.
