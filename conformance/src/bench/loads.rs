@@ -115,11 +115,13 @@ impl Folder {
     }
 }
 
-/// Makes what the loads need in the folder of a share: the large file and the folders.
-pub fn prepare(share: &Path, scale: &Scale) -> io::Result<()> {
-    bulk::prepare(share, scale)?;
-    for folder in [Folder::Small, Folder::Large, Folder::Huge] {
-        fill(&share.join(folder.name()), folder.size(scale))?;
+/// Makes what the loads need in the folders of the shares: the large file and the folders.
+pub fn prepare(shares: &[&Path], scale: &Scale) -> io::Result<()> {
+    bulk::prepare(shares, scale)?;
+    for share in shares {
+        for folder in [Folder::Small, Folder::Large, Folder::Huge] {
+            fill(&share.join(folder.name()), folder.size(scale))?;
+        }
     }
     Ok(())
 }

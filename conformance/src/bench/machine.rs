@@ -1,4 +1,4 @@
-//! The machine: cores, limits, the network and a folder in memory.
+//! The machine: cores, limits, namespaces and a folder in memory.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -67,25 +67,25 @@ pub fn raise_file_limit() {
     }
 }
 
-/// Runs this program again in a network of its own, whose loopback has a congestion control that
-/// costs little: does not return then. Needs root, `unshare` and `ip`; without them it does nothing.
-pub fn enter_own_network(options: &Options) -> io::Result<()> {
+/// Runs this program again in namespaces of its own: does not return then. Their loopback has a
+/// congestion control that costs little, and their `/dev/shm` large pages, where small ones would lie
+/// as scattered as the history of the machine has left them. Needs root, `unshare` and `ip`; without
+/// them it does nothing.
+pub fn enter_own_namespaces(options: &Options) -> io::Result<()> {
     let inside = std::env::var_os(INSIDE).is_some();
-    if inside || options.shared_network || !rustix::process::getuid().is_root() {
+    if inside || options.shared || !rustix::process::getuid().is_root() {
         return Ok(());
     }
     let program = std::env::current_exe()?;
     let works = Command::new("unshare")
-        .args(["--net", "ip", "link", "set", "lo", "up"])
+        .args(["--net", "--mount", "ip", "link", "set", "lo", "up"])
         .output()
         .is_ok_and(|output| output.status.success());
     if !works {
         return Ok(());
     }
-    let script =
-        "ip link set lo up; echo reno > /proc/sys/net/ipv4/tcp_congestion_control; exec \"$@\"";
     let error = Command::new("unshare")
-        .args(["--net", "sh", "-c", script, "sh"])
+        .args(["--net", "--mount", "sh", "-c", PREPARE, "sh"])
         .arg(program)
         .args(std::env::args_os().skip(1))
         .env(INSIDE, "1")
@@ -108,6 +108,12 @@ pub fn scratch_folder() -> io::Result<tempfile::TempDir> {
     Ok(folder)
 }
 
-/// Set where the program runs in a network of its own.
-const INSIDE: &str = "SMB_BENCH_OWN_NETWORK";
+/// Prepares the namespaces, and runs the program in them.
+const PREPARE: &str = "\
+    ip link set lo up
+    echo reno > /proc/sys/net/ipv4/tcp_congestion_control
+    mount -t tmpfs -o huge=within_size,mode=1777 tmpfs /dev/shm
+    exec \"$@\"";
+/// Set where the program runs in namespaces of its own.
+const INSIDE: &str = "SMB_BENCH_NAMESPACES";
 const WANTED_FILES: u64 = 70_000;

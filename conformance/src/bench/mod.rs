@@ -26,6 +26,7 @@ mod servers;
 mod variant;
 
 use std::io;
+use std::path::Path;
 
 pub use options::{Options, Scale};
 
@@ -41,16 +42,15 @@ use servers::Running;
 /// # Errors
 /// A server did not start, or a file could not be written.
 pub fn run(options: &Options) -> io::Result<Vec<String>> {
-    machine::enter_own_network(options)?;
+    machine::enter_own_namespaces(options)?;
     machine::raise_file_limit();
     let cores = machine::Cores::choose(options);
     let folder = machine::scratch_folder()?;
     let servers = servers::start(options, &cores, folder.path())?;
     cores.pin_to_client()?;
     let scale = options.scale();
-    for server in &servers {
-        loads::prepare(server.share(), &scale)?;
-    }
+    let shares: Vec<&Path> = servers.iter().map(Running::share).collect();
+    loads::prepare(&shares, &scale)?;
     let mut report = Report::new(&servers, &scale);
     for row in rows::all(options) {
         measure_row(&row, &servers, &scale, &mut report);

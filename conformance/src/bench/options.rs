@@ -52,10 +52,10 @@ pub struct Options {
     /// Where the results go: FILE.json and FILE.svg
     #[arg(long, value_name = "FILE", default_value = "target/bench")]
     pub output: PathBuf,
-    /// Measure in the network as it is: by default the benchmark makes itself a network of its own
-    /// if it can, with a congestion control that costs little
+    /// Measure in the network and the memory file system as they are: by default the benchmark makes
+    /// its own if it can, which cost the same on every machine
     #[arg(long)]
-    pub shared_network: bool,
+    pub shared: bool,
 }
 
 /// How much work a row is.

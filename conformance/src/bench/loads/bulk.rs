@@ -39,15 +39,22 @@ pub fn run(bed: &Bed<'_>, variant: Variant, direction: Direction, size: u32) -> 
     )
 }
 
-/// Makes the file, so that every page of it exists.
-pub fn prepare(share: &Path, scale: &Scale) -> io::Result<()> {
-    let path = share.join(NAME);
+/// Makes the file, so that every page of it exists: one for all servers, since how the pages of a
+/// file lie in memory decides what a copy costs.
+pub fn prepare(shares: &[&Path], scale: &Scale) -> io::Result<()> {
+    let Some((first, others)) = shares.split_first() else {
+        return Ok(());
+    };
+    let path = first.join(NAME);
     let mut file = File::create(&path)?;
     let piece = vec![PATTERN; 1 << 20];
     for _ in 0..scale.file_size >> 20 {
         file.write_all(&piece)?;
     }
-    super::open(&path)
+    super::open(&path)?;
+    others
+        .iter()
+        .try_for_each(|share| std::fs::hard_link(&path, share.join(NAME)))
 }
 
 /// Opens the file.
