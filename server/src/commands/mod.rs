@@ -24,6 +24,7 @@ pub mod tree_connect;
 pub mod tree_disconnect;
 pub mod write;
 
+mod breaks;
 mod effects;
 
 pub(crate) use effects::report_outside;
