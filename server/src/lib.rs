@@ -20,6 +20,7 @@
 )]
 
 pub mod access;
+mod alarms;
 pub mod commands;
 pub mod connection;
 pub mod context;

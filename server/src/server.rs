@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use wire::SessionId;
 use wire::dtyp::{FileTime, Guid};
 
+use crate::alarms::Alarms;
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
 use crate::environment::{Environment, IdentityMap, Surroundings};
@@ -39,6 +40,8 @@ pub struct Server {
     pub buffers: BufferPool,
     /// Failed log-ons by account and address.
     pub failed_logons: Mutex<FailedLogons>,
+    /// What happens by itself when nobody acts in time.
+    pub(crate) alarms: Alarms,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -101,6 +104,7 @@ impl Server {
             crypto: crypto::fast(),
             buffers: BufferPool::new(KEPT_BUFFERS),
             failed_logons: Mutex::new(FailedLogons::new(logon_limits(limits))),
+            alarms: Alarms::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),

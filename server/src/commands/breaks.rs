@@ -11,6 +11,7 @@ use wire::{
 };
 
 use super::effects::carry_out;
+use crate::alarms::{self, Alarm};
 use crate::connection::ConnectionState;
 use crate::mailbox::Mail;
 use crate::object_store::{self, BreakId};
@@ -88,13 +89,15 @@ fn after_sending(server: &Arc<Server>, id: BreakId, acknowledge: bool, was_sent:
         return;
     }
     if acknowledge {
-        let server_then = server.clone();
-        server.environment().spawn(Box::pin(async move {
-            server_then.environment().sleep(BREAK_TIMEOUT).await;
-            let effects = server_then.object_store.give_up(id);
-            carry_out(&server_then, effects);
-        }));
+        alarms::set(server, BREAK_TIMEOUT, Alarm::Break(id));
     }
+}
+
+/// The client has not acknowledged in time.
+// [MS-SMB2] 3.3.6.1
+// [MS-SMB2] 3.3.6.5
+pub(crate) fn time_out(server: &Arc<Server>, id: BreakId) {
+    carry_out(server, server.object_store.give_up(id));
 }
 
 /// Posts a message that no request asked for. Not signed; encrypted where the session is.

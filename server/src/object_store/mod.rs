@@ -212,6 +212,15 @@ pub enum Disposition {
     Delete,
 }
 
+#[cfg(test)]
+impl BreakId {
+    /// A break that never happened.
+    pub(crate) fn of(number: u64) -> Self {
+        let object = ObjectId { volume: 0, file: 0 };
+        Self { object, number }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
