@@ -109,7 +109,7 @@ impl Bench {
                     write_through: false,
                 };
                 now(file.write(at, Bytes::from_static(&[7; 1024]))).expect("written");
-                now(file.close(CloseHow::Delete)).expect("deleted");
+                now(file.close(CloseHow::Delete(self.caller.clone()))).expect("deleted");
             },
         );
         let existing = how(Disposition::Existing);

@@ -204,14 +204,17 @@ mod tests {
     use crate::memory::{MemoryHandler, MemoryOptions};
     use crate::offload::tests::wait;
 
-    fn open(handler: &dyn ShareHandler, how: &OpenHow) -> Result<Opened, NtStatus> {
+    fn caller() -> Caller {
         let groups = vec![Sid::EVERYONE];
         let token = SecurityToken::new(Sid::SYSTEM, Sid::SYSTEM, groups, Privileges::NONE);
-        let caller = Caller {
+        Caller {
             token: Arc::new(token),
             host: None,
-        };
-        wait(handler.open(&caller, &Name::parse_text("file").unwrap(), how))
+        }
+    }
+
+    fn open(handler: &dyn ShareHandler, how: &OpenHow) -> Result<Opened, NtStatus> {
+        wait(handler.open(&caller(), &Name::parse_text("file").unwrap(), how))
     }
 
     fn how(disposition: Disposition) -> OpenHow {
@@ -243,7 +246,7 @@ mod tests {
         let sparse = wait(file.control(Fsctl::SET_SPARSE, Bytes::new(), 0));
         assert_eq!(sparse, Err(NtStatus::MEDIA_WRITE_PROTECTED));
         assert_eq!(wait(file.check_delete()), Err(NtStatus::CANNOT_DELETE));
-        wait(file.close(CloseHow::Delete)).unwrap();
+        wait(file.close(CloseHow::Delete(caller()))).unwrap();
         let file = open(&handler, &how(Disposition::Existing)).unwrap().handle;
         assert_eq!(wait(file.stat()).unwrap().end_of_file, 3);
     }

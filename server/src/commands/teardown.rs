@@ -34,8 +34,8 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
     effects::carry_out(server, closed.effects);
     match closed.delete {
         Deletion::Nothing => open.handle.close(CloseHow::Keep).await,
-        Deletion::Stream => delete(server, open, CloseHow::Delete).await,
-        Deletion::File => delete(server, open, CloseHow::DeleteFile).await,
+        Deletion::Stream(caller) => delete(server, open, CloseHow::Delete(caller)).await,
+        Deletion::File(caller) => delete(server, open, CloseHow::DeleteFile(caller)).await,
     }
 }
 

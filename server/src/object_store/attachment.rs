@@ -13,6 +13,7 @@ use super::notify::Watch;
 use super::object::{LinkId, Object, StreamId};
 use super::share_mode::Mode;
 use super::{OpenId, StreamKind, disposition};
+use crate::share::Caller;
 
 /// An open that the store has agreed to: what every later call is about.
 ///
@@ -38,6 +39,8 @@ pub struct Attached {
     /// The lease on the parent directory that this open's changes do not break.
     pub(super) parent: Option<Holder>,
     pub(super) open: OpenId,
+    /// Who opened it: whoever asks for a deletion by it asks as this caller.
+    pub(super) caller: Caller,
     pub(super) delete_on_close: AtomicBool,
     /// The directory was marked as deleted through this open: it can no longer be watched.
     pub(super) marked_deleted: AtomicBool,

@@ -15,9 +15,10 @@ use wire::NtStatus;
 
 use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Decision, Effects, Outcome};
-use super::object::FileState;
+use super::object::{FileState, Link};
 use super::oplock::{self, Contender, Loss, Operation};
 use super::{Closed, Deletion, Disposition, StreamKind, notify};
+use crate::share::Caller;
 
 /// Ends an open, once.
 // [MS-FSA] 2.1.5.5
@@ -61,7 +62,7 @@ pub(super) fn close(attachment: &Attached) -> Closed {
         link.opens = link.opens.saturating_sub(1);
     }
     let delete = due(attachment, &state);
-    if delete == Deletion::Nothing {
+    if matches!(delete, Deletion::Nothing) {
         forget(attachment, &mut state);
     } else {
         attachment.phase.store(phase::DELETING, Ordering::Release);
@@ -96,18 +97,22 @@ fn mark(
     disposition: Disposition,
     effects: &mut Effects,
 ) {
-    let is_deleted = disposition == Disposition::Delete;
+    let asks = |deleter: Option<Caller>| match disposition {
+        Disposition::Delete => deleter.or_else(|| Some(attachment.caller.clone())),
+        Disposition::Keep => None,
+    };
     let Some(stream) = state.stream_mut(attachment.stream) else {
         return;
     };
     if stream.name.is_some() {
-        stream.is_deleted = is_deleted;
+        stream.deleter = asks(stream.deleter.take());
         return;
     }
     let Some(link) = state.link_mut(attachment.link) else {
         return;
     };
-    link.is_deleted = is_deleted;
+    link.deleter = asks(link.deleter.take());
+    let is_deleted = link.is_deleted();
     let names = &attachment.object.shared.names;
     names.set_disposition(link.key, disposition);
     if is_deleted && attachment.kind == StreamKind::Directory {
@@ -123,10 +128,12 @@ fn mark(
 fn due(attachment: &Attached, state: &FileState) -> Deletion {
     let link = state.link(attachment.link);
     let stream = state.stream(attachment.stream);
-    if link.is_some_and(|link| link.is_deleted && link.opens == 0) {
-        Deletion::File
-    } else if stream.is_some_and(|stream| stream.is_deleted && stream.opens == 0) {
-        Deletion::Stream
+    let of_link = link.filter(|link| link.opens == 0);
+    let of_stream = stream.filter(|stream| stream.opens == 0);
+    if let Some(deleter) = of_link.and_then(|link| link.deleter.clone()) {
+        Deletion::File(deleter)
+    } else if let Some(deleter) = of_stream.and_then(|stream| stream.deleter.clone()) {
+        Deletion::Stream(deleter)
     } else {
         Deletion::Nothing
     }
@@ -176,9 +183,7 @@ pub(super) fn set_delete(attachment: &Attachment, disposition: Disposition) -> O
 pub(super) fn is_delete_pending(attachment: &Attached) -> bool {
     let state = attachment.object.lock();
     match state.stream(attachment.stream) {
-        Some(stream) if stream.name.is_some() => stream.is_deleted,
-        _ => state
-            .link(attachment.link)
-            .is_some_and(|link| link.is_deleted),
+        Some(stream) if stream.name.is_some() => stream.is_deleted(),
+        _ => state.link(attachment.link).is_some_and(Link::is_deleted),
     }
 }

@@ -275,7 +275,7 @@ fn may_hold(stream: &Stream, holder: Holder, users: u32, state: LeaseState) -> b
     let Tally {
         writing, oplocks, ..
     } = stream.oplocks.others(holder);
-    let is_refused = handle && (oplocks > 0 || stream.is_deleted);
+    let is_refused = handle && (oplocks > 0 || stream.is_deleted());
     writing == 0 && !is_refused && !stream.locks.has_locks()
 }
 

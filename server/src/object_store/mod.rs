@@ -65,7 +65,7 @@ pub use oplock::Operation;
 pub use rename::{Rename, RenameKind};
 pub use wait::{Waiter, Wakeup};
 
-use crate::share::ObjectId;
+use crate::share::{Caller, ObjectId};
 use object::Shared;
 
 /// Everything that opens of all shares contend for. Cheap to share: methods take `&self`.
@@ -112,6 +112,8 @@ pub struct OpenRequest<'a> {
     pub location: Location<'a>,
     /// What kind of stream was opened.
     pub kind: StreamKind,
+    /// Who opens it.
+    pub caller: &'a Caller,
     /// What the open does to what it found.
     pub arrival: Arrival,
     /// The access that the client asked for, generic bits mapped and `MAXIMUM_ALLOWED` resolved,
@@ -192,15 +194,16 @@ pub struct Closed {
     pub effects: Effects,
 }
 
-/// What the last close deletes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the last close deletes, and who was the first to ask for it: the deletion is that caller's,
+/// whoever closes last.
+#[derive(Debug, Clone)]
 pub enum Deletion {
     /// Nothing.
     Nothing,
     /// The stream that the open was for.
-    Stream,
+    Stream(Caller),
     /// The file's name, even where this open was for a named stream of it.
-    File,
+    File(Caller),
 }
 
 /// Whether an object is to be deleted at its last close.

@@ -24,7 +24,7 @@ use super::oplock::is_user;
 use super::share_mode::{Mode, ShareCounts};
 use super::wait::{self, Completer};
 use super::{Limits, StreamKind};
-use crate::share::{ObjectId, StreamName};
+use crate::share::{Caller, ObjectId, StreamName};
 
 /// What all objects share.
 pub(super) struct Shared {
@@ -84,7 +84,8 @@ pub(super) struct Link {
     pub(super) id: LinkId,
     pub(super) key: PathKey,
     pub(super) opens: u32,
-    pub(super) is_deleted: bool,
+    /// Who asked for its deletion, while that is pending.
+    pub(super) deleter: Option<Caller>,
 }
 
 /// A stream that is open.
@@ -97,7 +98,8 @@ pub(super) struct Stream {
     /// Opens that use more than attributes.
     pub(super) users: u32,
     share: ShareCounts,
-    pub(super) is_deleted: bool,
+    /// Who asked for its deletion, while that is pending.
+    pub(super) deleter: Option<Caller>,
     pub(super) locks: LockTable,
     pub(super) oplocks: Oplocks,
 }
@@ -249,7 +251,7 @@ impl FileState {
             id,
             key,
             opens: 1,
-            is_deleted: false,
+            deleter: None,
         });
         id
     }
@@ -326,8 +328,8 @@ impl FileState {
 
     /// Whether the stream or the file goes with its last open.
     pub(super) fn is_going(&self, stream: StreamId) -> bool {
-        self.links.iter().any(|link| link.is_deleted)
-            || self.stream(stream).is_none_or(|stream| stream.is_deleted)
+        self.links.iter().any(Link::is_deleted)
+            || self.stream(stream).is_none_or(Stream::is_deleted)
     }
 
     /// Wakes all who wait for a break: each looks again for itself.
@@ -343,7 +345,17 @@ impl FileState {
     }
 }
 
+impl Link {
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleter.is_some()
+    }
+}
+
 impl Stream {
+    pub(super) fn is_deleted(&self) -> bool {
+        self.deleter.is_some()
+    }
+
     /// Whether a location names this stream of whatever file.
     pub(super) fn is_named(&self, location: &Location<'_>) -> bool {
         let folded = |name: &StreamName| location.case.fold(name.0.as_units());
@@ -358,7 +370,7 @@ impl Stream {
             opens: 0,
             users: 0,
             share: ShareCounts::default(),
-            is_deleted: false,
+            deleter: None,
             locks: LockTable::default(),
             oplocks: Oplocks::default(),
         }

@@ -11,7 +11,7 @@ use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Decision, Effects, Outcome};
 use super::holding::Holder;
 use super::location::PathKey;
-use super::object::{FileState, Object, Shared};
+use super::object::{FileState, Object, Shared, Stream};
 use super::oplock::{self, Contender, Loss, OplockRequest};
 use super::share_mode::Mode;
 use super::{Arrival, Caching, Granted, GrantedCaching, OpenRequest, StreamKind, lease};
@@ -125,10 +125,8 @@ impl<'a> Arriving<'a> {
         if state
             .links
             .iter()
-            .any(|link| Some(&link.key) == key && link.is_deleted)
-            || state
-                .stream_named(name)
-                .is_some_and(|stream| stream.is_deleted)
+            .any(|link| Some(&link.key) == key && link.is_deleted())
+            || state.stream_named(name).is_some_and(Stream::is_deleted)
         {
             return Err(NtStatus::DELETE_PENDING.into());
         }
@@ -220,6 +218,7 @@ impl<'a> Arriving<'a> {
             holder: contender.holder,
             parent: contender.parent,
             open: request.open,
+            caller: request.caller.clone(),
             delete_on_close: AtomicBool::new(request.delete_on_close),
             // [MS-FSA] 2.1.5.1.2
             marked_deleted: AtomicBool::new(is_directory && request.delete_on_close),
@@ -251,6 +250,7 @@ mod tests {
     use wire::create::ShareAccess;
     use wire::dtyp::AccessMask;
 
+    use crate::object_store::scripts::words;
     use crate::object_store::{
         Arrival, Attachment, Caching, Decision, Limits, Location, NameCase, ObjectStore, OpenId,
         OpenRequest, ShareId, StreamKind,
@@ -311,6 +311,7 @@ mod tests {
                 name: &name,
             },
             kind: StreamKind::Data,
+            caller: &words::caller(0),
             arrival: Arrival::Opened,
             desired_access: plain.access,
             granted_access: plain.access,

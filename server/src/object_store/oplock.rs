@@ -279,7 +279,7 @@ impl Stream {
     pub(super) fn may_hold_alone(&self, holder: Holder, own_users: u32, state: LeaseState) -> bool {
         self.kind == StreamKind::Data
             && self.users <= own_users
-            && !(state.contains(HANDLE) && self.is_deleted)
+            && !(state.contains(HANDLE) && self.is_deleted())
             && self.oplocks.others(holder).caching == 0
     }
 

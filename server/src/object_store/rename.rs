@@ -9,7 +9,7 @@ use super::StreamKind;
 use super::attachment::Attachment;
 use super::effect::{Decision, Effects, Outcome};
 use super::location::{Location, PathKey};
-use super::object::{Shared, Stream};
+use super::object::{Link, Shared, Stream};
 use super::oplock::{self, Contender, Loss, Operation};
 use super::share_mode::Mode;
 use crate::share::ObjectId;
@@ -118,7 +118,7 @@ fn check_source(
         }
     }
     match state.link(attachment.link) {
-        Some(link) if !link.is_deleted => Ok(link.key),
+        Some(link) if !link.is_deleted() => Ok(link.key),
         _ => Err(Decision::Deny(NtStatus::ACCESS_DENIED)),
     }
 }
@@ -180,7 +180,7 @@ fn refuse_replaced(
 ) -> Option<Decision<()>> {
     let object = shared.object(id)?;
     let mut state = object.lock();
-    if state.links.iter().any(|link| link.is_deleted) {
+    if state.links.iter().any(Link::is_deleted) {
         return Some(Decision::Deny(NtStatus::DELETE_PENDING));
     }
     let streams: Vec<_> = state.streams.iter().map(|stream| stream.id).collect();

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! open N NAME [access=LETTERS] [share=LETTERS] [new|overwrite|supersede] [dir] [doc]
-//!             [oplock=II|EXCLUSIVE|BATCH] [lease=KEY:STATE] [v2] [parent=KEY] [client=N]
+//!             [oplock=II|EXCLUSIVE|BATCH] [lease=KEY:STATE] [v2] [parent=KEY] [client=N] [by=CALLER]
 //! close N [hold]   deleted N   delete N   keep N   pending N   path NAME   drop N
 //! rename N NAME [over=NAME]    link N NAME    do N OPERATION
 //! lock N (s|x OFFSET LENGTH)... [wait]   unlock N (OFFSET LENGTH)...   read|write N OFFSET LENGTH
@@ -26,7 +26,7 @@ use wire::fscc::FileAction;
 
 use self::words::*;
 use super::*;
-use crate::share::Name;
+use crate::share::{Caller, Name};
 
 macro_rules! scripts {
     ($($name:ident)*) => {$(
@@ -285,7 +285,8 @@ impl World {
         if let Err(status) = self.store.check_path(&location, &caching) {
             return Step::Done(denied(status));
         }
-        let request = self.request(words, location, caching);
+        let caller = caller(words.value("by").map_or(0, |by| by.parse().unwrap()));
+        let request = self.request(words, location, &caller, caching);
         let outcome = self.store.open(&request);
         self.carry_out(outcome.effects);
         match outcome.decision {
@@ -306,6 +307,7 @@ impl World {
         &mut self,
         words: &Words,
         location: Location<'a>,
+        caller: &'a Caller,
         caching: Caching,
     ) -> OpenRequest<'a> {
         let arrival = match () {
@@ -323,6 +325,7 @@ impl World {
             } else {
                 StreamKind::Data
             },
+            caller,
             arrival,
             desired_access: access,
             granted_access: access,
@@ -350,7 +353,8 @@ impl World {
         }
         Step::Done(match closed.delete {
             Deletion::Nothing => String::new(),
-            delete => format!("delete {delete:?}"),
+            Deletion::Stream(caller) => format!("delete Stream{}", by(&caller)),
+            Deletion::File(caller) => format!("delete File{}", by(&caller)),
         })
     }
 
@@ -497,7 +501,7 @@ fn show(store: &ObjectStore) -> Vec<String> {
     let mut lines = Vec::new();
     for object in store.shared.objects() {
         let state = object.lock();
-        let deleted = if state.links.iter().any(|link| link.is_deleted) {
+        let deleted = if state.links.iter().any(object::Link::is_deleted) {
             " deleted"
         } else {
             ""
@@ -509,7 +513,7 @@ fn show(store: &ObjectStore) -> Vec<String> {
                 .as_deref()
                 .map(String::from_utf16_lossy)
                 .unwrap_or_default();
-            let deleted = if stream.is_deleted { " deleted" } else { "" };
+            let deleted = if stream.is_deleted() { " deleted" } else { "" };
             lines.push(format!(
                 "  stream \"{name}\" opens={}{deleted}",
                 stream.opens

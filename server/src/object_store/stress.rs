@@ -5,6 +5,7 @@ use wire::create::ShareAccess;
 use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
 
+use super::scripts::words;
 use super::*;
 use crate::share::Name;
 
@@ -43,6 +44,7 @@ fn one_open(store: &ObjectStore, thread: u64, round: u64) {
         },
         location: location(name),
         kind,
+        caller: &words::caller(0),
         arrival: Arrival::Opened,
         desired_access: access,
         granted_access: access,

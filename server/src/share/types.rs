@@ -309,15 +309,16 @@ pub enum SetInfo {
 }
 
 /// How an open ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum CloseHow {
     /// The object stays.
     Keep,
     /// What the handle is for is deleted, a file or a named stream: it was the last open of something
-    /// whose deletion is pending.
-    Delete,
+    /// whose deletion is pending. It is deleted with the rights of this caller, who asked for it and
+    /// need not be the one who opened the handle.
+    Delete(Caller),
     /// The file is deleted although the handle is for a named stream of it.
-    DeleteFile,
+    DeleteFile(Caller),
 }
 
 /// What a volume tells of itself. [MS-FSCC] 2.5

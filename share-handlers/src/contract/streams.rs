@@ -159,7 +159,12 @@ fn deleting_a_stream_leaves_the_file(volume: &Volume) {
 fn a_file_can_be_deleted_through_its_stream(volume: &Volume) {
     volume.file("file", b"unnamed");
     let one = stream(volume, "file:one", b"first");
-    wait(one.0.handle.close(CloseHow::DeleteFile)).unwrap();
+    wait(
+        one.0
+            .handle
+            .close(CloseHow::DeleteFile(volume.owner().clone())),
+    )
+    .unwrap();
     assert!(!volume.exists("file"));
     assert_eq!(volume.names(""), [] as [&str; 0]);
 }

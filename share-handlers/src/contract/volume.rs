@@ -20,8 +20,8 @@ pub(super) struct Volume {
     subject: Subject,
 }
 
-/// An open of it.
-pub(super) struct File(pub Opened);
+/// An open of it, and who opened it.
+pub(super) struct File(pub Opened, Caller);
 
 impl Volume {
     pub(super) fn new(subject: Subject) -> Self {
@@ -56,7 +56,7 @@ impl Volume {
         name: &Name,
         how: &OpenHow,
     ) -> Result<File, NtStatus> {
-        wait(self.handler().open(caller, name, how)).map(File)
+        wait(self.handler().open(caller, name, how)).map(|opened| File(opened, caller.clone()))
     }
 
     /// Opens what exists.
@@ -252,7 +252,7 @@ impl File {
     }
 
     pub(super) fn delete(&self) -> Result<(), NtStatus> {
-        wait(self.0.handle.close(CloseHow::Delete))
+        wait(self.0.handle.close(CloseHow::Delete(self.1.clone())))
     }
 }
 

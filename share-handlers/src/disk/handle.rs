@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use server::object_store::WatchScope;
 use server::share::{
-    Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom, SetInfo,
-    StreamEntry, WriteAt,
+    Answer, Caller, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom,
+    SetInfo, StreamEntry, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
@@ -32,6 +32,17 @@ impl DiskHandle {
             .share
             .work
             .on_names(self.0.caller.host.as_ref(), move || work(&opening))
+    }
+
+    /// The deletion that `caller` asked for, as that caller.
+    fn as_deleter(
+        &self,
+        caller: Caller,
+        delete: impl FnOnce(&Opening, &Caller) -> Result<(), NtStatus> + Send + 'static,
+    ) -> Answer<'_, ()> {
+        let (opening, host) = (Arc::clone(&self.0), caller.host.clone());
+        let work = move || delete(&opening, &caller);
+        self.0.share.work.on_names(host.as_ref(), work)
     }
 
     /// Work on the open descriptor that reads metadata only, as the server.
@@ -149,8 +160,8 @@ impl Handle for DiskHandle {
                 self.0.stop_watching();
                 Box::pin(std::future::ready(Ok(())))
             }
-            CloseHow::Delete => self.as_caller(Opening::delete_now),
-            CloseHow::DeleteFile => self.as_caller(Opening::delete_file),
+            CloseHow::Delete(caller) => self.as_deleter(caller, Opening::delete_now),
+            CloseHow::DeleteFile(caller) => self.as_deleter(caller, Opening::delete_file),
         }
     }
 }

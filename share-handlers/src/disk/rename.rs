@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
-use server::share::{Name, Replace};
+use server::share::{Caller, Name, Replace};
 use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
 use wire::{NtStatus, Utf16String};
@@ -110,7 +110,7 @@ impl Opening {
         let folder = self.place()?.folder;
         let needed = Access::WRITE_OK | Access::EXEC_OK;
         let may = || rustix::fs::accessat(&folder.descriptor, c".", needed, AtFlags::EACCESS);
-        security::as_stored(may, || self.may_remove(&self.file, &folder)).map_err(status)
+        security::as_stored(may, || may_remove(&self.caller, &self.file, &folder)).map_err(status)
     }
 
     fn is_empty_folder(&self) -> Result<bool, NtStatus> {
@@ -126,20 +126,20 @@ impl Opening {
     }
 
     /// Removes the stream, or the object's name. What has gone already is no error.
-    pub(super) fn delete_now(&self) -> Result<(), NtStatus> {
+    pub(super) fn delete_now(&self, caller: &Caller) -> Result<(), NtStatus> {
         if let Some(stream) = &self.stream {
             return self.remove_stream(stream);
         }
-        self.delete_file()
+        self.delete_file(caller)
     }
 
     /// Removes the file's name, even where this handle is for a named stream.
-    pub(super) fn delete_file(&self) -> Result<(), NtStatus> {
+    pub(super) fn delete_file(&self, caller: &Caller) -> Result<(), NtStatus> {
         let place = match self.place() {
             Err(NtStatus::FILE_DELETED) => return Ok(()),
             place => place?,
         };
-        self.unlink(&self.file, &place.folder, &place.stored)
+        self.unlink(caller, &self.file, &place.folder, &place.stored)
     }
 
     /// Renames the object, or the stream. [MS-FSA] 2.1.5.15.12
@@ -185,7 +185,7 @@ impl Opening {
     ) -> Result<(), NtStatus> {
         let Some(victim) = self.may_replace(folder, existing, replace)? else {
             // Between two names of one file the host's rename does nothing at all.
-            self.unlink(&self.file, &place.folder, &place.stored)?;
+            self.unlink(&self.caller, &self.file, &place.folder, &place.stored)?;
             if existing != wanted {
                 let there = link_stat(folder.descriptor.as_fd(), wanted);
                 if matches!(there, Err(Errno::NOENT)) {
@@ -201,7 +201,7 @@ impl Opening {
         if existing == wanted {
             return self.rename(place, folder, wanted, Some(&victim));
         }
-        self.unlink(&victim, folder, existing)?;
+        self.unlink(&self.caller, &victim, folder, existing)?;
         self.rename(place, folder, wanted, None)
     }
 
@@ -224,7 +224,7 @@ impl Opening {
             let Some(victim) = self.may_replace(&folder, &existing, replace)? else {
                 return Ok(());
             };
-            self.unlink(&victim, &folder, &existing)?;
+            self.unlink(&self.caller, &victim, &folder, &existing)?;
         }
         let source = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
         let flags = AtFlags::SYMLINK_FOLLOW;
@@ -233,11 +233,17 @@ impl Opening {
         self.share.watcher.own(&own, link).map_err(moved)
     }
 
-    /// Removes a name of `file`; one that has gone already is no error.
-    fn unlink(&self, file: &File, folder: &Folder, stored: &[u8]) -> Result<(), NtStatus> {
+    /// Removes a name of `file` for `caller`; one that has gone already is no error.
+    fn unlink(
+        &self,
+        caller: &Caller,
+        file: &File,
+        folder: &Folder,
+        stored: &[u8],
+    ) -> Result<(), NtStatus> {
         let own = [(folder.id, stored, Kind::Removed)];
         let unlink = || self.share.watcher.own(&own, || unlink_at(folder, stored));
-        match security::as_stored(unlink, || self.may_remove(file, folder)) {
+        match security::as_stored(unlink, || may_remove(caller, file, folder)) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(Errno::EXIST) => Err(NtStatus::DIRECTORY_NOT_EMPTY),
             Err(error) => Err(status(error)),
@@ -264,9 +270,9 @@ impl Opening {
                 )
         };
         let granted = || {
-            self.may_remove(&self.file, &place.folder)
+            may_remove(&self.caller, &self.file, &place.folder)
                 && may_add()
-                && victim.is_none_or(|victim| self.may_remove(victim, folder))
+                && victim.is_none_or(|victim| may_remove(&self.caller, victim, folder))
         };
         let own = [
             (place.folder.id, &place.stored[..], Kind::Removed),
@@ -278,13 +284,6 @@ impl Opening {
                 .own(&own, || rename_at(place, folder, wanted, flags))
         };
         security::as_stored(rename, granted).map_err(moved)
-    }
-
-    /// Whether stored descriptors let the caller take `file` out of its folder.
-    // [MS-FSA] 2.1.5.1.2.1
-    fn may_remove(&self, file: &File, folder: &Folder) -> bool {
-        security::grants(&self.caller, file, AccessMask::DELETE)
-            || security::folder_grants(&self.caller, folder, AccessMask::FILE_DELETE_CHILD)
     }
 
     /// What stands in the way and may go; none when it is this very object.
@@ -318,6 +317,13 @@ impl Opening {
             }
         }
     }
+}
+
+/// Whether stored descriptors let `caller` take `file` out of its folder.
+// [MS-FSA] 2.1.5.1.2.1
+fn may_remove(caller: &Caller, file: &File, folder: &Folder) -> bool {
+    security::grants(caller, file, AccessMask::DELETE)
+        || security::folder_grants(caller, folder, AccessMask::FILE_DELETE_CHILD)
 }
 
 /// Removes a name: a file's, a link's or an empty folder's.
@@ -368,13 +374,15 @@ fn reopened(folder: &Folder) -> Result<Folder, NtStatus> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::sync::Arc;
 
-    use server::share::{CloseHow, SetInfo};
+    use server::share::{CloseHow, HostUser, OpenHow, SetInfo};
     use wire::fscc::file_info::BasicChange;
 
-    use super::super::testing::{Fixture, delete, rename, set, write};
+    use super::super::identity::tests::{skipped_without_root, stranger};
+    use super::super::testing::{Fixture, caller, delete, delete_as, rename, set, write};
     use super::*;
     use crate::offload::tests::wait;
 
@@ -385,6 +393,10 @@ mod tests {
             .collect();
         names.sort();
         names
+    }
+
+    fn looking() -> OpenHow {
+        OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES)
     }
 
     #[test]
@@ -447,6 +459,38 @@ mod tests {
         assert_eq!(names(&fixture), ["a"]);
         delete(&file).unwrap();
         assert_eq!(fs::read(fixture.path("a")).unwrap(), b"another");
+    }
+
+    #[test]
+    fn a_deletion_has_the_rights_of_who_asked_for_it_and_not_of_who_closes_last() {
+        if skipped_without_root(
+            "a_deletion_has_the_rights_of_who_asked_for_it_and_not_of_who_closes_last",
+        ) {
+            return;
+        }
+        let fixture = Fixture::new();
+        let folder = fixture.create("folder\\");
+        fs::set_permissions(fixture.outside.path(), Permissions::from_mode(0o755)).unwrap();
+        let (one, two) = (fixture.create("folder\\one"), fixture.create("folder\\two"));
+        let owner = caller(Some(stranger()));
+        // Nobody but the stranger may take names out of the folder.
+        let host = stranger();
+        std::os::unix::fs::chown(fixture.path("folder"), Some(host.uid), Some(host.gid)).unwrap();
+        fs::set_permissions(fixture.path("folder"), Permissions::from_mode(0o755)).unwrap();
+        let another = HostUser {
+            uid: host.uid + 1,
+            gid: host.gid + 1,
+            groups: vec![],
+        };
+        let another = caller(Some(Arc::new(another)));
+        let opened = fixture.open_as(&another, "folder\\one", &looking());
+        drop((folder, one, two));
+        assert_eq!(delete_as(&opened.unwrap(), &owner), Ok(()));
+        assert!(!fixture.path("folder/one").exists());
+        let opened = fixture.open_as(&owner, "folder\\two", &looking());
+        let denied = Err(NtStatus::ACCESS_DENIED);
+        assert_eq!(delete_as(&opened.unwrap(), &another), denied);
+        assert!(fixture.path("folder/two").exists());
     }
 
     #[test]

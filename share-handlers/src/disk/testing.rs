@@ -158,5 +158,9 @@ pub(super) fn rename(opened: &Opened, target: &str, replace: Replace) -> Result<
 }
 
 pub(super) fn delete(opened: &Opened) -> Result<(), NtStatus> {
-    wait(opened.handle.close(CloseHow::Delete))
+    delete_as(opened, &caller(None))
+}
+
+pub(super) fn delete_as(opened: &Opened, caller: &Caller) -> Result<(), NtStatus> {
+    wait(opened.handle.close(CloseHow::Delete(caller.clone())))
 }

@@ -146,8 +146,8 @@ impl Handle for MemoryHandle {
                 self.close_now();
                 Ok(())
             }
-            CloseHow::Delete => self.delete_now(),
-            CloseHow::DeleteFile => self.delete_file(),
+            CloseHow::Delete(_) => self.delete_now(),
+            CloseHow::DeleteFile(_) => self.delete_file(),
         })
     }
 }

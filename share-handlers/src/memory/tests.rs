@@ -85,7 +85,7 @@ fn a_full_volume_refuses_files_and_bytes_until_something_is_deleted() {
     };
     assert_eq!(full, NtStatus::DISK_FULL);
     assert!(number > 20, "{number}");
-    now(first.close(CloseHow::Delete)).unwrap();
+    now(first.close(CloseHow::Delete(caller()))).unwrap();
     // The open handle still holds the bytes.
     assert_eq!(create(&handler, "more").err(), Some(NtStatus::DISK_FULL));
     drop(first);

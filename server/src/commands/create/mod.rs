@@ -99,7 +99,7 @@ async fn look_up(
         Ok(granted) => granted,
         Err(status) => return Err(refuse(&opened, status).await),
     };
-    match arbitrate(context, plan, &opened, granted, file_id, moment).await {
+    match arbitrate(context, plan, caller, &opened, granted, file_id, moment).await {
         Ok(arbitrated) => Ok((opened, granted, arbitrated)),
         Err(status) => Err(refuse(&opened, status).await),
     }
@@ -135,6 +135,7 @@ fn new_file_id(context: &Context) -> FileId {
 async fn arbitrate(
     context: &mut Context,
     plan: &Plan,
+    caller: &Caller,
     opened: &Opened,
     granted_access: AccessMask,
     file_id: FileId,
@@ -152,6 +153,7 @@ async fn arbitrate(
             } else {
                 StreamKind::Data
             },
+            caller,
             arrival: match (opened.created, plan.how.overwrite) {
                 (true, _) => Arrival::Created,
                 (false, true) if plan.supersede => Arrival::Superseded,

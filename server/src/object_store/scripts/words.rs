@@ -1,12 +1,15 @@
 //! The words of a script: how they are read, and how what the store says is written.
 
+use std::sync::Arc;
+
 use wire::create::ShareAccess;
-use wire::dtyp::{AccessMask, Guid};
+use wire::dtyp::{AccessMask, Guid, Sid};
 use wire::fscc::{CompletionFilter, FileNotifyInformation};
 use wire::{LeaseKey, NtStatus, OplockLevel};
 
+use crate::access::{Privileges, SecurityToken};
 use crate::object_store::*;
-use crate::share::Name;
+use crate::share::{Caller, Name};
 
 /// The words of a command.
 #[derive(Clone)]
@@ -33,6 +36,25 @@ impl Words {
         let is_operand = move |word: &&str| !word.contains('=') && !flags.contains(word);
         self.0.iter().skip(2).map(String::as_str).filter(is_operand)
     }
+}
+
+/// A caller that is told apart from others by its number.
+pub(crate) fn caller(number: u32) -> Caller {
+    let (user, group) = (Sid::unix_user(number), Sid::unix_group(number));
+    let token = SecurityToken::new(user, group, Vec::new(), Privileges::NONE);
+    Caller {
+        token: Arc::new(token),
+        host: None,
+    }
+}
+
+/// Who asked for a deletion, unless it is the caller that all opens have that name none.
+pub(crate) fn by(caller: &Caller) -> String {
+    let numbers = 1..10;
+    let number = numbers
+        .into_iter()
+        .find(|number| *caller.token.user() == Sid::unix_user(*number));
+    number.map_or_else(String::new, |number| format!(" by={number}"))
 }
 
 pub(crate) fn granted_text(caching: GrantedCaching) -> String {
