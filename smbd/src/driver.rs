@@ -108,7 +108,7 @@ impl Driver {
         let mut deadline = pin!(sleep_until(self.deadline()));
         let mut event = Event::Message(first);
         let Over(reason) = loop {
-            let handled = match self.handle(event, &stop) {
+            let handled = match self.handle(event, &stop).await {
                 Ok(()) => self.drain().await,
                 Err(over) => Err(over),
             };
@@ -132,12 +132,14 @@ impl Driver {
     }
 
     /// Feeds one event in.
-    fn handle(&mut self, event: Event, stop: &watch::Receiver<Stop>) -> Result<(), Over> {
+    async fn handle(&mut self, event: Event, stop: &watch::Receiver<Stop>) -> Result<(), Over> {
         let now = self.server.environment().now();
         match event {
             Event::Message(message) => {
                 self.feed(now, message)?;
-                self.feed_received(now)?;
+                if *stop.borrow() == Stop::NotYet {
+                    self.feed_arrived(now).await?;
+                }
             }
             Event::Deadline => {
                 let handled = self.connection.handle_timeout(now);
@@ -159,16 +161,23 @@ impl Driver {
         self.collect()
     }
 
-    /// Feeds in what has arrived already, so that short replies leave together.
-    fn feed_received(&mut self, now: Instant) -> Result<(), Over> {
+    /// Feeds in what has arrived already, so that replies leave together: each sending wakes the
+    /// client, which costs more than a small reply itself.
+    async fn feed_arrived(&mut self, since: Instant) -> Result<(), Over> {
         while self.is_authenticated
             && self.backlog < ENOUGH_TO_SEND
             && self.connection.ending().is_none()
         {
-            let Some(message) = self.reader.received().map_err(|_| Over(None))? else {
+            let arrived = poll_once(self.reader.receive()).await;
+            // The end of the link will be met again, once the replies are sent.
+            let Poll::Ready(Ok(Some(message))) = arrived else {
                 break;
             };
+            let now = self.server.environment().now();
             self.feed(now, message)?;
+            if now.saturating_duration_since(since) > LONGEST_HOLD {
+                break;
+            }
         }
         Ok(())
     }
@@ -206,8 +215,7 @@ impl Driver {
     async fn drain(&mut self) -> Result<(), Over> {
         self.collect()?;
         if !self.frames.is_empty() {
-            let mut sending = pin!(self.writer.send(self.frames.drain(..)));
-            match poll_fn(|context| Poll::Ready(sending.as_mut().poll(context))).await {
+            match poll_once(self.writer.send(self.frames.drain(..))).await {
                 Poll::Ready(Ok(())) => self.backlog = 0,
                 Poll::Ready(Err(_)) => return Err(Over(None)),
                 // What is not sent yet stays in the writer.
@@ -307,6 +315,12 @@ fn spawn(job: Job, mailbox: Mailbox) {
     });
 }
 
+/// Polls a future that may be dropped at any time, once.
+async fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
 /// What the server is told of the link.
 fn facts(reader: &LinkReader) -> LinkFacts {
     let facts = reader.facts();
@@ -338,8 +352,11 @@ fn transport_frame(frame: server::Frame) -> Result<Frame, FrameTooLong> {
     }
 }
 
-/// Replies of this size are not held back to leave together with others, in bytes.
-const ENOUGH_TO_SEND: usize = 64 << 10;
+/// Replies of this size are not held back to leave together with others, in bytes: they fit the
+/// core's cache.
+const ENOUGH_TO_SEND: usize = 256 << 10;
+/// Nor for longer than this.
+const LONGEST_HOLD: Duration = Duration::from_micros(200);
 
 /// The longest message before anybody has logged on, in bytes: a SESSION_SETUP with a ticket of the
 /// greatest size.

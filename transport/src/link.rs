@@ -206,21 +206,6 @@ impl LinkReader {
         }
     }
 
-    /// The next message if all of it has arrived already; the socket is not asked.
-    ///
-    /// # Errors
-    /// As [`LinkReader::receive`].
-    pub fn received(&mut self) -> Result<Option<BytesMut>, LinkError> {
-        // What a NetBIOS session may interleave is for `receive`, which can answer it.
-        if self.deframer.framing() != Framing::DirectTcp {
-            return Ok(None);
-        }
-        match self.deframer.next_packet()? {
-            Some(Packet::Message(message)) => Ok(Some(message)),
-            Some(Packet::KeepAlive | Packet::SessionRequest(_)) | None => Ok(None),
-        }
-    }
-
     /// What is known about the link.
     #[must_use]
     pub fn facts(&self) -> LinkFacts {
