@@ -414,6 +414,8 @@ impl Connection {
     fn take_done(&mut self, done: Done) {
         self.outgoing.extend(done.frames);
         self.ending = self.ending.or(done.disconnect);
+        // Breaks that waited for these replies stand behind them in the mailbox now.
+        drop(done.answered);
     }
 }
 

@@ -14,8 +14,8 @@ use wire::{
     AsyncId, Command, FileId, Header, HeaderFlags, HeaderId, NtStatus, Response, SessionId, TreeId,
 };
 
-use crate::commands::Answer;
 use crate::commands::negotiate::Negotiated;
+use crate::commands::{Answer, Unanswered};
 use crate::connection::ConnectionState;
 use crate::crypto::PreauthHash;
 use crate::disconnect::DisconnectReason;
@@ -70,6 +70,8 @@ pub struct Context {
     granted: u16,
     async_id: Option<AsyncId>,
     replies: ReplyBuffer,
+    /// Those requests whose replies are collected that decide about caching.
+    unanswered: Vec<Unanswered>,
     lent: Option<ReplyRoom>,
     is_last: bool,
     disconnect: Option<DisconnectReason>,
@@ -106,6 +108,7 @@ impl Context {
             entry: Arc::default(),
             granted: 0,
             async_id: None,
+            unanswered: Vec::new(),
             lent: None,
             is_last: true,
             disconnect: None,
@@ -291,6 +294,7 @@ impl Context {
         if let Some(frame) = self.finish_frame() {
             self.connection.mailbox.post(Mail::Frame(frame));
         }
+        self.unanswered.clear();
         let async_id = self.connection.new_async_id();
         self.entry.set_async_id(async_id);
         self.async_id = Some(async_id);
@@ -342,6 +346,16 @@ impl Context {
                 self.replies.append(&header, &answer.body, signer);
             }
         }
+    }
+
+    /// Has breaks of what this request was granted held back until its reply is sent.
+    pub(crate) fn hold_back_breaks(&mut self, unanswered: Unanswered) {
+        self.unanswered.push(unanswered);
+    }
+
+    /// The requests about caching that the frame completed last answers.
+    pub(crate) fn take_unanswered(&mut self) -> Vec<Unanswered> {
+        std::mem::take(&mut self.unanswered)
     }
 
     /// Puts a reply that has no SMB2 request behind it.

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use crate::commands::Unanswered;
 use crate::disconnect::DisconnectReason;
 use crate::packet::Frame;
 
@@ -22,6 +23,19 @@ pub struct Done {
     pub frames: Vec<Frame>,
     /// The connection has to end once the frames are sent.
     pub disconnect: Option<DisconnectReason>,
+    /// Requests that decide about caching, answered by the frames: dropped once the frames are in the connection's queue.
+    pub(crate) answered: Vec<Unanswered>,
+}
+
+impl Done {
+    /// No reply; the connection has to end.
+    #[must_use]
+    pub fn disconnect(reason: DisconnectReason) -> Self {
+        Self {
+            disconnect: Some(reason),
+            ..Self::default()
+        }
+    }
 }
 
 impl Job {

@@ -14,6 +14,7 @@ use wire::SessionId;
 use wire::dtyp::{FileTime, Guid};
 
 use crate::alarms::Alarms;
+use crate::commands::{AwaitedBreaks, UnansweredTable};
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
 use crate::environment::{Environment, IdentityMap, Surroundings};
@@ -42,6 +43,10 @@ pub struct Server {
     pub failed_logons: Mutex<FailedLogons>,
     /// What happens by itself when nobody acts in time.
     pub(crate) alarms: Alarms,
+    /// Breaks that await their acknowledgment.
+    pub(crate) awaited_breaks: AwaitedBreaks,
+    /// Requests about caching whose reply has not left yet, and the breaks that wait for that.
+    pub(crate) unanswered: UnansweredTable,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -105,6 +110,8 @@ impl Server {
             buffers: BufferPool::new(KEPT_BUFFERS),
             failed_logons: Mutex::new(FailedLogons::new(logon_limits(limits))),
             alarms: Alarms::default(),
+            awaited_breaks: AwaitedBreaks::default(),
+            unanswered: UnansweredTable::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),
@@ -237,6 +244,12 @@ impl Server {
     #[must_use]
     pub fn open(&self, id: OpenId) -> Option<Arc<Open>> {
         self.opens.lock().get(&id)?.upgrade()
+    }
+
+    /// The number of oplock and lease breaks that await their acknowledgment.
+    #[must_use]
+    pub fn awaited_breaks(&self) -> usize {
+        self.awaited_breaks.len()
     }
 
     /// The number of opens in all.

@@ -203,10 +203,9 @@ impl Driver {
             match polled {
                 Ok(Poll::Ready(done)) => self.connection.finish(done),
                 Ok(Poll::Pending) => spawn(job, self.mailbox.clone()),
-                Err(_) => self.connection.finish(Done {
-                    frames: Vec::new(),
-                    disconnect: Some(DisconnectReason::JobFailed),
-                }),
+                Err(_) => self
+                    .connection
+                    .finish(Done::disconnect(DisconnectReason::JobFailed)),
             }
         }
     }

@@ -32,47 +32,58 @@ impl Rig {
     #[must_use]
     pub fn new(dialect: Dialect) -> Self {
         let (server, environment) = world::build(1, |memory, _| Arc::new(memory));
-        let end = ServerEnd::new(&server, &environment);
+        Self::connect(&server, &environment, Offer::dialect(dialect))
+    }
+
+    /// A further client of a server, which has connected and said nothing.
+    #[must_use]
+    pub fn connect(server: &Arc<Server>, environment: &Virtual, offer: Offer) -> Self {
         Self {
-            server,
-            environment,
-            end,
-            client: ClientConnection::new(Offer::dialect(dialect)),
+            server: server.clone(),
+            environment: environment.clone(),
+            end: ServerEnd::new(server, environment),
+            client: ClientConnection::new(offer),
             scope: Scope::NONE,
             opens: Vec::new(),
         }
     }
 
-    /// The same with a session, a tree connect, an open file and an open folder.
+    /// Negotiates, logs on and connects to the share.
     ///
     /// # Panics
     /// The server refuses one of them.
-    #[must_use]
-    pub fn logged_on(dialect: Dialect) -> Self {
-        let mut rig = Self::new(dialect);
-        let negotiate = rig.client.negotiate();
-        rig.ask(&negotiate);
+    pub fn log_on(&mut self) {
+        let negotiate = self.client.negotiate();
+        self.ask(&negotiate);
         let credentials = Credentials::password(USER, "", PASSWORD);
-        let mut logon = Logon::ntlm(credentials, [9; 32], rig.environment.wall_clock());
-        let mut request = logon.start(&mut rig.client);
+        let mut logon = Logon::ntlm(credentials, [9; 32], self.environment.wall_clock());
+        let mut request = logon.start(&mut self.client);
         loop {
-            let reply = rig.ask(&request);
-            match logon.step(&mut rig.client, &reply) {
+            let reply = self.ask(&request);
+            match logon.step(&mut self.client, &reply) {
                 LogonStep::Send(next) => request = next,
                 LogonStep::Done(session) => {
-                    rig.scope = Scope::session(session);
+                    self.scope = Scope::session(session);
                     break;
                 }
                 other => panic!("the log-on failed: {other:?}"),
             }
         }
         let path = format!("\\\\server\\{SHARE}");
-        let scope = rig.scope;
-        let tree = rig
-            .client
-            .prepare(scope, requests::tree_connect(&path).into());
-        let reply = rig.ask(&tree);
-        rig.scope.tree = reply.header.tree_id().expect("a tree connect");
+        let tree = requests::tree_connect(&path);
+        let tree = self.client.prepare(self.scope, tree.into());
+        let reply = self.ask(&tree);
+        self.scope.tree = reply.header.tree_id().expect("a tree connect");
+    }
+
+    /// A server and a client with a session, a tree connect, an open file and an open folder.
+    ///
+    /// # Panics
+    /// The server refuses one of them.
+    #[must_use]
+    pub fn logged_on(dialect: Dialect) -> Self {
+        let mut rig = Self::new(dialect);
+        rig.log_on();
         let file = requests::open_or_create("file");
         let folder = wire::CreateRequest {
             create_options: wire::create::CreateOptions::DIRECTORY_FILE,
@@ -105,11 +116,19 @@ impl Rig {
     /// The server ended the connection.
     pub fn send(&mut self, frame: BytesMut) -> Result<Vec<Reply>, DisconnectReason> {
         let received = self.end.receive(frame);
+        received.and(self.send_nothing())
+    }
+
+    /// Runs until the server rests, and returns what has come. Each message must be well-formed.
+    ///
+    /// # Errors
+    /// The server ended the connection.
+    pub fn send_nothing(&mut self) -> Result<Vec<Reply>, DisconnectReason> {
         self.environment.run();
         let mut frames = Vec::new();
         let taken = self.end.take_frames(&mut frames);
         let replies: Vec<_> = frames.iter().flat_map(|frame| self.read(frame)).collect();
-        received.and(taken).map(|()| replies)
+        taken.map(|()| replies)
     }
 
     /// Hands a frame to the server and runs until it rests, without looking at the replies.
@@ -184,7 +203,8 @@ pub fn leftovers(server: &Server) -> Option<String> {
     let sessions = server.sessions().len();
     let connections = server.connections().len();
     let opens = server.open_count();
-    let is_clean = sessions + connections + opens == 0 && server.object_store.is_empty();
+    let breaks = server.awaited_breaks();
+    let is_clean = sessions + connections + opens + breaks == 0 && server.object_store.is_empty();
     (!is_clean).then(|| {
         let store = if server.object_store.is_empty() {
             "nothing"
@@ -192,8 +212,8 @@ pub fn leftovers(server: &Server) -> Option<String> {
             "something"
         };
         format!(
-            "{connections} connections, {sessions} sessions and {opens} opens are left, and the object \
-             store holds {store}"
+            "{connections} connections, {sessions} sessions, {opens} opens and {breaks} breaks are left, \
+             and the object store holds {store}"
         )
     })
 }

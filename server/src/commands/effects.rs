@@ -6,7 +6,7 @@ use wire::NtStatus;
 use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
 
-use super::breaks;
+use super::breaks::{self, Break};
 use crate::context::Context;
 use crate::object_store::{Change, Decision, Effect, Effects, ObjectStore, Operation, Outcome};
 use crate::open::Open;
@@ -17,8 +17,9 @@ use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace};
 pub(super) fn carry_out(server: &Arc<Server>, effects: Effects) {
     for effect in effects {
         match effect {
-            Effect::OplockBreak(broken) => breaks::break_oplock(server, &broken),
-            Effect::LeaseBreak(broken) => breaks::break_lease(server, &broken),
+            Effect::OplockBreak(broken) => breaks::begin(server, Break::Oplock(broken)),
+            Effect::LeaseBreak(broken) => breaks::begin(server, Break::Lease(broken)),
+            Effect::BreakEnded(id) => server.awaited_breaks.stop(server, id),
             // Dropping it wakes.
             Effect::Wake(_) => {}
         }

@@ -27,7 +27,7 @@ pub mod write;
 mod breaks;
 mod effects;
 
-pub(crate) use breaks::time_out;
+pub(crate) use breaks::{AwaitedBreaks, Unanswered, UnansweredTable, time_out};
 pub(crate) use effects::report_outside;
 
 use bytes::Bytes;

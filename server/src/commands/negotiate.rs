@@ -434,6 +434,6 @@ pub(crate) fn move_up(
     context.reply_alone(&header, &Response::Negotiate(response));
     Ok(Done {
         frames: context.finish_frame().into_iter().collect(),
-        disconnect: None,
+        ..Done::default()
     })
 }

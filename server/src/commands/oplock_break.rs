@@ -3,6 +3,7 @@
 use wire::oplock_break::{LeaseBreak, OplockBreak};
 use wire::{NtStatus, OplockBreakAcknowledgment, OplockBreakResponse, Response};
 
+use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects};
 use crate::context::Context;
 
@@ -25,6 +26,8 @@ fn acknowledge_oplock(
     broken: OplockBreak,
 ) -> Result<OplockBreakResponse, NtStatus> {
     let open = context.open(broken.file_id)?;
+    let unanswered = Unanswered::begin(&context.server, CachingHolder::Open(open.id()));
+    context.hold_back_breaks(unanswered);
     let store = &context.server.object_store;
     let (level, todo) = store.acknowledge_oplock(&open.attachment, broken.oplock_level);
     effects::carry_out(&context.server, todo);
@@ -36,16 +39,18 @@ fn acknowledge_oplock(
 
 // [MS-SMB2] 3.3.5.22.2
 fn acknowledge_lease(
-    context: &Context,
+    context: &mut Context,
     broken: LeaseBreak,
 ) -> Result<OplockBreakResponse, NtStatus> {
     let negotiated = context
         .connection
         .negotiated()
         .ok_or(NtStatus::INVALID_PARAMETER)?;
+    let (client, key) = (negotiated.client_guid, broken.lease_key);
+    let unanswered = Unanswered::begin(&context.server, CachingHolder::Lease(client, key));
+    context.hold_back_breaks(unanswered);
     let store = &context.server.object_store;
-    let (state, todo) =
-        store.acknowledge_lease(negotiated.client_guid, broken.lease_key, broken.lease_state);
+    let (state, todo) = store.acknowledge_lease(client, key, broken.lease_state);
     effects::carry_out(&context.server, todo);
     Ok(OplockBreakResponse::Lease(LeaseBreak {
         lease_state: state?,

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
-use wire::LeaseKey;
-use wire::dtyp::{AccessMask, Guid};
+use wire::dtyp::AccessMask;
 
 use super::holding::Holder;
 use super::notify::Watch;
@@ -86,12 +85,6 @@ impl Attachment {
     #[must_use]
     pub fn delete_on_close(&self) -> bool {
         self.0.delete_on_close.load(Ordering::Acquire)
-    }
-
-    /// Whether the open is one of those that share this lease.
-    #[must_use]
-    pub fn shares_lease(&self, client: Guid, key: LeaseKey) -> bool {
-        self.0.holder == Holder::Lease(client, key)
     }
 
     /// Whether reads and writes can pass without asking: no byte-range lock and no oplock or lease

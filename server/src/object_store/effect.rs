@@ -49,6 +49,8 @@ pub enum Effect {
     /// Send a lease break notification.
     // [MS-SMB2] 3.3.4.7
     LeaseBreak(LeaseBreak),
+    /// A break that was to be acknowledged is over: its timer can stop.
+    BreakEnded(BreakId),
     /// Wake a task that waits for the store; happens at the latest when dropped.
     Wake(Wakeup),
 }

@@ -11,7 +11,7 @@
 //!               └──remove──> gone
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wire::dtyp::Guid;
 use wire::{LeaseKey, OplockLevel};
@@ -66,8 +66,8 @@ pub(super) enum HoldingKind {
 /// What a lease is besides its state.
 // [MS-SMB2] 3.3.1.12
 pub(super) struct LeaseFacts {
-    pub(super) opens: u32,
-    /// Opens that use more than attributes.
+    pub(super) opens: BTreeSet<OpenId>,
+    /// How many of them use more than attributes.
     pub(super) users: u32,
     pub(super) version: LeaseVersion,
     pub(super) epoch: u16,
@@ -219,6 +219,15 @@ impl Holding {
         self.breaking.is_some()
     }
 
+    /// Ends a break in progress with the holding itself; false if there is none.
+    pub(super) fn abandon(&mut self, breaker: &mut Breaker<'_>) -> bool {
+        let breaking = self.breaking.take();
+        breaking.is_some_and(|breaking| {
+            breaker.end(breaking.number);
+            true
+        })
+    }
+
     pub(super) fn is_oplock(&self) -> bool {
         matches!(self.kind, HoldingKind::Oplock(_))
     }
@@ -247,6 +256,7 @@ impl Holding {
         let Some(breaking) = self.breaking.take() else {
             return;
         };
+        breaker.end(breaking.number);
         self.state = kept;
         if breaking.required.contains(kept) {
             return;
@@ -262,10 +272,7 @@ impl Holding {
 
     fn begin(&mut self, to: LeaseState, breaker: &mut Breaker<'_>) {
         let number = breaker.object.shared.next_break();
-        let id = BreakId {
-            object: breaker.object.id,
-            number,
-        };
+        let id = breaker.id(number);
         let current = self.state;
         // [MS-SMB2] 3.3.4.7
         let acknowledge = current != READ;
@@ -303,6 +310,19 @@ impl Holding {
             (HoldingKind::Lease(_), Holder::Open(_)) => return,
         };
         breaker.effects.push(effect);
+    }
+}
+
+impl Breaker<'_> {
+    fn id(&self, number: u64) -> BreakId {
+        BreakId {
+            object: self.object.id,
+            number,
+        }
+    }
+
+    fn end(&mut self, number: u64) {
+        self.effects.push(Effect::BreakEnded(self.id(number)));
     }
 }
 
@@ -353,7 +373,7 @@ impl Oplocks {
         let of = |(holder, holding): (&Holder, &Holding)| {
             let name = match (holder, &holding.kind) {
                 (Holder::Lease(_, key), HoldingKind::Lease(facts)) => {
-                    format!("lease {} opens={}", key.0[15], facts.opens)
+                    format!("lease {} opens={}", key.0[15], facts.opens.len())
                 }
                 (_, HoldingKind::Oplock(open)) => format!("oplock {}", open.0),
                 _ => String::new(),

@@ -3,7 +3,7 @@
 //! Owns the table that finds a lease by client and key, and the rules of asking for one. The state
 //! of a lease is a holding of its stream, see [`super::holding`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use super::holding::{Holder, Holding, HoldingKind, LeaseFacts, Tally, legal};
 use super::location::Location;
 use super::object::{Object, Shared, Stream, StreamId};
 use super::oplock;
-use super::{Caching, LeaseState, StreamKind};
+use super::{Caching, LeaseState, OpenId, StreamKind};
 use crate::share::ObjectId;
 
 /// A lease that an open asks for.
@@ -168,6 +168,7 @@ pub(super) fn grant(
     object: &Arc<Object>,
     stream: &mut Stream,
     access: AccessMask,
+    open: OpenId,
     request: &LeaseRequest,
 ) -> LeaseGrant {
     let holder = request.holder();
@@ -184,7 +185,7 @@ pub(super) fn grant(
             0
         };
         let facts = LeaseFacts {
-            opens: 0,
+            opens: BTreeSet::new(),
             users: 0,
             version,
             epoch,
@@ -201,7 +202,7 @@ pub(super) fn grant(
     let joined = stream.oplocks.change(holder, |holding| {
         let mut users = 0;
         if let HoldingKind::Lease(facts) = &mut holding.kind {
-            facts.opens = facts.opens.saturating_add(1);
+            facts.opens.insert(open);
             facts.users = facts
                 .users
                 .saturating_add(u32::from(oplock::is_user(access)));
@@ -277,6 +278,24 @@ fn may_hold(stream: &Stream, holder: Holder, users: u32, state: LeaseState) -> b
     } = stream.oplocks.others(holder);
     let is_refused = handle && (oplocks > 0 || stream.is_deleted());
     writing == 0 && !is_refused && !stream.locks.has_locks()
+}
+
+/// The opens that share a lease, the oldest first.
+// [MS-SMB2] 3.3.1.12
+pub(super) fn opens(shared: &Shared, client: Guid, key: LeaseKey) -> Vec<OpenId> {
+    let holder = Holder::Lease(client, key);
+    let Some((object, stream)) = shared.leases.find(holder) else {
+        return Vec::new();
+    };
+    let state = object.lock();
+    let stream = state.stream(stream);
+    match stream.and_then(|stream| stream.oplocks.get(holder)) {
+        Some(Holding {
+            kind: HoldingKind::Lease(facts),
+            ..
+        }) => facts.opens.iter().copied().collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// Takes the acknowledgement of a lease break.

@@ -444,6 +444,12 @@ impl ObjectStore {
         lease::acknowledge(&self.shared, client, key, state)
     }
 
+    /// The opens that share a lease, the oldest first; none if there is no such lease.
+    #[must_use]
+    pub fn lease_opens(&self, client: Guid, key: LeaseKey) -> Vec<OpenId> {
+        lease::opens(&self.shared, client, key)
+    }
+
     /// Ends a break that nobody acknowledges: it timed out or could not be sent. The holder keeps
     /// nothing. Does nothing when the break has ended otherwise.
     // [MS-SMB2] 3.3.6.1

@@ -195,9 +195,13 @@ impl<'a> Arriving<'a> {
             Holder::Lease(..) => shared.next_attachment(),
         };
         let caching = match (request.caching, state.stream_mut(stream)) {
-            (Caching::Lease(lease), Some(stream)) => {
-                GrantedCaching::Lease(lease::grant(object, stream, mode.access, &lease))
-            }
+            (Caching::Lease(lease), Some(stream)) => GrantedCaching::Lease(lease::grant(
+                object,
+                stream,
+                mode.access,
+                request.open,
+                &lease,
+            )),
             (Caching::Oplock(level), Some(stream)) => {
                 let asks = OplockRequest {
                     holder: contender.holder,

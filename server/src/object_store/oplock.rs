@@ -311,9 +311,9 @@ pub(super) fn close(
         let HoldingKind::Lease(facts) = &mut holding.kind else {
             return false;
         };
-        facts.opens = facts.opens.saturating_sub(1);
+        facts.opens.remove(&attachment.open);
         facts.users = facts.users.saturating_sub(users);
-        facts.opens > 0
+        !facts.opens.is_empty()
     });
     if has_more_opens == Some(true) {
         return;
@@ -328,7 +328,12 @@ pub(super) fn close(
             .leases
             .remove(attachment.holder, attachment.object.id);
     }
-    if removed.is_some_and(|holding| holding.is_breaking()) {
+    let mut breaker = Breaker {
+        object: &attachment.object,
+        holder: attachment.holder,
+        effects,
+    };
+    if removed.is_some_and(|mut holding| holding.abandon(&mut breaker)) {
         state.wake_waiting(effects);
     }
 }

@@ -451,7 +451,7 @@ impl World {
     fn carry_out(&mut self, effects: Effects) {
         for effect in effects {
             let (id, acknowledge, text) = match effect {
-                Effect::Wake(_) => continue,
+                Effect::Wake(_) | Effect::BreakEnded(_) => continue,
                 Effect::OplockBreak(it) => (
                     it.id,
                     it.acknowledge,

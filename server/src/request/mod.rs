@@ -63,13 +63,11 @@ pub(crate) async fn carry_out(mut context: Context, messages: Vec<Incoming>) -> 
         }
     }
     match context.disconnect_reason() {
-        Some(reason) => Done {
-            frames: Vec::new(),
-            disconnect: Some(reason),
-        },
+        Some(reason) => Done::disconnect(reason),
         None => Done {
             frames: context.finish_frame().into_iter().collect(),
             disconnect: None,
+            answered: context.take_unanswered(),
         },
     }
 }

@@ -16,6 +16,7 @@ use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
 use wire::{CreateRequest, CreateResponse, FileId, NtStatus, OplockLevel, Response};
 
+use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects, teardown};
 use crate::context::Context;
 use crate::object_store::{
@@ -168,12 +169,23 @@ async fn arbitrate(
             open: OpenId(file_id.volatile),
             looked_up,
         };
+        let unanswered = CachingHolder::of(&plan.caching, request.open)
+            .map(|holder| Unanswered::begin(&server, holder));
         let outcome = server.object_store.open(&request);
         effects::carry_out(&server, outcome.effects);
         match outcome.decision {
-            Decision::Grant(granted) => return Ok(granted),
+            Decision::Grant(granted) => {
+                if let Some(unanswered) = unanswered {
+                    context.hold_back_breaks(unanswered);
+                }
+                return Ok(granted);
+            }
             Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
+            Decision::Wait(waiter) => {
+                // Who waits has nothing yet; nor may a break of what it joins wait for it.
+                drop(unanswered);
+                context.wait(waiter).await?;
+            }
         }
     }
 }
