@@ -317,12 +317,9 @@ fn settle(
             limit
         }
     };
-    let mut server_capabilities = Capabilities::NONE;
+    let mut server_capabilities = capabilities(dialect, request.capabilities, choices);
     if !is_small {
         server_capabilities |= Capabilities::LARGE_MTU;
-    }
-    if choices.cipher.is_some() && dialect < Dialect::SMB_3_1_1 {
-        server_capabilities |= Capabilities::ENCRYPTION;
     }
     let signing_algorithm = choices.signing.unwrap_or(if dialect >= Dialect::SMB_3_0 {
         SigningAlgorithm::AesCmac
@@ -344,6 +341,22 @@ fn settle(
         max_read_size: size(limits.read_size),
         max_write_size: size(limits.write_size),
     }
+}
+
+/// What the server offers besides large messages, where the dialect knows it and the client too.
+// [MS-SMB2] 3.3.5.4
+fn capabilities(dialect: Dialect, client: Capabilities, choices: &Choices) -> Capabilities {
+    let mut offered = Capabilities::NONE;
+    if dialect >= Dialect::SMB_2_1 {
+        offered |= Capabilities::LEASING;
+    }
+    if dialect >= Dialect::SMB_3_0 {
+        offered |= client & Capabilities::DIRECTORY_LEASING;
+    }
+    if choices.cipher.is_some() && dialect < Dialect::SMB_3_1_1 {
+        offered |= Capabilities::ENCRYPTION;
+    }
+    offered
 }
 
 /// What the server says of signing. [MS-SMB2] 3.3.5.4
