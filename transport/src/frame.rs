@@ -168,6 +168,15 @@ impl Deframer {
         self.ahead.is_empty() && self.body.is_none()
     }
 
+    /// Whether exactly a header has arrived, of a packet that has more to it.
+    #[must_use]
+    pub fn has_header_only(&self) -> bool {
+        match &self.body {
+            Some(body) => body.bytes.is_empty(),
+            None => self.ahead.len() == HEADER_LENGTH,
+        }
+    }
+
     /// The next packet, or None until more bytes arrive.
     ///
     /// # Errors
@@ -435,6 +444,18 @@ mod tests {
         assert_eq!(run(&mut deframer, &[0, 0, 0x03, 0xE9], &[4]), Err(error));
         assert_eq!(deframer.next_packet(), Err(error));
         assert_eq!(deframer.next_packet(), Err(error));
+    }
+
+    #[test]
+    fn a_header_alone_is_told_from_more_and_from_less() {
+        for length in [100, READ_AHEAD * 2] {
+            let stream = packet(0, &vec![1; length]);
+            for arrived in [0, HEADER_LENGTH - 1, HEADER_LENGTH, HEADER_LENGTH + 1] {
+                let mut deframer = deframer(Framing::DirectTcp);
+                run(&mut deframer, &stream[..arrived], &[arrived.max(1)]).unwrap();
+                assert_eq!(deframer.has_header_only(), arrived == HEADER_LENGTH);
+            }
+        }
     }
 
     #[test]
