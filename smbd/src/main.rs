@@ -17,6 +17,7 @@ mod listen;
 mod logging;
 mod names;
 mod pool;
+mod privileges;
 mod report;
 mod shares;
 mod signals;

@@ -287,6 +287,24 @@ fn files_go_in_and_come_out_again() {
 }
 
 #[test]
+fn no_thread_may_pass_over_quotas_or_keep_set_user_id_bits() {
+    const FSETID_AND_SYS_RESOURCE: u64 = 1 << 4 | 1 << 24;
+    let running = Running::start("");
+    running.status();
+    let threads = fs::read_dir(format!("/proc/{}/task", running.program.id())).unwrap();
+    for thread in threads {
+        let facts = fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        for held in facts.lines().filter_map(|line| {
+            line.strip_prefix("CapEff:")
+                .or(line.strip_prefix("CapPrm:"))
+        }) {
+            let held = u64::from_str_radix(held.trim(), 16).unwrap();
+            assert_eq!(held & FSETID_AND_SYS_RESOURCE, 0, "{facts}");
+        }
+    }
+}
+
+#[test]
 fn a_reload_takes_over_shares_and_accounts_and_a_wrong_one_changes_nothing() {
     if !has_smbclient() {
         return;

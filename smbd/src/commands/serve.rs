@@ -29,7 +29,7 @@ use crate::{
     limits::raise_open_files,
     listen::{self, Accepted, Listener},
     logging::Logging,
-    names,
+    names, privileges,
     signals::{Signals, Wish},
 };
 
@@ -48,6 +48,8 @@ pub(crate) struct Options {
 pub(crate) fn run(path: &Path, options: Options) -> Result<(), Failure> {
     let configuration = options.apply(read_configuration(path)?);
     let logging = Logging::start(&configuration.log);
+    // Before any thread is started.
+    privileges::give_up();
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
