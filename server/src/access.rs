@@ -9,7 +9,7 @@ mod posix;
 mod tests;
 
 pub use descriptor::{ObjectKind, inherit, is_canonical, replace};
-pub use posix::from_mode;
+pub use posix::PosixPermissions;
 
 use wire::NtStatus;
 use wire::dtyp::{AccessMask, Ace, AceType, AclSlot, GenericMapping, SecurityDescriptor, Sid};

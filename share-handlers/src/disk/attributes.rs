@@ -21,7 +21,7 @@ use super::dosattrib::{self, DOSATTRIB, DosAttributes, SetChangeTime};
 use super::errno::status;
 use super::file::{File, Opening};
 use super::hidden::show_hidden;
-use super::{extended, identity, resolve};
+use super::{extended, resolve};
 
 impl Opening {
     /// The present metadata, with what is held back for a while ([`super::objects`]).
@@ -157,17 +157,7 @@ impl File {
                 rustix::fs::futimens(self, &times)
             }
         };
-        as_granted(set).map_err(status)
-    }
-}
-
-/// Does `work` as the caller, and again as the server when the host refuses the caller.
-///
-/// For changes that the object's own descriptor has already granted the caller.
-pub(super) fn as_granted<T>(work: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
-    match work() {
-        Err(Errno::ACCESS | Errno::PERM) => identity::as_self(work).map_err(|_| Errno::ACCESS)?,
-        result => result,
+        self.as_granted(set).map_err(status)
     }
 }
 

@@ -9,17 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
-use rustix::fs::XattrFlags;
+use rustix::fs::{Access, AtFlags, CWD, XattrFlags};
 use rustix::io::Errno;
 use server::share::{Caller, Name};
 use wire::dtyp::FileTime;
 
 use super::DiskShare;
-use super::attributes::as_granted;
 use super::directory::Listing;
 use super::objects::Object;
 use super::streams::OpenStream;
-use super::{identity, sys};
+use super::{identity, security, sys};
 
 /// What a descriptor can be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,15 +87,40 @@ impl File {
         }
     }
 
-    /// Sets an extended attribute: as the caller, else as the server, for the caller was granted
-    /// it.
+    /// Does `work`, a change of metadata that CREATE has granted the caller, as the caller; and again
+    /// as the server where the host refuses the caller, the superuser's word is needed, and the
+    /// grant has a foundation of its own.
+    pub(super) fn as_granted<T>(&self, work: impl Fn() -> Result<T, Errno>) -> Result<T, Errno> {
+        match work() {
+            Err(refused @ (Errno::ACCESS | Errno::PERM)) if self.grant_is_founded() => {
+                identity::as_self(work).map_err(|_| refused)?
+            }
+            result => result,
+        }
+    }
+
+    /// Whether the caller, whom this thread wears, owns the object, may write it by the host's own
+    /// word, or has its rights from a descriptor that is stored beside the object.
+    fn grant_is_founded(&self) -> bool {
+        let is_owner = || {
+            self.stat()
+                .is_ok_and(|host| host.stx_uid == identity::worn_uid())
+        };
+        let may_write = || {
+            let path = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+            rustix::fs::accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS).is_ok()
+        };
+        is_owner() || may_write() || security::is_described(self)
+    }
+
+    /// Sets an extended attribute, as [`File::as_granted`] says.
     pub(super) fn set_xattr(
         &self,
         name: &CStr,
         value: &[u8],
         flags: XattrFlags,
     ) -> Result<(), Errno> {
-        as_granted(|| match self.proc_path() {
+        self.as_granted(|| match self.proc_path() {
             Some(path) => rustix::fs::setxattr(path, name, value, flags),
             None => rustix::fs::fsetxattr(self, name, value, flags),
         })
@@ -104,7 +128,7 @@ impl File {
 
     /// Removes an extended attribute, in the same way.
     pub(super) fn remove_xattr(&self, name: &CStr) -> Result<(), Errno> {
-        as_granted(|| match self.proc_path() {
+        self.as_granted(|| match self.proc_path() {
             Some(path) => rustix::fs::removexattr(path, name),
             None => rustix::fs::fremovexattr(self, name),
         })

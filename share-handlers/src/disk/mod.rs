@@ -29,6 +29,7 @@ mod names;
 mod ntacl;
 mod objects;
 mod open;
+mod permissions;
 mod rename;
 mod resolve;
 mod security;

@@ -378,11 +378,11 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::sync::Arc;
 
-    use server::share::{CloseHow, HostUser, OpenHow, SetInfo};
+    use server::share::{CloseHow, HostUser, SetInfo};
     use wire::fscc::file_info::BasicChange;
 
     use super::super::identity::tests::{skipped_without_root, stranger};
-    use super::super::testing::{Fixture, caller, delete, delete_as, rename, set, write};
+    use super::super::testing::{Fixture, caller, delete, delete_as, looking, rename, set, write};
     use super::*;
     use crate::offload::tests::wait;
 
@@ -393,10 +393,6 @@ mod tests {
             .collect();
         names.sort();
         names
-    }
-
-    fn looking() -> OpenHow {
-        OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES)
     }
 
     #[test]

@@ -19,11 +19,11 @@ use rustix::io::Errno;
 use server::access::{self, ObjectKind};
 use server::share::Caller;
 use wire::NtStatus;
-use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation, Sid};
+use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
 
-use super::attributes::is_directory;
 use super::errno::status;
 use super::file::{File, Mode, Opening};
+use super::permissions::{from_host, translated};
 use super::resolve::Folder;
 use super::{DiskShare, identity, ntacl};
 
@@ -68,7 +68,7 @@ impl ParentSecurity {
         let parent = match self.stored {
             Some(descriptor) => descriptor,
             None if asked.is_none() => return Ok(()),
-            None => from_host(caller, &folder_file(folder)?.stat()?),
+            None => from_host(caller, &folder_file(folder)?)?,
         };
         let kind = kind_of(file.directory);
         let descriptor = access::inherit(&parent, &caller.token, asked, kind)?;
@@ -93,7 +93,10 @@ impl DiskShare {
         file: &File,
         host: &Statx,
     ) -> Result<Arc<SecurityDescriptor>, NtStatus> {
-        let descriptor = stored(file)?.unwrap_or_else(|| from_host(caller, host));
+        let descriptor = match stored(file)? {
+            Some(descriptor) => descriptor,
+            None => translated(caller, file, host)?,
+        };
         Ok(Arc::new(descriptor))
     }
 }
@@ -118,6 +121,11 @@ pub(super) fn grants(caller: &Caller, file: &File, needed: AccessMask) -> bool {
     stored.is_some_and(|stored| access::check(&caller.token, &stored, needed).is_ok())
 }
 
+/// Whether a descriptor is stored beside `file`.
+pub(super) fn is_described(file: &File) -> bool {
+    matches!(stored(file), Ok(Some(_)))
+}
+
 /// Whether the descriptor stored beside the folder grants `needed`.
 pub(super) fn folder_grants(caller: &Caller, folder: &Folder, needed: AccessMask) -> bool {
     folder_file(folder).is_ok_and(|file| grants(caller, &file, needed))
@@ -138,11 +146,10 @@ impl Opening {
             return Ok(None);
         }
         let parent = folder_file(&self.place()?.folder)?;
-        let stored = stored(&parent)?;
-        let host = parent.stat()?;
-        Ok(Some(
-            stored.unwrap_or_else(|| from_host(&self.caller, &host)),
-        ))
+        match stored(&parent)? {
+            Some(descriptor) => Ok(Some(descriptor)),
+            None => from_host(&self.caller, &parent).map(Some),
+        }
     }
 
     /// Stores parts of the descriptor. [MS-FSA] 2.1.5.17
@@ -159,7 +166,7 @@ impl Opening {
     fn descriptor(&self) -> Result<SecurityDescriptor, NtStatus> {
         match stored(&self.file)? {
             Some(descriptor) => Ok(descriptor),
-            None => Ok(from_host(&self.caller, &self.file.stat()?)),
+            None => from_host(&self.caller, &self.file),
         }
     }
 }
@@ -203,47 +210,7 @@ fn store(file: &File, descriptor: &SecurityDescriptor) -> Result<(), NtStatus> {
     }
 }
 
-/// What the host's owner, group and permissions amount to.
-fn from_host(caller: &Caller, host: &Statx) -> SecurityDescriptor {
-    let owner = owner_of(caller, host.stx_uid);
-    let group = group_of(caller, host.stx_gid);
-    access::from_mode(
-        owner,
-        group,
-        u32::from(host.stx_mode),
-        kind_of(is_directory(host)),
-    )
-}
-
-/// A user of the host by its own identifier; the caller itself by the one it goes by, where the
-/// host's identifier is not among its groups.
-fn owner_of(caller: &Caller, uid: u32) -> Sid {
-    let sid = Sid::unix_user(uid);
-    let own = caller
-        .host
-        .as_ref()
-        .map_or(identity::own_ids().0, |host| host.uid);
-    if uid == own && !caller.token.contains(&sid) {
-        *caller.token.user()
-    } else {
-        sid
-    }
-}
-
-fn group_of(caller: &Caller, gid: u32) -> Sid {
-    let sid = Sid::unix_group(gid);
-    let own = caller
-        .host
-        .as_ref()
-        .map_or(identity::own_ids().1, |host| host.gid);
-    if gid == own && !caller.token.contains(&sid) {
-        *caller.token.primary_group()
-    } else {
-        sid
-    }
-}
-
-fn kind_of(directory: bool) -> ObjectKind {
+pub(super) fn kind_of(directory: bool) -> ObjectKind {
     if directory {
         ObjectKind::Directory
     } else {
@@ -265,12 +232,12 @@ fn folder_file(folder: &Folder) -> Result<File, NtStatus> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     use server::share::{Disposition, OpenHow, Opened, Replace, Wanted};
-    use wire::dtyp::{Ace, AceFlags, Acl, AclSlot, SecurityControl};
+    use wire::dtyp::{Ace, AceFlags, Acl, AclSlot, SecurityControl, Sid};
 
     use super::super::identity::tests::{skipped_without_root, stranger};
     use super::super::testing::{Fixture, caller, delete, how, rename, write};
@@ -279,7 +246,7 @@ mod tests {
 
     const PARTS: SecurityInformation = SecurityInformation::OWNER.with(SecurityInformation::DACL);
 
-    fn list(aces: impl IntoIterator<Item = Ace>) -> SecurityDescriptor {
+    pub(in crate::disk) fn list(aces: impl IntoIterator<Item = Ace>) -> SecurityDescriptor {
         SecurityDescriptor {
             control: SecurityControl::SELF_RELATIVE.with(SecurityControl::DACL_PRESENT),
             dacl: AclSlot::List(Acl::from_aces(aces).unwrap()),

@@ -134,6 +134,11 @@ pub(super) fn how(disposition: Disposition) -> OpenHow {
     }
 }
 
+/// An open for the attributes alone.
+pub(super) fn looking() -> OpenHow {
+    OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES)
+}
+
 pub(super) fn write(handle: &Arc<dyn Handle>, at: u64, data: &[u8]) -> Result<u32, NtStatus> {
     let at = WriteAt {
         place: Place::Offset(at),

@@ -270,7 +270,7 @@ fn permission_bits_become_rights() {
     let uid = Sid::unix_user(1000);
     let gid = Sid::unix_group(100);
     let access = |mode, kind, sid, group| {
-        let descriptor = from_mode(uid, gid, mode, kind);
+        let descriptor = PosixPermissions::from_mode(uid, gid, mode).descriptor(kind, None);
         let token =
             SecurityToken::for_log_on(LogOn::Authenticated, sid, group, vec![], Privileges::NONE);
         maximal_access(&token, &descriptor)
@@ -290,7 +290,8 @@ fn permission_bits_become_rights() {
 #[test]
 fn what_is_created_in_a_directory_with_mode_bits_has_the_same_rights() {
     let (uid, gid) = (Sid::unix_user(1000), Sid::unix_group(100));
-    let parent = from_mode(uid, gid, 0o750, ObjectKind::Directory);
+    let permissions = PosixPermissions::from_mode(uid, gid, 0o750);
+    let parent = permissions.descriptor(ObjectKind::Directory, None);
     let creator =
         SecurityToken::for_log_on(LogOn::Authenticated, ALICE, gid, vec![], Privileges::NONE);
     let child = inherit(&parent, &creator, None, ObjectKind::File).unwrap();
@@ -301,6 +302,68 @@ fn what_is_created_in_a_directory_with_mode_bits_has_the_same_rights() {
         [
             allow(ALICE, ALL),
             allow(gid, group),
+            allow(Sid::SYSTEM, ALL)
+        ]
+    );
+}
+
+#[test]
+fn a_posix_class_that_has_less_than_those_behind_it_is_denied_the_difference() {
+    let (uid, gid) = (Sid::unix_user(1000), Sid::unix_group(100));
+    let (extra, extras) = (Sid::unix_user(1001), Sid::unix_group(101));
+    let permissions = PosixPermissions {
+        users: vec![(extra, 0o2)],
+        groups: vec![(extras, 0o6)],
+        ..PosixPermissions::from_mode(uid, gid, 0o406)
+    };
+    let descriptor = permissions.descriptor(ObjectKind::File, None);
+    let access = |user, groups: &[Sid]| {
+        let (log_on, groups) = (LogOn::Authenticated, groups.to_vec());
+        let token = SecurityToken::for_log_on(log_on, user, BOB, groups, Privileges::NONE);
+        let rights = maximal_access(&token, &descriptor);
+        let data = AccessMask::FILE_READ_DATA.with(WRITE_DATA);
+        (rights & data, rights.contains(AccessMask::FILE_READ_EA))
+    };
+    let (reads, writes) = (AccessMask::FILE_READ_DATA, WRITE_DATA);
+    assert_eq!(
+        access(uid, &[gid, extras]),
+        (reads, true),
+        "the owner's class"
+    );
+    assert_eq!(access(extra, &[extras]), (writes, false), "a named user's");
+    assert_eq!(
+        access(BOB, &[gid]),
+        (AccessMask::NONE, false),
+        "the group's"
+    );
+    assert_eq!(
+        access(BOB, &[gid, extras]),
+        (reads.with(writes), true),
+        "either group grants"
+    );
+    assert_eq!(access(BOB, &[]), (reads.with(writes), true), "others");
+}
+
+#[test]
+fn a_directory_hands_its_default_list_on() {
+    let (uid, gid, extra) = (
+        Sid::unix_user(1000),
+        Sid::unix_group(100),
+        Sid::unix_user(1001),
+    );
+    let permissions = PosixPermissions::from_mode(uid, gid, 0o700);
+    let defaults = PosixPermissions {
+        users: vec![(extra, 0o4)],
+        ..permissions.clone()
+    };
+    let parent = permissions.descriptor(ObjectKind::Directory, Some(&defaults));
+    let creator = SecurityToken::new(ALICE, STAFF, vec![], Privileges::NONE);
+    let child = inherit(&parent, &creator, None, ObjectKind::File).unwrap();
+    assert_eq!(
+        dacl(&child),
+        [
+            allow(ALICE, ALL),
+            allow(extra, READ),
             allow(Sid::SYSTEM, ALL)
         ]
     );
