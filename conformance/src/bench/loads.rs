@@ -1,6 +1,7 @@
 //! What is done to a server: one file for each kind of work.
 
 mod bulk;
+mod caching;
 mod connections;
 mod files;
 mod listing;
@@ -42,6 +43,14 @@ pub enum Load {
     Idle,
     /// [`Load::Stat`] on so many connections in turn, one at a time.
     StatOver(Crowd),
+    /// CREATE with a lease, and CLOSE.
+    OpenWithLease,
+    /// CREATE with a batch oplock and CLOSE, by many clients on as many files.
+    BatchOplocks,
+    /// LOCK and unlock.
+    LockUnlock,
+    /// An open that has to wait until another client has given its lease up.
+    LeaseBreak,
 }
 
 /// Which way data go.
@@ -71,6 +80,8 @@ pub enum Crowd {
     One,
     /// 100.
     Hundred,
+    /// 1,000.
+    Thousand,
     /// 5,000.
     Thousands,
 }
@@ -91,6 +102,10 @@ impl Load {
             Self::Logon => logons::run(bed, variant),
             Self::Idle => connections::idle(bed, variant),
             Self::StatOver(crowd) => connections::stat(bed, variant, crowd),
+            Self::OpenWithLease => caching::open_with_lease(bed, variant),
+            Self::BatchOplocks => caching::batch_oplocks(bed, variant),
+            Self::LockUnlock => caching::lock_unlock(bed, variant),
+            Self::LeaseBreak => caching::lease_break(bed, variant),
         }
     }
 }

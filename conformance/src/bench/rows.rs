@@ -57,6 +57,7 @@ pub fn all(options: &Options) -> Vec<Row> {
     )];
     rows.extend(bulk());
     rows.extend(metadata());
+    rows.extend(caching());
     rows.extend(scaling());
     let is_wanted = |row: &Row| {
         let name = row.name();
@@ -116,6 +117,18 @@ fn metadata() -> Vec<Row> {
         operations("stat, 100 files", Load::Stat(folder), plain, Some(METADATA)),
     ]);
     rows
+}
+
+/// Rows of what clients may cache and lock.
+fn caching() -> Vec<Row> {
+    [
+        ("open with lease", Load::OpenWithLease),
+        ("open with batch oplock, many clients", Load::BatchOplocks),
+        ("lock, unlock, depth 32", Load::LockUnlock),
+        ("lease break", Load::LeaseBreak),
+    ]
+    .map(|(name, load)| operations(name, load, Variant::Plain, Some(OPEN_STATE)))
+    .into()
 }
 
 /// Rows that show what grows with the number of files and connections, and what does not.
@@ -184,6 +197,10 @@ const PROTECTED_DATA: Bar = Bar {
 const METADATA: Bar = Bar {
     cpu: 0.4,
     throughput: 1.5,
+};
+const OPEN_STATE: Bar = Bar {
+    cpu: 0.5,
+    throughput: 1.0,
 };
 const LOGON: Bar = Bar {
     cpu: 0.2,

@@ -33,7 +33,7 @@ pub fn stat(bed: &Bed<'_>, variant: Variant, crowd: Crowd) -> Outcome {
 }
 
 /// Connects so many clients, each with one open file.
-fn connect(bed: &Bed<'_>, variant: Variant, count: usize) -> Result<Vec<Connected>, CallError> {
+pub fn connect(bed: &Bed<'_>, variant: Variant, count: usize) -> Result<Vec<Connected>, CallError> {
     let mut all = Vec::with_capacity(count);
     for index in 0..count {
         let mut connected = variant.connect(bed.server)?;
@@ -48,10 +48,12 @@ fn connect(bed: &Bed<'_>, variant: Variant, count: usize) -> Result<Vec<Connecte
 }
 
 impl Crowd {
-    fn size(self, bed: &Bed<'_>) -> usize {
+    /// How many connections it has.
+    pub fn size(self, bed: &Bed<'_>) -> usize {
         match self {
             Self::One => 1,
             Self::Hundred => 100.min(many(bed.server.kind(), bed.scale)),
+            Self::Thousand => 1000.min(many(bed.server.kind(), bed.scale)),
             Self::Thousands => many(bed.server.kind(), bed.scale),
         }
     }
