@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use wire::dtyp::FileTime;
+
 use crate::accounts::Account;
 
 /// The outcome of a log-on.
@@ -20,6 +22,8 @@ pub struct Identity {
     pub account: Option<Arc<Account>>,
     /// The mechanism and variant that proved it, for the log: `NTLMv2`, `Kerberos`.
     pub method: &'static str,
+    /// When the log-on has to be renewed, as the mechanism says: a ticket's end. None if never.
+    pub expires: Option<FileTime>,
 }
 
 impl Identity {

@@ -8,6 +8,7 @@ use toml::{
 };
 
 use crate::{
+    lab::Lab,
     limits::Limits,
     log::Log,
     mistake::{Mistake, Mistakes, Source, nearest},
@@ -30,6 +31,8 @@ pub struct Configuration {
     pub limits: Limits,
     /// `[demo]`
     pub demo: Demo,
+    /// `[lab]`
+    pub lab: Lab,
     /// Every `[[share]]`, in the file's order.
     pub shares: Vec<Share>,
 }
@@ -124,6 +127,7 @@ impl Configuration {
             (format!("[{LOG}]"), entries(&self.log)),
             (format!("[{LIMITS}]"), entries(&self.limits)),
             (format!("[{DEMO}]"), entries(&self.demo)),
+            (format!("[{LAB}]"), entries(&self.lab)),
         ];
         let shares = self
             .shares
@@ -160,6 +164,7 @@ impl Configuration {
         let log = one.read(LOG, |_, _| {});
         let limits = one.read(LIMITS, Limits::check);
         let demo = one.read(DEMO, |demo: &Demo, reader| demo.check(&server, reader));
+        let lab = one.read(LAB, |_, _| {});
         let shares = one.read_shares(&server);
         Self {
             server,
@@ -167,6 +172,7 @@ impl Configuration {
             log,
             limits,
             demo,
+            lab,
             shares,
         }
     }
@@ -261,5 +267,6 @@ const IDENTITY: &str = "identity";
 const LOG: &str = "log";
 const LIMITS: &str = "limits";
 const DEMO: &str = "demo";
+const LAB: &str = "lab";
 const SHARE: &str = "share";
-const SECTIONS: &[&str] = &[SERVER, IDENTITY, LOG, LIMITS, DEMO, SHARE];
+const SECTIONS: &[&str] = &[SERVER, IDENTITY, LOG, LIMITS, DEMO, LAB, SHARE];

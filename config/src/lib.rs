@@ -11,7 +11,8 @@
 //! | module | owns |
 //! |---|---|
 //! | `file` | [`Configuration`], the whole file |
-//! | `server`, `users`, `log`, `shares`, [`limits`] | one section of the file each |
+//! | `server`, `users`, `log`, `shares`, `lab`, [`limits`] | one section of the file each |
+//! | `interface` | how the file describes a network interface |
 //! | [`reload`] | what differs between two configurations, and what of it can take effect at once |
 //! | `mistake` | one mistake in a file, and the nearest known word |
 //! | `schema`, `value` | how sections and values are read from TOML and printed as TOML |
@@ -30,6 +31,8 @@
 )]
 
 mod file;
+mod interface;
+mod lab;
 pub mod limits;
 mod log;
 mod mistake;
@@ -41,6 +44,8 @@ mod users;
 mod value;
 
 pub use file::Configuration;
+pub use interface::Interface;
+pub use lab::Lab;
 pub use limits::Limits;
 pub use log::{Level, Log, LogFormat};
 pub use mistake::{Mistake, Mistakes};

@@ -19,6 +19,8 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Sessions on one connection. Ours: a terminal server has one for each of its users.
     pub sessions_per_connection: u32,
+    /// Connections that one session may use. 32 in Windows.
+    pub channels_per_session: u32,
     /// Tree connects in one session. Ours.
     pub tree_connects_per_session: u32,
     /// Opens in one session. 16,384 is what Windows allows.
@@ -60,6 +62,7 @@ impl Default for Limits {
             connections: 10_000,
             connections_per_address: 1_000,
             sessions_per_connection: 1_024,
+            channels_per_session: 32,
             tree_connects_per_session: 1_024,
             opens_per_session: 16_384,
             opens: 1_000_000,
@@ -89,6 +92,10 @@ impl Section for Limits {
         visitor.visit(
             number("sessions_per_connection", 1, 65_536),
             &mut self.sessions_per_connection,
+        );
+        visitor.visit(
+            number("channels_per_session", 1, 1_024),
+            &mut self.channels_per_session,
         );
         visitor.visit(
             number("tree_connects_per_session", 1, 65_536),

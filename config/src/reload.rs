@@ -39,6 +39,7 @@ impl Configuration {
         changes.section("log", &self.log, &mut new.log);
         changes.section("limits", &self.limits, &mut new.limits);
         changes.section("demo", &self.demo, &mut new.demo);
+        changes.section("lab", &self.lab, &mut new.lab);
         changes.shares(&self.shares, &new.shares);
         (new, changes)
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    interface::Interface,
     schema::{Reader, Section, Visitor, fixed, live},
     shares::{COMMENT, is_comment},
     value::{Choice, Value},
@@ -44,6 +45,10 @@ pub struct Server {
     pub encryption: Encryption,
     /// Ciphers for dialect 3.1.1, the preferred first.
     pub ciphers: Vec<Cipher>,
+    /// Whether sessions of dialect 3.0 and later may use several connections.
+    pub multichannel: bool,
+    /// The network interfaces that clients are told of; the machine's own if empty.
+    pub interfaces: Vec<Interface>,
     /// What happens to somebody whose name is not in the account file.
     pub guest: GuestPolicy,
     /// Whether log-ons without any name are let in, for `IPC$` only.
@@ -157,6 +162,8 @@ impl Default for Server {
                 Cipher::Aes256Gcm,
                 Cipher::Aes256Ccm,
             ],
+            multichannel: true,
+            interfaces: Vec::new(),
             guest: GuestPolicy::Never,
             anonymous: false,
             ntlmv1: false,
@@ -188,6 +195,8 @@ impl Section for Server {
         visitor.visit(live("signing_algorithms"), &mut self.signing_algorithms);
         visitor.visit(live("encryption"), &mut self.encryption);
         visitor.visit(live("ciphers"), &mut self.ciphers);
+        visitor.visit(live("multichannel"), &mut self.multichannel);
+        visitor.visit(live("interfaces"), &mut self.interfaces);
         visitor.visit(live("guest"), &mut self.guest);
         visitor.visit(live("anonymous"), &mut self.anonymous);
         visitor.visit(live("ntlmv1"), &mut self.ntlmv1);

@@ -30,7 +30,7 @@ use crate::packet::{self, Frame};
 use crate::request::cancel::RequestList;
 use crate::request::{self, Incoming, SequenceWindow};
 use crate::server::Server;
-use crate::session::{Attached, Session, Setup};
+use crate::session::{Attached, Channel, Session, Setup};
 
 /// What is known of the link below a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,9 @@ pub struct ConnectionState {
     pub wildcard: AtomicBool,
     negotiated: OnceLock<Negotiated>,
     sessions: Mutex<BTreeMap<SessionId, Attached>>,
+    /// Channels of sessions that have ended, the latest last: their keys sign the refusal of what the
+    /// client still asks.
+    ended_channels: Mutex<VecDeque<Arc<Channel>>>,
     last_async_id: AtomicU64,
     authenticated: AtomicBool,
     /// The connection has ended: a log-on that was under way comes too late.
@@ -97,17 +100,20 @@ impl ConnectionState {
             .collect()
     }
 
-    /// Adds a session, unless the connection has ended meanwhile.
-    #[must_use]
-    pub(crate) fn attach(self: &Arc<Self>, attached: Attached) -> bool {
+    /// Adds a session, which may be used on `most` connections.
+    ///
+    /// # Errors
+    /// `CONNECTION_DISCONNECTED` when the connection has ended meanwhile, `USER_SESSION_DELETED` when
+    /// the session has, `INSUFFICIENT_RESOURCES` when it has as many channels as it may have.
+    pub(crate) fn attach(self: &Arc<Self>, attached: Attached, most: u32) -> Result<(), NtStatus> {
         let mut sessions = self.sessions.lock();
         if self.closed.load(Ordering::Acquire) {
-            return false;
+            return Err(NtStatus::CONNECTION_DISCONNECTED);
         }
-        attached.session.add_channel(self);
+        attached.session.add_channel(self, most)?;
         self.authenticated.store(true, Ordering::Release);
         sessions.insert(attached.session.id, attached);
-        true
+        Ok(())
     }
 
     /// Lets no more sessions in, and tells which there are.
@@ -124,7 +130,21 @@ impl ConnectionState {
     pub(crate) fn detach(&self, id: SessionId) -> Option<(Arc<Session>, bool)> {
         let attached = self.sessions.lock().remove(&id)?;
         let last = attached.session.remove_channel(self);
+        if let Some(channel) = attached.channel {
+            let mut ended = self.ended_channels.lock();
+            ended.push_back(channel);
+            if ended.len() > ENDED_CHANNELS {
+                ended.pop_front();
+            }
+        }
         Some((attached.session, last))
+    }
+
+    /// The channel of a session that has ended not long ago.
+    pub(crate) fn ended_channel(&self, id: SessionId) -> Option<Arc<Channel>> {
+        let ended = self.ended_channels.lock();
+        let mut latest = ended.iter().rev();
+        latest.find(|channel| channel.session.id == id).cloned()
     }
 
     pub(crate) fn new_async_id(&self) -> AsyncId {
@@ -135,6 +155,9 @@ impl ConnectionState {
         )
     }
 }
+
+/// How many ended sessions a connection remembers the keys of.
+const ENDED_CHANNELS: usize = 4;
 
 impl fmt::Debug for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,6 +194,7 @@ impl Connection {
             wildcard: AtomicBool::new(false),
             negotiated: OnceLock::new(),
             sessions: Mutex::default(),
+            ended_channels: Mutex::default(),
             last_async_id: AtomicU64::new(0),
             authenticated: AtomicBool::new(false),
             closed: AtomicBool::new(false),

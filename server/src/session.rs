@@ -5,17 +5,19 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use auth::{Identity, LogonKind, SessionKey};
 use parking_lot::Mutex;
 use wire::dtyp::{FileTime, Guid};
-use wire::{Dialect, SessionId, TreeId};
+use wire::{Dialect, NtStatus, SessionId, TreeId};
 
 use crate::connection::ConnectionState;
-use crate::crypto::{OpeningKey, PreauthHash, SealingKey, Secret, SigningKey};
+use crate::crypto::{
+    Cipher, OpeningKey, PreauthHash, SealingKey, Secret, SigningAlgorithm, SigningKey,
+};
+use crate::environment::Environment;
 use crate::open::OpenTable;
 use crate::tree_connect::TreeConnect;
 
@@ -23,8 +25,8 @@ use crate::tree_connect::TreeConnect;
 pub struct Session {
     /// SessionId.
     pub id: SessionId,
-    /// The dialect of the connection that it was set up on.
-    pub dialect: Dialect,
+    /// What the connection that it was set up on negotiated.
+    pub protections: Protections,
     /// The GUID of the client that set it up.
     pub client_guid: Guid,
     /// CreationTime.
@@ -33,7 +35,7 @@ pub struct Session {
     pub identity: ArcSwap<Identity>,
     /// Who logged on first: whoever this is knows the keys.
     pub first_identity: Arc<Identity>,
-    /// SigningRequired.
+    /// SigningRequired: every message must be signed, or encrypted.
     pub signing_required: bool,
     /// EncryptData: requests must come encrypted.
     pub encrypt_data: bool,
@@ -43,14 +45,34 @@ pub struct Session {
     pub tree_connects: Mutex<TreeTable>,
     /// OpenTable.
     pub opens: OpenTable,
-    expired: AtomicBool,
-    /// ChannelList: the connections that the session is used on.
-    channels: Mutex<Vec<Weak<ConnectionState>>>,
+    channels: Mutex<ChannelList>,
+}
+
+/// What a connection negotiated to protect its messages by. The channels of a session must agree on
+/// most of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Protections {
+    /// Connection.Dialect.
+    pub dialect: Dialect,
+    /// Connection.CipherId; none without encryption.
+    pub cipher: Option<Cipher>,
+    /// Connection.SigningAlgorithmId.
+    pub signing_algorithm: SigningAlgorithm,
+    /// Connection.SupportsNotifications.
+    pub supports_notifications: bool,
+}
+
+/// ChannelList: the connections that the session is used on, the oldest first.
+#[derive(Default)]
+struct ChannelList {
+    connections: Vec<Weak<ConnectionState>>,
+    /// The session has ended, or lost its last connection: there will be no further one.
+    closed: bool,
 }
 
 /// The keys of a session, set up for use.
 pub struct SessionKeyring {
-    /// SigningKey: signs SESSION_SETUP replies and verifies bindings.
+    /// SigningKey: verifies requests to bind and signs the replies to them.
     pub signing_key: Secret<16>,
     /// ApplicationKey.
     pub application_key: Secret<16>,
@@ -88,7 +110,7 @@ impl Session {
         let identity = Arc::new(facts.identity);
         Self {
             id: facts.id,
-            dialect: facts.dialect,
+            protections: facts.protections,
             client_guid: facts.client_guid,
             creation_time: facts.creation_time,
             first_identity: identity.clone(),
@@ -98,20 +120,16 @@ impl Session {
             keys: facts.keys,
             tree_connects: Mutex::default(),
             opens: OpenTable::default(),
-            expired: AtomicBool::new(false),
             channels: Mutex::default(),
         }
     }
 
-    /// Whether re-authentication is due. [MS-SMB2] 3.3.5.2.9
+    /// Whether re-authentication is due. The clock is read only for a session that ever expires.
+    // [MS-SMB2] 3.3.6.3
     #[must_use]
-    pub fn is_expired(&self) -> bool {
-        self.expired.load(Ordering::Relaxed)
-    }
-
-    /// Sets or clears the expiry.
-    pub fn set_expired(&self, expired: bool) {
-        self.expired.store(expired, Ordering::Relaxed);
+    pub fn is_expired(&self, environment: &dyn Environment) -> bool {
+        let expires = self.identity.load().expires;
+        expires.is_some_and(|end| environment.wall_clock() >= end)
     }
 
     /// Whether the user is a guest or anonymous.
@@ -140,30 +158,54 @@ impl Session {
             .map(|(_, opening)| opening)
     }
 
-    /// Adds a connection to the ones that the session is used on.
-    pub(crate) fn add_channel(&self, connection: &Arc<ConnectionState>) {
-        self.channels.lock().push(Arc::downgrade(connection));
+    /// Adds a connection to the ones that the session is used on, of which there may be `most`.
+    ///
+    /// # Errors
+    /// `USER_SESSION_DELETED` when the session has ended, `INSUFFICIENT_RESOURCES` when there are as
+    /// many as may be.
+    pub(crate) fn add_channel(
+        &self,
+        connection: &Arc<ConnectionState>,
+        most: u32,
+    ) -> Result<(), NtStatus> {
+        let mut channels = self.channels.lock();
+        if channels.closed {
+            return Err(NtStatus::USER_SESSION_DELETED);
+        }
+        if channels.connections.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
+        channels.connections.push(Arc::downgrade(connection));
+        Ok(())
     }
 
-    /// Removes a connection; true when it was the last one.
+    /// Removes a connection; true when it was the last one. No other is added then: the session is
+    /// about to end.
     pub(crate) fn remove_channel(&self, connection: &ConnectionState) -> bool {
         let mut channels = self.channels.lock();
-        channels.retain(|channel| {
+        channels.connections.retain(|channel| {
             channel
                 .upgrade()
                 .is_some_and(|other| other.id != connection.id)
         });
-        channels.is_empty()
+        channels.closed |= channels.connections.is_empty();
+        channels.closed
+    }
+
+    /// Takes all connections, and lets no more in.
+    pub(crate) fn close_channels(&self) -> Vec<Arc<ConnectionState>> {
+        let mut channels = self.channels.lock();
+        channels.closed = true;
+        let connections = std::mem::take(&mut channels.connections);
+        connections.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// The connections that the session is used on, the oldest first.
     #[must_use]
     pub fn channels(&self) -> Vec<Arc<ConnectionState>> {
-        self.channels
-            .lock()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .collect()
+        let channels = self.channels.lock();
+        let connections = channels.connections.iter();
+        connections.filter_map(Weak::upgrade).collect()
     }
 
     /// The tree connect with this id.
@@ -185,8 +227,8 @@ impl fmt::Debug for Session {
 pub struct SessionFacts {
     /// See [`Session::id`].
     pub id: SessionId,
-    /// See [`Session::dialect`].
-    pub dialect: Dialect,
+    /// See [`Session::protections`].
+    pub protections: Protections,
     /// See [`Session::client_guid`].
     pub client_guid: Guid,
     /// See [`Session::creation_time`].
@@ -230,7 +272,8 @@ pub struct Attached {
 pub struct Setup {
     /// The mechanism's side of it.
     pub context: Box<dyn auth::Context>,
-    /// Session.PreauthIntegrityHashValue so far; the connection's before 3.1.1 too, unused.
+    /// Session.PreauthIntegrityHashValue so far, or PreauthSession's where a session is bound; the
+    /// connection's before 3.1.1 too, unused.
     pub preauth: PreauthHash,
     /// What the log-on is for.
     pub purpose: Purpose,
@@ -243,4 +286,6 @@ pub enum Purpose {
     New,
     /// Renewed rights for an existing session.
     Reauthentication(Arc<Session>),
+    /// One more channel of an existing session.
+    Binding(Arc<Session>),
 }

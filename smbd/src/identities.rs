@@ -260,6 +260,7 @@ mod tests {
             workstation,
             kind,
             account,
+            expires: None,
             method: "test",
         }
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::flags::wire_flags;
 use crate::negotiate::{Capabilities, SecurityMode};
 use crate::reader::slice;
-use crate::{Decode, DecodeError, Encode, Reader, SessionId, Writer};
+use crate::{Decode, DecodeError, Encode, Header, Reader, SessionId, Writer};
 
 /// One step of an authentication.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,18 @@ impl Decode for SessionSetupRequest {
             capabilities,
             previous_session_id,
             security_buffer,
+        })
+    }
+}
+
+impl SessionSetupRequest {
+    /// Whether a whole message, not decoded yet, asks to bind a session: who must verify its signature
+    /// has to know by which key.
+    #[must_use]
+    pub fn asks_to_bind(message: &[u8]) -> bool {
+        let flags = message.get(const { Header::SIZE + FLAGS_OFFSET });
+        flags.is_some_and(|flags| {
+            SessionSetupFlags::from_bits(*flags).contains(SessionSetupFlags::BINDING)
         })
     }
 }
@@ -125,6 +137,8 @@ wire_flags! {
 }
 
 const REQUEST_SIZE: u16 = 25;
+/// Where Flags stand in the body, behind StructureSize.
+const FLAGS_OFFSET: usize = 2;
 const REQUEST_BUFFER_OFFSET: u16 = 0x58;
 const RESPONSE_SIZE: u16 = 9;
 const RESPONSE_BUFFER_OFFSET: u16 = 0x48;
@@ -174,6 +188,15 @@ mod tests {
         let in_front =
             message("1900 00 01 01000000 00000000 4000 0500 0000000000000000 746f6b656e");
         assert!(SessionSetupRequest::decode(&in_front).is_err());
+    }
+
+    #[test]
+    fn whether_a_message_asks_to_bind_is_seen_before_it_is_decoded() {
+        let plain = message("1900 00 01 01000000 00000000 5800 0000 0000000000000000");
+        assert!(!SessionSetupRequest::asks_to_bind(&plain));
+        let binding = message("1900 01 01 01000000 00000000 5800 0000 0000000000000000");
+        assert!(SessionSetupRequest::asks_to_bind(&binding));
+        assert!(!SessionSetupRequest::asks_to_bind(&binding[..66]));
     }
 
     fn any_request() -> impl Strategy<Value = SessionSetupRequest> {

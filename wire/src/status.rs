@@ -354,6 +354,8 @@ wire_values! {
         const DOWNGRADE_DETECTED = 0xc000_0388;
         /// The volume does not compress.
         const COMPRESSION_DISABLED = 0xc000_0426;
+        /// The request does not fit the state that others have led to.
+        const REQUEST_OUT_OF_SEQUENCE = 0xc000_042a;
         /// The token does not stand for data, or no longer.
         const INVALID_TOKEN = 0xc000_0465;
         /// The server is not available at present.

@@ -262,6 +262,7 @@ impl Attempt<'_> {
             kind: verified.kind,
             account: verified.account,
             method: verified.method,
+            expires: None,
         };
         Ok(Logon {
             identity,

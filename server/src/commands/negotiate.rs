@@ -20,6 +20,7 @@ use crate::crypto::{Cipher, SigningAlgorithm};
 use crate::disconnect::DisconnectReason;
 use crate::job::Done;
 use crate::server::Settings;
+use crate::session::Protections;
 
 /// What NEGOTIATE settled for the life of a connection. [MS-SMB2] 3.3.1.7
 #[derive(Debug, Clone)]
@@ -53,6 +54,18 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
+    /// What protects messages, which the channels of a session must agree on.
+    #[must_use]
+    pub fn protections(&self) -> Protections {
+        let notifications = Capabilities::NOTIFICATIONS;
+        Protections {
+            dialect: self.dialect,
+            cipher: self.cipher,
+            signing_algorithm: self.signing_algorithm,
+            supports_notifications: self.server_capabilities.contains(notifications),
+        }
+    }
+
     /// Whether the dialect belongs to the 3.x family.
     #[must_use]
     pub fn is_smb3(&self) -> bool {
@@ -317,7 +330,7 @@ fn settle(
             limit
         }
     };
-    let mut server_capabilities = capabilities(dialect, request.capabilities, choices);
+    let mut server_capabilities = capabilities(settings, dialect, request.capabilities, choices);
     if !is_small {
         server_capabilities |= Capabilities::LARGE_MTU;
     }
@@ -345,13 +358,21 @@ fn settle(
 
 /// What the server offers besides large messages, where the dialect knows it and the client too.
 // [MS-SMB2] 3.3.5.4
-fn capabilities(dialect: Dialect, client: Capabilities, choices: &Choices) -> Capabilities {
+fn capabilities(
+    settings: &Settings,
+    dialect: Dialect,
+    client: Capabilities,
+    choices: &Choices,
+) -> Capabilities {
     let mut offered = Capabilities::NONE;
     if dialect >= Dialect::SMB_2_1 {
         offered |= Capabilities::LEASING;
     }
     if dialect >= Dialect::SMB_3_0 {
         offered |= client & Capabilities::DIRECTORY_LEASING;
+        if settings.configuration.server.multichannel {
+            offered |= client & Capabilities::MULTI_CHANNEL;
+        }
     }
     if choices.cipher.is_some() && dialect < Dialect::SMB_3_1_1 {
         offered |= Capabilities::ENCRYPTION;

@@ -87,7 +87,7 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>) {
     if !server.remove_session(session.id) {
         return;
     }
-    for connection in session.channels() {
+    for connection in session.close_channels() {
         connection.detach(session.id);
     }
     opens(server, session.opens.close()).await;

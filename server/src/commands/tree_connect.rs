@@ -77,7 +77,7 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
 fn refuse_unprotected(context: &mut Context, session: &Session) -> Result<(), NtStatus> {
     let is_protected =
         context.sealed_by.is_some() || context.header.flags.contains(HeaderFlags::SIGNED);
-    let is_311 = session.dialect == Dialect::SMB_3_1_1;
+    let is_311 = session.protections.dialect == Dialect::SMB_3_1_1;
     if is_311 && !is_protected && !session.is_guest_or_anonymous() {
         context.disconnect(DisconnectReason::UnprotectedTreeConnect);
         return Err(NtStatus::ACCESS_DENIED);

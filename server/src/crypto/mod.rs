@@ -21,7 +21,7 @@ mod secret;
 pub mod signing;
 
 pub use cipher::{Cipher, CipherKey, Nonce, OpeningKey, SealingKey};
-pub use kdf::{Derivation, SessionKeys};
+pub use kdf::{Derivation, SessionKeys, channel_signing_key};
 pub use preauth::PreauthHash;
 pub use provider::{CryptoError, CryptoProvider, fast, pure};
 pub use secret::Secret;

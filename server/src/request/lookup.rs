@@ -49,7 +49,7 @@ pub(super) fn session_state(
         return Ok(());
     };
     let works_expired = matches!(command, Command::Logoff | Command::Close | Command::Lock);
-    if session.is_expired() && !works_expired {
+    if session.is_expired(context.server.environment()) && !works_expired {
         return Err(NtStatus::NETWORK_SESSION_EXPIRED);
     }
     if session.encrypt_data && context.sealed_by.is_none() {

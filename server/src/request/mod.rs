@@ -100,7 +100,10 @@ async fn serve(
         context.related = crate::context::Related::default();
     }
     let rule = commands::rule(command);
-    lookup::session(context, rule, is_related)?;
+    if let Err(status) = lookup::session(context, rule, is_related) {
+        signing::sign_refusal(context, &mut message);
+        return Err(status);
+    }
     signing::verify(context, command, &mut message)?;
     lookup::session_state(context, rule, command)?;
     lookup::tree(context, rule, is_related)?;

@@ -38,24 +38,11 @@ pub(super) async fn establish(
     let server = context.server.clone();
     let kind = logon.identity.kind;
     let keys = kind.can_sign().then(|| {
-        let derivation = match negotiated.dialect {
-            Dialect::SMB_3_1_1 => Derivation::Smb311(&logon.preauth),
-            dialect if dialect >= Dialect::SMB_3_0 => Derivation::Smb30,
-            _ => Derivation::Smb2,
-        };
+        let derivation = derivation(negotiated, &logon.preauth);
         let key = logon.session_key.bytes();
         SessionKeys::derive(server.crypto, derivation, key, negotiated.cipher)
     });
     let encrypt_data = must_encrypt(context, negotiated, &logon.identity)?;
-    let wants_signing = request
-        .security_mode
-        .contains(SecurityMode::SIGNING_REQUIRED)
-        || negotiated
-            .client_security_mode
-            .contains(SecurityMode::SIGNING_REQUIRED)
-        || negotiated
-            .server_security_mode
-            .contains(SecurityMode::SIGNING_REQUIRED);
     let signing_key = keys.as_ref().map(|keys| {
         SigningKey::new(
             server.crypto,
@@ -66,11 +53,11 @@ pub(super) async fn establish(
     });
     let session = Arc::new(Session::new(SessionFacts {
         id: logon.id,
-        dialect: negotiated.dialect,
+        protections: negotiated.protections(),
         client_guid: negotiated.client_guid,
         creation_time: server.environment().wall_clock(),
         identity: logon.identity,
-        signing_required: wants_signing && keys.is_some(),
+        signing_required: wants_signing(negotiated, request) && keys.is_some(),
         encrypt_data,
         keys: keys.map(|keys| keyring(context, &keys, logon.session_key)),
     }));
@@ -86,9 +73,10 @@ pub(super) async fn establish(
         channel: channel.clone(),
     };
     server.insert_session(&session);
-    if !context.connection.attach(attached.clone()) {
+    let most = server.limits().channels_per_session;
+    if let Err(status) = context.connection.attach(attached.clone(), most) {
         teardown::session(&server, &session).await;
-        return Err(NtStatus::CONNECTION_DISCONNECTED);
+        return Err(status);
     }
     context.use_session(attached);
     context.sign_by(channel);
@@ -97,6 +85,26 @@ pub(super) async fn establish(
         flags |= SessionFlags::ENCRYPT_DATA;
     }
     Ok(response(flags, token).into())
+}
+
+/// What the keys of a log-on are derived with.
+pub(super) fn derivation<'h>(negotiated: &Negotiated, preauth: &'h PreauthHash) -> Derivation<'h> {
+    match negotiated.dialect {
+        Dialect::SMB_3_1_1 => Derivation::Smb311(preauth),
+        dialect if dialect >= Dialect::SMB_3_0 => Derivation::Smb30,
+        _ => Derivation::Smb2,
+    }
+}
+
+/// Whether one of both sides insists on signatures.
+fn wants_signing(negotiated: &Negotiated, request: &SessionSetupRequest) -> bool {
+    [
+        request.security_mode,
+        negotiated.client_security_mode,
+        negotiated.server_security_mode,
+    ]
+    .into_iter()
+    .any(|mode| mode.contains(SecurityMode::SIGNING_REQUIRED))
 }
 
 /// Whether the session's requests must come encrypted.
@@ -144,7 +152,7 @@ fn keyring(context: &Context, keys: &SessionKeys, session_key: SessionKey) -> Se
 
 /// Closes the session that the client lost, if it was the same user's.
 // [MS-SMB2] 3.3.5.5.3
-async fn end_previous(context: &Context, session: &Session, previous: SessionId) {
+pub(super) async fn end_previous(context: &Context, session: &Session, previous: SessionId) {
     if previous == SessionId(0) || previous == session.id {
         return;
     }

@@ -1,11 +1,15 @@
 //! SESSION_SETUP. [MS-SMB2] 3.3.5.5
 //!
 //! Takes the client's tokens to the mechanism, one request at a time. What a log-on leads to stands
-//! beside it: a session (`establish`), or renewed rights for one (`reauthentication`).
+//! beside it: a session (`establish`), renewed rights for one (`reauthentication`), or one more channel
+//! of it (`binding`).
 
+mod binding;
 mod establish;
 mod pace;
 mod reauthentication;
+
+use std::sync::Arc;
 
 use auth::{AcceptFacts, AuthError, Identity, LogonKind, Step};
 use bytes::Bytes;
@@ -17,16 +21,18 @@ use super::negotiate::Negotiated;
 use super::{Answer, teardown};
 use crate::context::{Context, HashTarget};
 use crate::session::{Purpose, Setup};
+use binding::bind;
 use establish::{Logon, establish};
 use pace::{LogonResult, slow_down};
 use reauthentication::renew;
 
-/// Takes the client's next token; at the end there is a session, or renewed rights for one.
+/// Takes the client's next token; at the end there is a session, renewed rights for one, or one more
+/// channel of it.
 ///
 /// # Errors
 /// What the mechanism says (`LOGON_FAILURE` and the like), `USER_SESSION_DELETED` for an unknown
-/// session, `REQUEST_NOT_ACCEPTED` for binding, `ACCESS_DENIED` where encryption is required and
-/// cannot be, `INSUFFICIENT_RESOURCES` for too many sessions.
+/// session, `ACCESS_DENIED` where encryption is required and cannot be, `INSUFFICIENT_RESOURCES` for
+/// too many sessions, and those of [`binding::check`] and [`binding::bind`].
 pub async fn run(
     context: &mut Context,
     request: SessionSetupRequest,
@@ -38,21 +44,16 @@ pub async fn run(
         .ok_or(NtStatus::INVALID_PARAMETER)?
         .clone();
     refuse_clear_dialects(context, &negotiated)?;
-    // [MS-SMB2] 3.3.5.5
-    // Sessions have one channel here.
-    if request.flags.contains(SessionSetupFlags::BINDING) {
-        return Err(NtStatus::REQUEST_NOT_ACCEPTED);
-    }
-    let (id, mut setup) = find_or_start(context)?;
+    let (id, mut setup) = find_or_start(context, &negotiated, &request)?;
     context.related.session_id = Some(id);
-    let is_new = matches!(setup.purpose, Purpose::New);
-    if negotiated.dialect == Dialect::SMB_3_1_1 && is_new {
+    let has_hash = !matches!(setup.purpose, Purpose::Reauthentication(_));
+    if negotiated.dialect == Dialect::SMB_3_1_1 && has_hash {
         setup.preauth.update(context.server.crypto, message);
     }
     let now = context.server.environment().wall_clock();
     match setup.context.step(&request.security_buffer, now) {
         Ok(Step::Continue(token)) => {
-            if is_new {
+            if has_hash {
                 context.hash_reply_into = Some(HashTarget::Setup(id));
             }
             context.connection.setups.lock().insert(id, setup);
@@ -70,18 +71,19 @@ pub async fn run(
             slow_down(context, &identity.user, LogonResult::Succeeded).await;
             let token = Bytes::from(token.unwrap_or_default());
             log_success(context, id, &identity);
+            let logon = Logon {
+                id,
+                identity,
+                session_key,
+                preauth: setup.preauth,
+            };
             match setup.purpose {
-                Purpose::New => {
-                    let logon = Logon {
-                        id,
-                        identity,
-                        session_key,
-                        preauth: setup.preauth,
-                    };
-                    establish(context, &negotiated, &request, logon, token).await
-                }
+                Purpose::New => establish(context, &negotiated, &request, logon, token).await,
                 Purpose::Reauthentication(session) => {
-                    renew(context, &session, identity, token).await
+                    renew(context, &session, logon.identity, token).await
+                }
+                Purpose::Binding(session) => {
+                    bind(context, &negotiated, session, &request, logon, token).await
                 }
             }
         }
@@ -100,28 +102,36 @@ fn refuse_clear_dialects(context: &Context, negotiated: &Negotiated) -> Result<(
 }
 
 /// The log-on in progress that the request belongs to, or a new one.
-fn find_or_start(context: &Context) -> Result<(SessionId, Setup), NtStatus> {
+fn find_or_start(
+    context: &Context,
+    negotiated: &Negotiated,
+    request: &SessionSetupRequest,
+) -> Result<(SessionId, Setup), NtStatus> {
     let named = context.header.session_id;
-    let preauth = context.connection.preauth.lock().clone();
-    if named == SessionId(0) {
-        let in_progress = context.connection.setups.lock().len();
-        let count = context
-            .connection
-            .sessions()
-            .len()
-            .saturating_add(in_progress);
-        let most = context.server.limits().sessions_per_connection;
-        if count >= usize::try_from(most).unwrap_or(usize::MAX) {
-            return Err(NtStatus::INSUFFICIENT_RESOURCES);
-        }
-        let setup = Setup {
-            context: start(context),
-            preauth,
-            purpose: Purpose::New,
+    // Encryption stands for the signature of its own session, and of no other.
+    let sealed_for = context.sealed_by.as_ref().map(|session| session.id);
+    if sealed_for.is_some_and(|id| id != named) {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    if request.flags.contains(SessionSetupFlags::BINDING) {
+        let session = binding::check(context, negotiated)?;
+        let in_progress = take_setup(
+            context,
+            named,
+            |purpose| matches!(purpose, Purpose::Binding(bound) if Arc::ptr_eq(bound, &session)),
+        );
+        let setup = match in_progress {
+            Some(setup) => setup,
+            None => start_one_more(context, Purpose::Binding(session))?,
         };
+        return Ok((named, setup));
+    }
+    if named == SessionId(0) {
+        let setup = start_one_more(context, Purpose::New)?;
         return Ok((context.server.new_session_id(), setup));
     }
-    if let Some(setup) = context.connection.setups.lock().remove(&named) {
+    let is_binding = |purpose: &Purpose| matches!(purpose, Purpose::Binding(_));
+    if let Some(setup) = take_setup(context, named, |purpose| !is_binding(purpose)) {
         return Ok((named, setup));
     }
     let attached = context
@@ -129,24 +139,45 @@ fn find_or_start(context: &Context) -> Result<(SessionId, Setup), NtStatus> {
         .session(named)
         .ok_or(NtStatus::USER_SESSION_DELETED)?;
     let purpose = Purpose::Reauthentication(attached.session);
-    Ok((
-        named,
-        Setup {
-            context: start(context),
-            preauth,
-            purpose,
-        },
-    ))
+    Ok((named, start(context, purpose)))
 }
 
-fn start(context: &Context) -> Box<dyn auth::Context> {
+/// Takes the log-on in progress in this session, if it is one of those looked for.
+fn take_setup(
+    context: &Context,
+    id: SessionId,
+    is_looked_for: impl Fn(&Purpose) -> bool,
+) -> Option<Setup> {
+    let mut setups = context.connection.setups.lock();
+    let fits = setups
+        .get(&id)
+        .is_some_and(|setup| is_looked_for(&setup.purpose));
+    if fits { setups.remove(&id) } else { None }
+}
+
+/// Starts a log-on that adds a session to the connection, unless it has as many as it may have.
+fn start_one_more(context: &Context, purpose: Purpose) -> Result<Setup, NtStatus> {
+    let in_progress = context.connection.setups.lock().len();
+    let sessions = context.connection.sessions().len();
+    let most = context.server.limits().sessions_per_connection;
+    if sessions.saturating_add(in_progress) >= usize::try_from(most).unwrap_or(usize::MAX) {
+        return Err(NtStatus::INSUFFICIENT_RESOURCES);
+    }
+    Ok(start(context, purpose))
+}
+
+fn start(context: &Context, purpose: Purpose) -> Setup {
     let mut entropy = [0; 32];
     context.server.environment().fill_random(&mut entropy);
     let facts = AcceptFacts {
         entropy,
         channel_bindings: None,
     };
-    context.server.settings().mechanism.start(&facts)
+    Setup {
+        context: context.server.settings().mechanism.start(&facts),
+        preauth: context.connection.preauth.lock().clone(),
+        purpose,
+    }
 }
 
 fn is_same_user(one: &Identity, other: &Identity) -> bool {
@@ -169,6 +200,7 @@ fn response(session_flags: SessionFlags, security_buffer: Bytes) -> Response {
 }
 
 /// Counts and logs a failed log-on, and ends the session that it was to renew.
+// [MS-SMB2] 3.3.5.5.3
 async fn refuse(
     context: &Context,
     id: SessionId,
@@ -184,6 +216,7 @@ async fn refuse(
         why = %error,
         "log-on refused"
     );
+    // departs [MS-SMB2] 3.3.5.5.3: a session that could not be bound stays; its other channels are in use
     if let Purpose::Reauthentication(session) = purpose {
         teardown::session(&context.server, session).await;
     }

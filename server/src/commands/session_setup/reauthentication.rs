@@ -45,7 +45,6 @@ pub(super) async fn renew(
         }
     }
     session.identity.store(Arc::new(identity));
-    session.set_expired(false);
     if let Some(attached) = context.connection.session(session.id) {
         context.use_session(attached);
     }
@@ -55,7 +54,7 @@ pub(super) async fn renew(
 /// Whether the session may go on as `identity`: as a guest or nobody always, as a user only if it
 /// was that user who agreed on the keys. Whoever passes on another's log-on knows the keys of its
 /// own session alone; with them it would sign in the other's name.
-fn may_become(session: &Session, identity: &Identity) -> bool {
+pub(super) fn may_become(session: &Session, identity: &Identity) -> bool {
     if identity.kind != LogonKind::User {
         return true;
     }
@@ -73,7 +72,8 @@ mod tests {
     use wire::{Dialect, SessionId};
 
     use super::*;
-    use crate::session::SessionFacts;
+    use crate::crypto::SigningAlgorithm;
+    use crate::session::{Protections, SessionFacts};
 
     fn identity(user: &str, kind: LogonKind) -> Identity {
         let account = Account::new(user, NtHash::of_password("secret"));
@@ -84,13 +84,19 @@ mod tests {
             kind,
             account: (kind == LogonKind::User).then(|| Arc::new(account)),
             method: "NTLMv2",
+            expires: None,
         }
     }
 
     fn session(first: Identity) -> Session {
         Session::new(SessionFacts {
             id: SessionId(1),
-            dialect: Dialect::SMB_3_1_1,
+            protections: Protections {
+                dialect: Dialect::SMB_3_1_1,
+                cipher: None,
+                signing_algorithm: SigningAlgorithm::AesGmac,
+                supports_notifications: false,
+            },
             client_guid: Guid::ZERO,
             creation_time: FileTime::ZERO,
             identity: first,
