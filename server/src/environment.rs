@@ -9,6 +9,7 @@ use auth::Identity;
 use bytes::{Bytes, BytesMut};
 use wire::NtStatus;
 use wire::dtyp::FileTime;
+use wire::fscc::fsctl_data::NetworkInterface;
 
 use crate::share::{Caller, Share};
 
@@ -30,6 +31,11 @@ pub trait Environment: Send + Sync {
     /// when the last share of one is dropped.
     fn share_message(&self, message: BytesMut) -> Bytes {
         message.freeze()
+    }
+
+    /// The addresses of this machine that clients may connect to, with what their interfaces can do.
+    fn network_interfaces(&self) -> Vec<NetworkInterface> {
+        Vec::new()
     }
 
     /// Ready once `duration` has passed.

@@ -1,4 +1,4 @@
-//! Time, randomness and tasks, as the server core is given them.
+//! Time, randomness, tasks and network interfaces, as the server core is given them.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,9 @@ use bytes::{Bytes, BytesMut};
 use server::{Environment, Task};
 use tokio::runtime::Handle;
 use transport::BufferPool;
-use wire::dtyp::FileTime;
+use wire::{dtyp::FileTime, fscc::fsctl_data::NetworkInterface};
+
+use crate::interfaces::network_interfaces;
 
 /// This machine's clocks and random source, the runtime's tasks, and the buffers of its links.
 #[derive(Debug)]
@@ -39,6 +41,10 @@ impl Environment for Host {
 
     fn share_message(&self, message: BytesMut) -> Bytes {
         self.buffers.freeze(message)
+    }
+
+    fn network_interfaces(&self) -> Vec<NetworkInterface> {
+        network_interfaces()
     }
 
     fn sleep(&self, duration: Duration) -> Task {

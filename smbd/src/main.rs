@@ -12,6 +12,7 @@ mod files;
 mod gate;
 mod host_users;
 mod identities;
+mod interfaces;
 mod limits;
 mod listen;
 mod logging;

@@ -4,6 +4,7 @@
 //! the share handler's.
 
 mod copy;
+mod network_interfaces;
 mod object_id;
 mod validate_negotiate;
 
@@ -106,8 +107,10 @@ fn without_open(
         Fsctl::DFS_GET_REFERRALS | Fsctl::DFS_GET_REFERRALS_EX => Err(NtStatus::FS_DRIVER_REQUIRED),
         // Pipes here are always ready for one more; one that does not exist never will be.
         Fsctl::PIPE_WAIT => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
-        // [MS-SMB2] 3.3.5.15.11
-        // There is one channel, so there is nothing to tell.
+        Fsctl::QUERY_NETWORK_INTERFACE_INFO => {
+            let output = network_interfaces::run(context, request)?;
+            Ok(answer(request, FileId::NONE, NtStatus::SUCCESS, output))
+        }
         _ => Err(NtStatus::NOT_SUPPORTED),
     }
 }
