@@ -76,13 +76,11 @@ impl Shares {
         if let Some(old) = old.filter(|old| old.settings == *settings) {
             return Ok(old.clone());
         }
-        let (id, handler) = match old.filter(|old| old.settings.shows_same(settings)) {
-            Some(old) => (old.id, old.handler.clone()),
-            None => {
-                let id = ShareId(self.next_id.fetch_add(1, Ordering::Relaxed));
-                (id, self.handler(settings, id)?)
-            }
-        };
+        if let Some(old) = old.filter(|old| old.settings.shows_same(settings)) {
+            return Ok(Arc::new(old.with_settings(settings.clone())));
+        }
+        let id = ShareId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        let handler = self.handler(settings, id)?;
         Ok(Arc::new(Share::new(id, settings.clone(), handler)))
     }
 
@@ -215,6 +213,7 @@ mod tests {
         };
         let text = [memory("a", ""), memory("b", ""), memory("c", "")].concat();
         let before = shares.list(&parse(&text), None).unwrap();
+        assert!(before.find("a").unwrap().acquire_use());
         let text = [
             memory("a", "read_only = true"),
             memory("b", ""),
@@ -225,6 +224,7 @@ mod tests {
         let (old, new) = pair("a");
         assert!(!Arc::ptr_eq(old, new) && Arc::ptr_eq(&old.handler, &new.handler));
         assert_eq!(old.id, new.id);
+        assert_eq!(new.current_uses(), 1);
         for name in ["b", "IPC$"] {
             let (old, new) = pair(name);
             assert!(Arc::ptr_eq(old, new), "{name}");

@@ -20,7 +20,8 @@ pub struct Share {
     /// What carries the commands out.
     pub handler: Arc<dyn ShareHandler>,
     features: Features,
-    current_uses: AtomicU32,
+    /// Shared with what the share was before its settings changed.
+    current_uses: Arc<AtomicU32>,
 }
 
 impl Share {
@@ -33,7 +34,19 @@ impl Share {
             settings,
             handler,
             features,
-            current_uses: AtomicU32::new(0),
+            current_uses: Arc::default(),
+        }
+    }
+
+    /// The same share with other settings. Whoever uses it already is counted on.
+    #[must_use]
+    pub fn with_settings(&self, settings: config::Share) -> Self {
+        Self {
+            id: self.id,
+            settings,
+            handler: self.handler.clone(),
+            features: self.features,
+            current_uses: self.current_uses.clone(),
         }
     }
 
