@@ -25,7 +25,7 @@ use bytes::BytesMut;
 use server::{Connection, DisconnectReason, Done, Job, LinkFacts, Mail, Mailbox, Server};
 use tokio::{
     sync::watch,
-    time::{Sleep, sleep_until, timeout},
+    time::{Sleep, sleep_until, timeout, timeout_at},
 };
 use transport::{FileRegion, Frame, FrameTooLong, Link, LinkKind, LinkReader, LinkWriter, Part};
 
@@ -68,6 +68,7 @@ pub(crate) async fn drive(server: Arc<Server>, link: Link, mut stop: watch::Rece
         writer,
         frames: Vec::new(),
         backlog: 0,
+        progress: (0, accepted),
         is_authenticated: false,
     };
     driver.run(first, stop).await;
@@ -83,6 +84,8 @@ struct Driver {
     frames: Vec<Frame>,
     /// Bytes given to the writer since it last had sent everything; 0 when it has.
     backlog: usize,
+    /// What the writer said of its progress, and since when it says so.
+    progress: (u64, Instant),
     is_authenticated: bool,
 }
 
@@ -90,7 +93,7 @@ struct Driver {
 enum Event {
     /// The client sent a message.
     Message(BytesMut),
-    /// The socket took everything that was waiting.
+    /// The socket took everything that was waiting, or after a long time at least some of it.
     Sent,
     /// Somebody left mail for the connection, which reads it by itself.
     Mail,
@@ -240,11 +243,13 @@ impl Driver {
         self.raise_largest_message();
         let is_ending = self.connection.ending().is_some();
         let receives = !is_stopping && !is_ending && self.backlog < MOST_BACKLOG;
+        let patience = self.patience();
         let Self {
             reader,
             writer,
             mailbox,
             backlog,
+            progress,
             ..
         } = self;
         tokio::select! {
@@ -253,17 +258,27 @@ impl Driver {
                 Ok(None) | Err(_) => Err(Over(None)),
             },
             // Lazily: the clock starts only if something waits.
-            sent = async { timeout(STALL, writer.send([])).await }, if *backlog > 0 => match sent {
+            sent = async { timeout_at(patience, writer.send([])).await }, if *backlog > 0 => match sent {
                 Ok(Ok(())) => {
                     *backlog = 0;
                     Ok(Event::Sent)
                 }
+                Err(_) if writer.progress() != progress.0 => Ok(Event::Sent),
                 Ok(Err(_)) | Err(_) => Err(Over(None)),
             },
             () = poll_fn(|context| mailbox.poll_mail(context)) => Ok(Event::Mail),
             () = deadline => Ok(Event::Deadline),
             Ok(()) = stop.changed() => Ok(Event::Stop),
         }
+    }
+
+    /// Until when a client that has not taken all its replies must have taken some more.
+    fn patience(&mut self) -> tokio::time::Instant {
+        let progress = self.writer.progress();
+        if self.backlog == 0 || progress != self.progress.0 {
+            self.progress = (progress, self.server.environment().now());
+        }
+        (self.progress.1 + STALL).into()
     }
 
     /// Whether no request is under way but those that may wait for ever.
@@ -362,7 +377,7 @@ const LONGEST_HOLD: Duration = Duration::from_micros(200);
 const LARGEST_BEFORE_LOG_ON: usize = 128 << 10;
 /// How many bytes of replies may wait for a client before no more requests are taken from it.
 const MOST_BACKLOG: usize = 4 << 20;
-/// How long a client may take for the replies that wait for it.
+/// How long a client may take none of the replies that wait for it.
 const STALL: Duration = Duration::from_secs(600);
 /// How soon a connection that has no deadline is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(600);

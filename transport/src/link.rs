@@ -288,6 +288,12 @@ impl LinkWriter {
         Ok(())
     }
 
+    /// A number that changes whenever the peer's end has taken something.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        self.queue.progress()
+    }
+
     /// Closes this direction; the peer reads the end of the stream after what was sent.
     ///
     /// # Errors

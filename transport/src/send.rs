@@ -113,6 +113,7 @@ fn header(length: usize) -> Result<[u8; HEADER_LENGTH], FrameTooLong> {
 pub(crate) struct SendQueue {
     segments: VecDeque<Segment>,
     pool: BufferPool,
+    calls: u64,
 }
 
 #[derive(Debug)]
@@ -131,6 +132,7 @@ impl SendQueue {
         Self {
             segments: VecDeque::new(),
             pool,
+            calls: 0,
         }
     }
 
@@ -155,11 +157,22 @@ impl SendQueue {
         self.segments.is_empty()
     }
 
+    /// How often the socket has taken something.
+    pub(crate) fn progress(&self) -> u64 {
+        self.calls
+    }
+
     /// Sends as much as one system call takes.
     ///
     /// # Errors
     /// Those of the call; `WouldBlock` if the socket takes nothing now.
     pub(crate) fn send_some(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.send_front(socket)?;
+        self.calls = self.calls.wrapping_add(1);
+        Ok(())
+    }
+
+    fn send_front(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         if let Some(Segment::File(_)) = self.segments.front() {
             return self.send_file(socket);
         }
