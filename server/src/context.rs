@@ -22,8 +22,8 @@ use crate::disconnect::DisconnectReason;
 use crate::mailbox::Mail;
 use crate::open::Open;
 use crate::packet::{Frame, ReplyBuffer, Signer};
-use crate::request::Incoming;
 use crate::request::cancel::RequestEntry;
+use crate::request::{Incoming, Outstanding};
 use crate::server::Server;
 use crate::session::{Attached, Channel, Session};
 use crate::share::{Caller, ReplyRoom};
@@ -67,6 +67,8 @@ pub struct Context {
     pub(crate) hash_reply_into: Option<HashTarget>,
     channel: Option<Arc<Channel>>,
     entry: Arc<RequestEntry>,
+    /// How the open counts the request that is under way.
+    outstanding: Option<Outstanding>,
     granted: u16,
     async_id: Option<AsyncId>,
     replies: ReplyBuffer,
@@ -106,6 +108,7 @@ impl Context {
             hash_reply_into: None,
             channel: None,
             entry: Arc::default(),
+            outstanding: None,
             granted: 0,
             async_id: None,
             unanswered: Vec::new(),
@@ -119,6 +122,7 @@ impl Context {
     pub(crate) fn begin(&mut self, incoming: &Incoming, is_last: bool) {
         self.header = incoming.header;
         self.entry = incoming.entry.clone();
+        self.outstanding = None;
         self.granted = incoming.granted;
         self.async_id = None;
         self.session = None;
@@ -206,38 +210,12 @@ impl Context {
     }
 
     // [MS-SMB2] 3.3.5.2.10
-    fn verify_channel_sequence(&self, open: &Open) -> Result<(), NtStatus> {
-        if !self
-            .connection
-            .negotiated()
-            .is_some_and(Negotiated::is_smb3)
-        {
-            return Ok(());
+    fn verify_channel_sequence(&mut self, open: &Arc<Open>) -> Result<(), NtStatus> {
+        let negotiated = self.connection.negotiated();
+        if negotiated.is_some_and(Negotiated::is_smb3) && self.outstanding.is_none() {
+            self.outstanding = Outstanding::count(open, &self.header)?;
         }
-        let sequence = self.header.channel_sequence();
-        let mut state = open.state.lock();
-        let is_replay = self.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
-        let changes_file = matches!(
-            self.header.command(),
-            Some(Command::Write | Command::SetInfo | Command::Ioctl)
-        );
-        let stale = if sequence == state.channel_sequence {
-            is_replay && state.outstanding_pre_requests != 0
-        } else if sequence.wrapping_sub(state.channel_sequence) <= 0x7fff {
-            let outstanding = state.outstanding_requests;
-            let before = state.outstanding_pre_requests.saturating_add(outstanding);
-            state.outstanding_pre_requests = before;
-            state.outstanding_requests = 0;
-            state.channel_sequence = sequence;
-            is_replay && before != 0
-        } else {
-            true
-        };
-        if stale && changes_file {
-            Err(NtStatus::FILE_NOT_AVAILABLE)
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     /// Waits for `event`. Unless it has happened already, the client gets an interim reply first,
@@ -335,6 +313,7 @@ impl Context {
     /// Puts the request's final reply with the others.
     pub(crate) fn reply(&mut self, answer: &Answer) {
         self.related.last_status = Some(answer.status);
+        self.outstanding = None;
         let header = self.reply_header(answer.status);
         let signer = self.signer();
         match (self.lent.take(), answer.filled) {

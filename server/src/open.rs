@@ -12,6 +12,7 @@ use wire::fscc::file_info::FileMode;
 use wire::{FileId, NtStatus, SessionId};
 
 use crate::object_store::{Attachment, LockSequences, OpenId};
+use crate::request::ChannelSequence;
 use crate::share::{Entry, Handle, Name, StreamName};
 use crate::tree_connect::TreeConnect;
 
@@ -52,12 +53,8 @@ pub struct OpenState {
     pub position: u64,
     /// The directory listing in progress. [MS-SMB2] 3.3.1.10, EnumerationLocation
     pub enumeration: Option<Enumeration>,
-    /// ChannelSequence.
-    pub channel_sequence: u16,
-    /// OutstandingRequestCount.
-    pub outstanding_requests: u32,
-    /// OutstandingPreRequestCount.
-    pub outstanding_pre_requests: u32,
+    /// ChannelSequence, and the requests that it counts.
+    pub channel_sequence: ChannelSequence,
     /// LockSequenceArray.
     pub lock_sequences: LockSequences,
     /// Open.Mode of [MS-FSA].

@@ -4,6 +4,7 @@
 //! turns what a command returns into a reply. It knows no command's meaning.
 
 pub mod cancel;
+mod channel_sequence;
 mod credits;
 mod lookup;
 mod sequence;
@@ -20,6 +21,8 @@ use crate::context::Context;
 use crate::job::Done;
 use cancel::RequestEntry;
 
+pub use channel_sequence::ChannelSequence;
+pub(crate) use channel_sequence::Outstanding;
 pub(crate) use credits::{check_size, credits_to_grant};
 pub use sequence::SequenceWindow;
 

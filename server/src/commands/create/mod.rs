@@ -23,6 +23,7 @@ use crate::object_store::{
     Arrival, Decision, Granted, GrantedCaching, Moment, OpenId, OpenRequest, StreamKind,
 };
 use crate::open::{Open, OpenState};
+use crate::request::ChannelSequence;
 use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
 use plan::Plan;
 
@@ -229,7 +230,7 @@ fn make_open(
     arbitrated: Granted,
 ) -> Result<Open, NtStatus> {
     let state = OpenState {
-        channel_sequence: context.header.channel_sequence(),
+        channel_sequence: ChannelSequence::new(context.header.channel_sequence()),
         mode: plan.mode(),
         ..OpenState::default()
     };
