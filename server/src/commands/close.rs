@@ -5,8 +5,10 @@ use wire::dtyp::FileTime;
 use wire::fscc::FileAttributes;
 use wire::{CloseRequest, CloseResponse, NtStatus, Response};
 
-use super::{Answer, teardown};
+use super::{Answer, effects, teardown};
 use crate::context::Context;
+use crate::object_store::Operation;
+use crate::open::Open;
 
 /// Closes an open, deleting what was to be deleted at its end.
 ///
@@ -15,6 +17,7 @@ use crate::context::Context;
 pub async fn run(context: &mut Context, request: CloseRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     let session = context.session()?.clone();
+    release_handles(context, &open).await;
     // Of two that close at once, the one that takes it out closes it.
     let open = session
         .opens
@@ -52,4 +55,15 @@ pub async fn run(context: &mut Context, request: CloseRequest) -> Result<Answer,
         },
     };
     Ok(Response::Close(response).into())
+}
+
+/// Has others close the handles that they only cache, where the file is to be deleted with this open:
+/// as long as one is left it stays.
+// [MS-FSA] 2.1.5.15.3
+// What makes deletion pending takes handle caching first, and waits for it.
+async fn release_handles(context: &mut Context, open: &Open) {
+    if open.attachment.delete_on_close() {
+        // Whoever ends the wait wants the open closed all the same.
+        let _ = effects::prepare(context, open, Operation::Delete).await;
+    }
 }

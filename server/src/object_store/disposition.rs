@@ -42,7 +42,7 @@ pub(super) fn close(attachment: &Attached) -> Closed {
     notify::end(attachment, &state, NtStatus::NOTIFY_CLEANUP, &mut effects);
     if attachment.delete_on_close.load(Ordering::Acquire) {
         mark(attachment, &mut state, Disposition::Delete, &mut effects);
-        // observed: Windows takes handle caching of others now too, but the close waits for nobody
+        // Where a CLOSE has not had that done before: nobody can wait for the end of a connection.
         let (loss, contender) = (Loss::from(Operation::Delete), Contender::of(attachment));
         oplock::check(
             object,
