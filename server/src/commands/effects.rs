@@ -86,6 +86,42 @@ pub(super) async fn report_now(
     }
 }
 
+/// Tells watches that data was written through an open; who caches the folder hears of it when the
+/// open is closed.
+pub(super) async fn report_write(server: &Arc<Server>, open: &Open) {
+    let store = &server.object_store;
+    store.wrote(&open.attachment);
+    if !store.has_watches() {
+        return;
+    }
+    if let Ok(name) = open.handle.name().await {
+        let name = name.with_stream(open.stream.clone());
+        let effects = store.report_writing(Change {
+            location: open.tree.share.location(&name),
+            action: FileAction::MODIFIED,
+            filter: CompletionFilter::LAST_WRITE.with(CompletionFilter::SIZE),
+        });
+        carry_out(server, effects);
+    }
+}
+
+/// The name of what was written through an open, if anybody would hear of that at its close.
+pub(super) async fn name_written(server: &Server, open: &Open) -> Option<Name> {
+    let is_heard = open.attachment.has_written() && server.object_store.has_listeners();
+    if is_heard {
+        open.handle.name().await.ok()
+    } else {
+        None
+    }
+}
+
+/// Tells who caches the folder of what was written through an open that is closed now.
+pub(super) fn report_written(server: &Arc<Server>, open: &Open, name: &Name) {
+    let location = open.tree.share.location(name);
+    let store = &server.object_store;
+    carry_out(server, store.report_written(&location, &open.attachment));
+}
+
 /// Asks the object store the same until it grants or denies.
 ///
 /// # Errors

@@ -30,10 +30,17 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
     {
         server.object_store.keep_on_close(&open.attachment);
     }
+    let written = effects::name_written(server, open).await;
     let closed = server.object_store.close(&open.attachment);
     effects::carry_out(server, closed.effects);
     match closed.delete {
-        Deletion::Nothing => open.handle.close(CloseHow::Keep).await,
+        Deletion::Nothing => {
+            let result = open.handle.close(CloseHow::Keep).await;
+            if let Some(name) = written {
+                effects::report_written(server, open, &name);
+            }
+            result
+        }
         Deletion::Stream(caller) => delete(server, open, CloseHow::Delete(caller)).await,
         Deletion::File(caller) => delete(server, open, CloseHow::DeleteFile(caller)).await,
     }

@@ -1,7 +1,6 @@
 //! WRITE. [MS-SMB2] 3.3.5.13
 
 use wire::dtyp::AccessMask;
-use wire::fscc::{CompletionFilter, FileAction};
 use wire::read::Channel;
 use wire::write::WriteFlags;
 use wire::{Dialect, NtStatus, Response, WriteRequest, WriteResponse};
@@ -40,8 +39,7 @@ pub async fn run(context: &mut Context, request: WriteRequest) -> Result<Answer,
     };
     open.state.lock().position = request.offset.saturating_add(u64::from(count));
     if length > 0 && !open.tree.share.is_pipe() {
-        let changed = CompletionFilter::LAST_WRITE.with(CompletionFilter::SIZE);
-        effects::report_now(&context.server, &open, FileAction::MODIFIED, changed).await;
+        effects::report_write(&context.server, &open).await;
     }
     Ok(Response::Write(WriteResponse { count }).into())
 }

@@ -45,6 +45,8 @@ pub struct Attached {
     pub(super) marked_deleted: AtomicBool,
     /// Where in its life the open is, one of [`phase`].
     pub(super) phase: AtomicU8,
+    /// The file was written through this open: its entry in the directory changes at the close.
+    pub(super) has_written: AtomicBool,
     pub(super) watch: Mutex<Option<Arc<Watch>>>,
 }
 
@@ -85,6 +87,12 @@ impl Attachment {
     #[must_use]
     pub fn delete_on_close(&self) -> bool {
         self.0.delete_on_close.load(Ordering::Acquire)
+    }
+
+    /// Whether the file was written through this open.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.0.has_written.load(Ordering::Acquire)
     }
 
     /// Whether reads and writes can pass without asking: no byte-range lock and no oplock or lease

@@ -46,6 +46,7 @@ mod stress;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use wire::create::ShareAccess;
 use wire::dtyp::{AccessMask, Guid};
@@ -409,6 +410,35 @@ impl ObjectStore {
     /// `by` is the open that made the change, if it was a client: its own parent lease stays.
     pub fn report(&self, changes: &[Change<'_>], by: Option<&Attachment>) -> Effects {
         notify::report(&self.shared, changes, by)
+    }
+
+    /// Notes that data was written through an open. Who caches the directory hears of it when that
+    /// open is closed, by [`ObjectStore::report_written`]: a listing shows it only then.
+    pub fn wrote(&self, attachment: &Attachment) {
+        attachment.has_written.store(true, Ordering::Release);
+    }
+
+    /// Tells all watches of data written, but no holder of a directory lease.
+    pub fn report_writing(&self, change: Change<'_>) -> Effects {
+        let mut effects = Effects::default();
+        notify::tell_watches(&self.shared, &[change], &mut effects);
+        effects
+    }
+
+    /// Tells all holders of directory leases that an open is closed through which the file at
+    /// `location` was written.
+    // [MS-SMB2] 3.3.1.4
+    pub fn report_written(&self, location: &Location<'_>, by: &Attachment) -> Effects {
+        let mut effects = Effects::default();
+        notify::break_above(&self.shared, location, Some(by), &mut effects);
+        effects
+    }
+
+    /// Whether anybody watches, so that the name of what was written need not be looked up for
+    /// nothing.
+    #[must_use]
+    pub fn has_watches(&self) -> bool {
+        self.shared.names.is_watched()
     }
 
     /// Whether anybody would hear of a change, so that its name need not be looked up for nothing.

@@ -23,8 +23,10 @@ pub(super) struct Names {
     hash: RandomState,
     /// How many nodes are marked deleted; most of the time none, and then no walk is needed.
     deleted: AtomicUsize,
-    /// How many watches there are, and directories with caching to break.
-    observers: AtomicUsize,
+    /// How many watches there are.
+    watches: AtomicUsize,
+    /// How many directories have caching to break.
+    leased: AtomicUsize,
     nodes: Mutex<Nodes>,
 }
 
@@ -182,7 +184,7 @@ impl Names {
     pub(super) fn add_watch(&self, key: PathKey, watch: &Arc<Watch>) {
         if let Some(node) = self.nodes.lock().get_mut(&key) {
             node.watches.push(Arc::clone(watch));
-            self.observe();
+            self.watches.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -198,7 +200,7 @@ impl Names {
         node.watches.swap_remove(place);
         prune(&mut nodes, key);
         drop(nodes);
-        self.unobserve();
+        self.watches.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// The watches of the name with this key.
@@ -210,19 +212,24 @@ impl Names {
             .unwrap_or_default()
     }
 
-    /// Counts somebody who must hear of changes.
+    /// Counts a directory with caching to break.
     pub(super) fn observe(&self) {
-        self.observers.fetch_add(1, Ordering::AcqRel);
+        self.leased.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Forgets one of those.
     pub(super) fn unobserve(&self) {
-        self.observers.fetch_sub(1, Ordering::AcqRel);
+        self.leased.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether anybody watches.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watches.load(Ordering::Acquire) > 0
     }
 
     /// Whether anybody must hear of changes.
     pub(super) fn is_observed(&self) -> bool {
-        self.observers.load(Ordering::Acquire) > 0
+        self.is_watched() || self.leased.load(Ordering::Acquire) > 0
     }
 
     /// Calls `visit` for each watch on each of `keys`, with the depth of the key, root first.
@@ -238,7 +245,7 @@ impl Names {
     /// Whether nothing is open and nobody watches.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.lock().is_empty()
-            && self.observers.load(Ordering::Acquire) == 0
+            && !self.is_observed()
             && self.deleted.load(Ordering::Acquire) == 0
     }
 }

@@ -15,7 +15,7 @@ use wire::{NtStatus, Utf16String};
 use super::attachment::{Attached, Attachment, AttachmentId, phase};
 use super::effect::{Decision, Effects, Outcome};
 use super::holding::Holder;
-use super::location::{Location, PathKey};
+use super::location::Location;
 use super::object::{FileState, Shared};
 use super::oplock::{self, Contender, Loss};
 use super::wait::{self, Completer};
@@ -278,6 +278,18 @@ pub(super) fn report(shared: &Shared, changes: &[Change<'_>], by: Option<&Attach
     if !shared.names.is_observed() {
         return effects;
     }
+    tell_watches(shared, changes, &mut effects);
+    for change in changes {
+        break_above(shared, &change.location, by, &mut effects);
+    }
+    effects
+}
+
+/// Tells watches, in this order, of changes that belong together.
+pub(super) fn tell_watches(shared: &Shared, changes: &[Change<'_>], effects: &mut Effects) {
+    if !shared.names.is_watched() {
+        return;
+    }
     let mut told: Vec<Arc<Watch>> = Vec::new();
     for change in changes {
         let keys = shared.names.keys(&change.location);
@@ -293,14 +305,10 @@ pub(super) fn report(shared: &Shared, changes: &[Change<'_>], by: Option<&Attach
                 told.push(Arc::clone(watch));
             }
         });
-        if let Some(parent) = above.last() {
-            break_directory(shared, *parent, by, &mut effects);
-        }
     }
     for watch in told {
-        watch.flush(&mut effects);
+        watch.flush(effects);
     }
-    effects
 }
 
 /// The name from the directory at `depth` on.
@@ -321,9 +329,19 @@ fn relative(location: &Location<'_>, depth: usize) -> Utf16String {
     Utf16String::from_units(units)
 }
 
-/// Breaks what others than the one who made the change cache of a directory.
+/// Breaks what others than the one who made a change cache of the directory that it was in.
 // [MS-FSA] 2.1.4.12
-fn break_directory(shared: &Shared, key: PathKey, by: Option<&Attachment>, effects: &mut Effects) {
+// [MS-FSA] 2.1.4.12.2
+pub(super) fn break_above(
+    shared: &Shared,
+    location: &Location<'_>,
+    by: Option<&Attachment>,
+    effects: &mut Effects,
+) {
+    let keys = shared.names.keys(location);
+    let Some((_, [.., directory])) = keys.split_last() else {
+        return;
+    };
     // No attachment has the number 0: without a parent key, no lease is spared.
     let nobody = Holder::Open(AttachmentId(0));
     let holder = by.and_then(|by| by.parent).unwrap_or(nobody);
@@ -332,7 +350,7 @@ fn break_directory(shared: &Shared, key: PathKey, by: Option<&Attachment>, effec
         parent: None,
         access: AccessMask::NONE,
     };
-    for object in shared.names.objects_at(key) {
+    for object in shared.names.objects_at(*directory) {
         if object.is_quiet() {
             continue;
         }

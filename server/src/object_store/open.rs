@@ -227,6 +227,7 @@ impl<'a> Arriving<'a> {
             // [MS-FSA] 2.1.5.1.2
             marked_deleted: AtomicBool::new(is_directory && request.delete_on_close),
             phase: AtomicU8::new(phase::OPEN),
+            has_written: AtomicBool::new(false),
             watch: Mutex::new(None),
         });
         Granted {

@@ -10,6 +10,7 @@
 //! close N [hold]   deleted N   delete N   keep N   pending N   path NAME   drop N
 //! rename N NAME [over=NAME]    link N NAME    do N OPERATION
 //! lock N (s|x OFFSET LENGTH)... [wait]   unlock N (OFFSET LENGTH)...   read|write N OFFSET LENGTH
+//! wrote N NAME
 //! watch N [tree] [filter=HEX] [room=BYTES] [as=LABEL]   change ACTION NAME... [filter=HEX] [by=N]
 //! ack N LEVEL   ack lease=KEY STATE [client=N]   timeout   cancel LABEL   show
 //! ```
@@ -161,6 +162,13 @@ impl World {
                 )
             }
             ("change", _) => self.change(words),
+            ("wrote", _) => {
+                let by = self.opens.get(words.at(1)).expect("is open");
+                let name = name(words.at(2));
+                let effects = self.store.report_written(&location(&name), by);
+                self.carry_out(effects);
+                Step::Done(String::new())
+            }
             ("timeout", _) => {
                 for id in std::mem::take(&mut self.breaks) {
                     let effects = self.store.give_up(id);

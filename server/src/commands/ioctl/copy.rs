@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use wire::dtyp::AccessMask;
+use wire::fscc::Fsctl;
 use wire::fscc::fsctl_data::{
     CopyChunk, CopyChunkRequest, CopyChunkResponse, ResumeKey, ResumeKeyResponse,
 };
-use wire::fscc::{CompletionFilter, FileAction, Fsctl};
 use wire::{FileId, IoctlRequest, NtStatus, Writer};
 
 use super::answer;
@@ -108,8 +108,7 @@ pub(super) async fn run(
         progress.chunks = progress.chunks.saturating_add(1);
         progress.bytes = progress.bytes.saturating_add(chunk.length);
     }
-    let changed = CompletionFilter::SIZE.with(CompletionFilter::LAST_WRITE);
-    effects::report_now(&context.server, target, FileAction::MODIFIED, changed).await;
+    effects::report_write(&context.server, target).await;
     let response = CopyChunkResponse {
         chunks_written: progress.chunks,
         chunk_bytes_written: 0,
