@@ -55,6 +55,9 @@ pub struct OpenState {
     pub enumeration: Option<Enumeration>,
     /// ChannelSequence, and the requests that it counts.
     pub channel_sequence: ChannelSequence,
+    /// OplockState is Breaking although the object store waits for nothing: level II was broken,
+    /// which is not to be acknowledged.
+    pub is_level_two_broken: bool,
     /// LockSequenceArray.
     pub lock_sequences: LockSequences,
     /// Open.Mode of [MS-FSA].

@@ -31,8 +31,15 @@ fn acknowledge_oplock(
     let store = &context.server.object_store;
     let (level, todo) = store.acknowledge_oplock(&open.attachment, broken.oplock_level);
     effects::carry_out(&context.server, todo);
+    let was_level_two = std::mem::take(&mut open.state.lock().is_level_two_broken);
+    let oplock_level = level.map_err(|status| match status {
+        // [MS-FSA] 2.1.5.19
+        // Nobody waits for the end of level II.
+        NtStatus::INVALID_DEVICE_STATE if was_level_two => NtStatus::INVALID_OPLOCK_PROTOCOL,
+        other => other,
+    })?;
     Ok(OplockBreakResponse::Oplock(OplockBreak {
-        oplock_level: level?,
+        oplock_level,
         ..broken
     }))
 }

@@ -80,6 +80,7 @@ fn tell(server: &Arc<Server>, broken: &Break) {
 // [MS-SMB2] 3.3.4.6
 fn tell_open(server: &Arc<Server>, broken: &OplockBreak) -> Option<()> {
     let open = server.open(broken.open)?;
+    open.state.lock().is_level_two_broken = !broken.acknowledge;
     let session = server.session(open.session_id)?;
     let notification = OplockBreakNotification::Oplock(wire::oplock_break::OplockBreak {
         oplock_level: broken.level,
