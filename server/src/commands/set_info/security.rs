@@ -6,6 +6,7 @@ use wire::{NtStatus, SetInfoRequest};
 
 use crate::commands::effects;
 use crate::context::Context;
+use crate::object_store::Operation;
 use crate::open::Open;
 
 /// Stores the parts of the descriptor that the request names.
@@ -14,7 +15,7 @@ use crate::open::Open;
 /// `ACCESS_DENIED` without the right to write a part, `INVALID_PARAMETER` for bytes that are no descriptor,
 /// `INVALID_OWNER` and the like from the handler.
 pub(super) async fn set(
-    context: &Context,
+    context: &mut Context,
     open: &Open,
     request: &SetInfoRequest,
 ) -> Result<(), NtStatus> {
@@ -22,6 +23,7 @@ pub(super) async fn set(
     open.require(needed_access(parts))?;
     let descriptor =
         SecurityDescriptor::decode(&request.buffer).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    effects::prepare(context, open, Operation::SetSecurity).await?;
     open.handle.set_security(parts, descriptor).await?;
     let changed = CompletionFilter::SECURITY;
     effects::report_now(&context.server, open, FileAction::MODIFIED, changed).await;
