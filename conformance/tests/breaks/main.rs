@@ -1,0 +1,6 @@
+//! Oplocks, leases and their breaks as clients see them: when a break comes, and what ends it.
+
+mod clients;
+mod folders;
+mod handles;
+mod notices;
