@@ -79,8 +79,11 @@ pub(super) fn deleted(attachment: &Attached) {
         return;
     }
     let object = &attachment.object;
+    // Dropped last, when it wakes those who wait for the name.
+    let mut effects = Effects::default();
     let mut shard = object.shared.shard(object.id);
     let mut state = object.lock();
+    state.wake_waiting(&mut effects);
     forget(attachment, &mut state);
     object.shared.lost_names.record(object.id);
     if state.is_idle() {

@@ -11,7 +11,7 @@ use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Decision, Effects, Outcome};
 use super::holding::Holder;
 use super::location::PathKey;
-use super::object::{FileState, Object, Shared, Stream};
+use super::object::{FileState, Object, Shared};
 use super::oplock::{self, Contender, Loss, OplockRequest};
 use super::share_mode::Mode;
 use super::{Arrival, Caching, Granted, GrantedCaching, OpenRequest, StreamKind, lease};
@@ -122,13 +122,19 @@ impl<'a> Arriving<'a> {
         }
         let name = self.stream.as_deref();
         let key = self.keys.last();
-        if state
-            .links
-            .iter()
-            .any(|link| Some(&link.key) == key && link.is_deleted())
-            || state.stream_named(name).is_some_and(Stream::is_deleted)
-        {
-            return Err(NtStatus::DELETE_PENDING.into());
+        let link = state.links.iter().find(|link| Some(&link.key) == key);
+        let link = link.filter(|link| link.is_deleted());
+        let stream = state
+            .stream_named(name)
+            .filter(|stream| stream.is_deleted());
+        match (
+            link.map(|link| link.opens),
+            stream.map(|stream| stream.opens),
+        ) {
+            (None, None) => {}
+            // Nobody has it open any more: it is gone in a moment, and the name then another's.
+            (Some(0), _) | (None, Some(0)) => return Err(Refusal::WaitForBreak),
+            _ => return Err(NtStatus::DELETE_PENDING.into()),
         }
         let loss = match self.request.arrival {
             Arrival::Overwritten | Arrival::Superseded => Loss::OVERWRITE,
