@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use wire::TreeId;
@@ -21,6 +22,17 @@ pub struct TreeConnect {
     pub creation_time: FileTime,
     /// Who the user is for the share's handler; replaced by re-authentication.
     pub caller: ArcSwap<Caller>,
+    /// Counted in the share's CurrentUses.
+    pub(crate) in_use: AtomicBool,
+}
+
+impl TreeConnect {
+    /// The session no longer uses the share by this. Opens that outlive the session may hold on to it.
+    pub(crate) fn disconnect(&self) {
+        if self.in_use.swap(false, Ordering::AcqRel) {
+            self.share.release_use();
+        }
+    }
 }
 
 impl fmt::Debug for TreeConnect {
@@ -34,6 +46,6 @@ impl fmt::Debug for TreeConnect {
 
 impl Drop for TreeConnect {
     fn drop(&mut self) {
-        self.share.release_use();
+        self.disconnect();
     }
 }

@@ -1,6 +1,7 @@
 //! TREE_CONNECT. [MS-SMB2] 3.3.5.7
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use config::{Access, Caching};
@@ -56,6 +57,7 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
         maximal_access,
         creation_time: context.server.environment().wall_clock(),
         caller: ArcSwap::from_pointee(caller),
+        in_use: AtomicBool::new(true),
     });
     if table.trees.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
         return Err(NtStatus::INSUFFICIENT_RESOURCES);
