@@ -27,6 +27,15 @@ pub struct Limits {
     pub opens_per_session: u32,
     /// Opens at once in all. Ours; the process's limit of open files must be greater.
     pub opens: u32,
+    /// Opens kept for clients that have lost their connection. Ours.
+    pub disconnected_opens: u32,
+    /// Opens kept for one user who has lost the connection. Ours: as many as a session may have.
+    pub disconnected_opens_per_user: u32,
+    /// The longest that a durable open waits for its client; with nothing, none is durable.
+    /// [MS-SMB2] 3.3.5.9.10: 300 s.
+    pub durable_timeout: Duration,
+    /// The longest that a resilient open waits for its client. [MS-SMB2] note 226: 300 s in Windows.
+    pub resiliency_timeout: Duration,
     /// Credits that a connection may hold. [MS-SMB2] note 209: Windows grants up to 8,192.
     pub credits: u32,
     /// Requests of one connection that wait at once: change notification, locks. [MS-SMB2] note
@@ -66,6 +75,10 @@ impl Default for Limits {
             tree_connects_per_session: 1_024,
             opens_per_session: 16_384,
             opens: 1_000_000,
+            disconnected_opens: 100_000,
+            disconnected_opens_per_user: 16_384,
+            durable_timeout: Duration::from_mins(5),
+            resiliency_timeout: Duration::from_mins(5),
             credits: 8_192,
             async_operations: 512,
             read_size: Size::mib(8),
@@ -106,6 +119,21 @@ impl Section for Limits {
             &mut self.opens_per_session,
         );
         visitor.visit(number("opens", 1, 10_000_000), &mut self.opens);
+        visitor.visit(
+            number("disconnected_opens", 0, 10_000_000),
+            &mut self.disconnected_opens,
+        );
+        visitor.visit(
+            number("disconnected_opens_per_user", 0, 1_000_000),
+            &mut self.disconnected_opens_per_user,
+        );
+        for (name, field) in [
+            ("durable_timeout", &mut self.durable_timeout),
+            ("resiliency_timeout", &mut self.resiliency_timeout),
+        ] {
+            let timeout = live(name).within(Duration::ZERO..=Duration::from_hours(1));
+            visitor.visit(timeout, field);
+        }
         visitor.visit(number("credits", 128, 32_768), &mut self.credits);
         visitor.visit(
             number("async_operations", 1, 32_768),

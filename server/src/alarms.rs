@@ -10,15 +10,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::commands;
-use crate::object_store::BreakId;
+use crate::object_store::{BreakId, OpenId};
 use crate::server::Server;
+use crate::{commands, durable};
 
 /// What is due at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Alarm {
     /// A break has not been acknowledged. [MS-SMB2] 3.3.2.1 and 3.3.2.5
     Break(BreakId),
+    /// A client has not come back for its open. [MS-SMB2] 3.3.2.2 and 3.3.2.4
+    DisconnectedOpen(OpenId),
 }
 
 /// One alarm that was set: when it is due, and a number that is never used twice.
@@ -119,6 +121,7 @@ async fn watch(server: Arc<Server>) {
 fn ring(server: &Arc<Server>, alarm: Alarm) {
     match alarm {
         Alarm::Break(id) => commands::time_out(server, id),
+        Alarm::DisconnectedOpen(id) => durable::time_out(server, id),
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
     }
 
     fn at(alarms: &Alarms, seconds: u64, start: Instant) -> (AlarmId, bool, bool) {
-        let alarm = Alarm::Break(BreakId::of(seconds));
+        let alarm = Alarm::DisconnectedOpen(OpenId(seconds));
         let after = Duration::from_secs(seconds);
         let (id, must_watch, woken) = alarms.enter(start, after, alarm);
         (id, must_watch, woken.is_some())
@@ -156,7 +159,10 @@ mod tests {
         alarms.cancel(five);
         assert_eq!(alarms.take_due(start), None);
         let due = start + Duration::from_secs(20);
-        assert_eq!(alarms.take_due(due), Some(Alarm::Break(BreakId::of(10))));
+        assert_eq!(
+            alarms.take_due(due),
+            Some(Alarm::DisconnectedOpen(OpenId(10)))
+        );
         assert_eq!(alarms.next(), Some(twenty));
         assert!(alarms.take_due(due).is_some());
         assert_eq!(alarms.next(), None);

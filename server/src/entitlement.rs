@@ -9,7 +9,8 @@ use std::sync::Arc;
 use auth::{Account, AccountStore, Identity, LogonKind};
 use config::GuestPolicy;
 
-use crate::commands::{teardown, tree_connect};
+use crate::commands::teardown::{self, Ending};
+use crate::commands::tree_connect;
 use crate::server::Server;
 use crate::session::Session;
 use crate::tree_connect::TreeConnect;
@@ -29,7 +30,7 @@ pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended
     let mut ended = Ended::default();
     for session in server.sessions() {
         let Some(identity) = renewed(server, &session, accounts) else {
-            teardown::session(server, &session).await;
+            teardown::session(server, &session, Ending::Revoked).await;
             ended.sessions = ended.sessions.saturating_add(1);
             continue;
         };

@@ -26,6 +26,7 @@ pub mod connection;
 pub mod context;
 pub mod crypto;
 pub mod disconnect;
+pub mod durable;
 pub mod entitlement;
 pub mod environment;
 pub mod job;

@@ -6,19 +6,23 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use wire::create::{CreateOptions, ShareAccess};
-use wire::dtyp::{AccessMask, FileTime};
+use wire::dtyp::{AccessMask, FileTime, Guid};
 use wire::fscc::Pattern;
 use wire::fscc::file_info::FileMode;
 use wire::{FileId, NtStatus, SessionId};
 
+use crate::durable::{Durability, DurableOwner};
 use crate::object_store::{Attachment, LockSequences, OpenId};
 use crate::request::ChannelSequence;
 use crate::share::{Entry, Handle, Name, StreamName};
 use crate::tree_connect::TreeConnect;
 
 /// An open file, directory, stream or pipe. [MS-SMB2] 3.3.1.10
+///
+/// One that outlives its connection is a new value in each session that takes it up again, with the
+/// handle, the attachment and the state of the one before.
 pub struct Open {
-    /// FileId.
+    /// FileId and, as its persistent part, DurableFileId.
     pub file_id: FileId,
     /// The session it belongs to.
     pub session_id: SessionId,
@@ -42,8 +46,27 @@ pub struct Open {
     pub name: Name,
     /// When it was opened.
     pub creation_time: FileTime,
+    /// ClientGuid: the client that made it.
+    pub client_guid: Guid,
+    /// DurableOwner: who may take it up again.
+    pub owner: DurableOwner,
+    /// CreateGuid.
+    pub create_guid: Option<Guid>,
     /// What changes over its life.
     pub state: Mutex<OpenState>,
+}
+
+/// Who takes an open up again.
+#[derive(Debug)]
+pub struct Resumption {
+    /// The volatile part of the new FileId.
+    pub volatile: u64,
+    /// The session.
+    pub session_id: SessionId,
+    /// The tree connect.
+    pub tree: Arc<TreeConnect>,
+    /// The ChannelSequence of the request.
+    pub channel_sequence: u16,
 }
 
 /// What changes over an open's life.
@@ -62,6 +85,8 @@ pub struct OpenState {
     pub lock_sequences: LockSequences,
     /// Open.Mode of [MS-FSA].
     pub mode: FileMode,
+    /// IsDurable, IsResilient, and how long the open then waits for its client.
+    pub durability: Durability,
 }
 
 /// A directory listing in progress.
@@ -80,10 +105,43 @@ pub struct Enumeration {
 }
 
 impl Open {
-    /// The number that the object store knows the open by.
+    /// The number that the object store and the server know the open by, for all its life.
     #[must_use]
     pub fn id(&self) -> OpenId {
-        OpenId(self.file_id.volatile)
+        OpenId(self.file_id.persistent)
+    }
+
+    /// The open as another session takes it up again. This value has no state left then.
+    #[must_use]
+    pub fn resumed(&self, by: Resumption) -> Self {
+        let state = std::mem::take(&mut *self.state.lock());
+        Self {
+            file_id: FileId {
+                volatile: by.volatile,
+                ..self.file_id
+            },
+            session_id: by.session_id,
+            tree: by.tree,
+            handle: self.handle.clone(),
+            attachment: self.attachment.clone(),
+            granted_access: self.granted_access,
+            share_access: self.share_access,
+            create_options: self.create_options,
+            is_directory: self.is_directory,
+            stream: self.stream.clone(),
+            name: self.name.clone(),
+            creation_time: self.creation_time,
+            client_guid: self.client_guid,
+            owner: self.owner.clone(),
+            create_guid: self.create_guid,
+            state: Mutex::new(OpenState {
+                channel_sequence: by.channel_sequence,
+                // The requests that were under way have ended with their connection.
+                outstanding_requests: 0,
+                outstanding_pre_requests: 0,
+                ..state
+            }),
+        }
     }
 
     /// Fails unless all of `access` was granted.

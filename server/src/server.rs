@@ -17,6 +17,7 @@ use crate::alarms::Alarms;
 use crate::commands::{AwaitedBreaks, UnansweredTable};
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
+use crate::durable::DisconnectedOpens;
 use crate::environment::{Environment, IdentityMap, Surroundings};
 use crate::object_store::{self, ObjectStore, OpenId};
 use crate::open::Open;
@@ -47,6 +48,8 @@ pub struct Server {
     pub(crate) awaited_breaks: AwaitedBreaks,
     /// Requests about caching whose reply has not left yet, and the breaks that wait for that.
     pub(crate) unanswered: UnansweredTable,
+    /// Opens that wait for their client.
+    pub(crate) disconnected: DisconnectedOpens,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -112,6 +115,7 @@ impl Server {
             alarms: Alarms::default(),
             awaited_breaks: AwaitedBreaks::default(),
             unanswered: UnansweredTable::default(),
+            disconnected: DisconnectedOpens::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),
@@ -234,6 +238,11 @@ impl Server {
         self.statistics.opens.add(1);
         opens.insert(open.id(), Arc::downgrade(open));
         true
+    }
+
+    /// Has an open that is known already found as it is now.
+    pub(crate) fn replace_open(&self, open: &Arc<Open>) {
+        self.opens.lock().insert(open.id(), Arc::downgrade(open));
     }
 
     pub(crate) fn remove_open(&self, id: OpenId) {

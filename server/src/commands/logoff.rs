@@ -2,7 +2,8 @@
 
 use wire::{LogoffResponse, NtStatus, Response};
 
-use super::{Answer, teardown};
+use super::Answer;
+use super::teardown::{self, Ending};
 use crate::context::Context;
 
 /// Ends the session on all its connections.
@@ -11,6 +12,6 @@ use crate::context::Context;
 /// None once the session is found.
 pub async fn run(context: &mut Context) -> Result<Answer, NtStatus> {
     let session = context.session()?.clone();
-    teardown::session(&context.server, &session).await;
+    teardown::session(&context.server, &session, Ending::Left).await;
     Ok(Response::Logoff(LogoffResponse).into())
 }

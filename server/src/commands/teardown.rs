@@ -7,6 +7,7 @@ use wire::{NtStatus, TreeId};
 
 use super::effects;
 use crate::connection::ConnectionState;
+use crate::durable;
 use crate::object_store::Deletion;
 use crate::open::Open;
 use crate::server::Server;
@@ -88,17 +89,33 @@ pub(crate) async fn tree_connect(server: &Arc<Server>, session: &Session, id: Tr
     .await;
 }
 
-/// Ends a session on all its connections and closes all it holds. Does nothing the second time.
+/// How a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The client has lost it, or given it up by LOGOFF: it may come back for opens that are durable.
+    Left,
+    /// The user's right to it has ended, or an administrator ends it: nothing stays.
+    Revoked,
+}
+
+/// Ends a session on all its connections and closes all it holds but what waits for its client. Does
+/// nothing the second time.
 // [MS-SMB2] 3.3.5.6
-pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>) {
+// [MS-SMB2] 3.3.7.1
+pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending: Ending) {
     if !server.remove_session(session.id) {
         return;
     }
     for connection in session.close_channels() {
         connection.detach(session.id);
     }
-    opens(server, session.opens.close()).await;
-    session.tree_connects.lock().trees.clear();
+    let mut left = session.opens.close();
+    if ending == Ending::Left {
+        left.retain(|open| !durable::preserve(server, open));
+    }
+    opens(server, left).await;
+    let trees = std::mem::take(&mut session.tree_connects.lock().trees);
+    trees.values().for_each(|tree| tree.disconnect());
 }
 
 /// Closes all that only this connection held.
@@ -107,7 +124,7 @@ pub(crate) async fn connection(server: &Arc<Server>, connection: &Arc<Connection
     connection.setups.lock().clear();
     for held in connection.end() {
         if let Some((held, true)) = connection.detach(held.id) {
-            session(server, &held).await;
+            session(server, &held, Ending::Left).await;
         }
     }
 }

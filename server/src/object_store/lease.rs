@@ -161,6 +161,18 @@ pub(super) fn check_object(
     }
 }
 
+/// A lease as it is now.
+pub(super) fn describe(key: LeaseKey, holding: &Holding, facts: &LeaseFacts) -> LeaseGrant {
+    LeaseGrant {
+        key,
+        state: holding.state,
+        breaking: holding.is_breaking(),
+        version: facts.version,
+        epoch: facts.epoch,
+        parent: facts.parent,
+    }
+}
+
 /// Joins the lease with this key, or makes it; promotes it where that is asked for and possible.
 // [MS-SMB2] 3.3.5.9.8
 // [MS-SMB2] 3.3.5.9.11

@@ -25,6 +25,7 @@ mod attachment;
 mod byte_range;
 mod disposition;
 mod effect;
+mod held;
 mod holding;
 mod lease;
 mod location;
@@ -57,6 +58,7 @@ pub use wire::create::LeaseState;
 pub use attachment::{Attachment, AttachmentId};
 pub use byte_range::{Blocking, LockElement, LockKind, Range};
 pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
+pub use held::Held;
 pub use lease::{LeaseGrant, LeaseRequest, LeaseVersion};
 pub use location::{Location, NameCase};
 pub use lock_sequence::{LockSequences, Replay};
@@ -216,15 +218,6 @@ pub enum Disposition {
     Delete,
 }
 
-#[cfg(test)]
-impl BreakId {
-    /// A break that never happened.
-    pub(crate) fn of(number: u64) -> Self {
-        let object = ObjectId { volume: 0, file: 0 };
-        Self { object, number }
-    }
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -310,6 +303,18 @@ impl ObjectStore {
     #[must_use]
     pub fn is_delete_pending(&self, attachment: &Attachment) -> bool {
         disposition::is_delete_pending(attachment)
+    }
+
+    /// What the open caches now.
+    #[must_use]
+    pub fn held(&self, attachment: &Attachment) -> Held {
+        held::held(attachment)
+    }
+
+    /// Whether `location` is the present name of what is open, or that has none any more.
+    #[must_use]
+    pub fn is_named(&self, attachment: &Attachment, location: &Location<'_>) -> bool {
+        held::is_named(attachment, location)
     }
 
     /// Breaks what others cache and the operation would make stale; after `Wait`, await and call

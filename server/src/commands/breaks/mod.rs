@@ -17,6 +17,7 @@ use wire::{
 };
 
 use crate::connection::ConnectionState;
+use crate::durable;
 use crate::mailbox::Mail;
 use crate::object_store::{BreakId, LeaseBreak, OplockBreak};
 use crate::packet::{BufferPool, ReplyBuffer};
@@ -72,8 +73,21 @@ fn tell(server: &Arc<Server>, broken: &Break) {
         Break::Oplock(broken) => tell_open(server, broken),
         Break::Lease(broken) => tell_lease(server, broken),
     };
-    if sent.is_none() {
+    if sent.is_none() && !close_waiting(server, broken) {
         awaited::give_up(server, broken.id());
+    }
+}
+
+/// Closes the opens that cache what is broken, if they all wait for their client; that ends the break.
+// [MS-SMB2] 3.3.4.6
+// [MS-SMB2] 3.3.4.7
+fn close_waiting(server: &Arc<Server>, broken: &Break) -> bool {
+    match broken {
+        Break::Oplock(broken) => durable::give_way(server, &[broken.open]),
+        Break::Lease(broken) => {
+            let opens = server.object_store.lease_opens(broken.client, broken.key);
+            durable::give_way(server, &opens)
+        }
     }
 }
 

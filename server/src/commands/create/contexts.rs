@@ -42,12 +42,14 @@ pub(super) async fn answer(
     }
     // [MS-SMB2] 3.3.5.9.8
     if let GrantedCaching::Lease(lease) = caching {
-        answered.push(CreateResponseContext::Lease(lease_context(lease)));
+        answered.push(self::lease(lease));
     }
+    answered.extend(plan.wish.answer(open));
     answered
 }
 
-fn lease_context(lease: LeaseGrant) -> LeaseContext {
+/// What a client is told of its lease.
+pub(super) fn lease(lease: LeaseGrant) -> CreateResponseContext {
     let mut lease_flags = LeaseFlags::NONE;
     if lease.breaking {
         lease_flags |= LeaseFlags::BREAK_IN_PROGRESS;
@@ -59,12 +61,12 @@ fn lease_context(lease: LeaseGrant) -> LeaseContext {
         parent_lease_key: lease.parent.unwrap_or_default(),
         epoch: lease.epoch,
     };
-    LeaseContext {
+    CreateResponseContext::Lease(LeaseContext {
         lease_key: lease.key,
         lease_state: lease.state,
         lease_flags,
         v2: (lease.version == LeaseVersion::V2).then_some(v2),
-    }
+    })
 }
 
 async fn maximal_access(context: &Context, opened: &Opened, open: &Open) -> CreateResponseContext {

@@ -2,29 +2,33 @@
 //!
 //! The steps in their order: [`plan`] checks the request and makes it typed, the handler opens
 //! without harm, [`access`] decides what is granted, the object store arbitrates, and only then
-//! is anything destroyed. [`contexts`] writes what the client asked to be told.
+//! is anything destroyed. [`durable`] decides whether the open outlives its connection, [`contexts`]
+//! writes what the client asked to be told. [`reconnect`] takes up an open that is there already.
 
 mod access;
 mod contexts;
+mod durable;
 mod plan;
+mod reconnect;
+mod response;
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wire::create::{CreateAction, CreateResponseFlags};
+use wire::create::CreateAction;
 use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
-use wire::{CreateRequest, CreateResponse, FileId, NtStatus, OplockLevel, Response};
+use wire::{CreateRequest, FileId, NtStatus};
 
 use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects, teardown};
 use crate::context::Context;
-use crate::object_store::{
-    Arrival, Decision, Granted, GrantedCaching, Moment, OpenId, OpenRequest, StreamKind,
-};
+use crate::durable::DurableOwner;
+use crate::object_store::{Arrival, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind};
 use crate::open::{Open, OpenState};
 use crate::request::ChannelSequence;
 use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
+use durable::Wish;
 use plan::Plan;
 
 /// Opens or creates what the name says.
@@ -33,7 +37,11 @@ use plan::Plan;
 /// Those of [`Plan::new`], of the handler's `open`, of the access check and of the object store;
 /// `INSUFFICIENT_RESOURCES` and `TOO_MANY_OPENED_FILES` at the limits.
 pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer, NtStatus> {
-    let mut plan = Plan::new(context, &request)?;
+    let wish = Wish::new(context, &request)?;
+    if let Wish::Reconnect(reconnect) = wish {
+        return reconnect::run(context, &request, reconnect).await;
+    }
+    let mut plan = Plan::new(context, &request, wish)?;
     let tree = context.tree()?.clone();
     let caller = context.caller()?;
     access::limit(&tree, &caller, &mut plan)?;
@@ -74,7 +82,7 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
         );
     }
     let answered = contexts::answer(context, &plan, &opened, &open, &stat, caching).await;
-    Ok(Response::Create(response(&plan, &stat, file_id, action, caching, answered)).into())
+    Ok(response::new(&open, &stat, action, caching, answered).into())
 }
 
 /// Has the handler open the name, and the object store agree: what was opened, with which access.
@@ -167,7 +175,7 @@ async fn arbitrate(
             share_access: plan.share_access,
             delete_on_close: plan.deletes_on_close(),
             caching: plan.caching,
-            open: OpenId(file_id.volatile),
+            open: OpenId(file_id.persistent),
             looked_up,
         };
         let unanswered = CachingHolder::of(&plan.caching, request.open)
@@ -229,34 +237,46 @@ fn make_open(
     file_id: FileId,
     arbitrated: Granted,
 ) -> Result<Open, NtStatus> {
+    let session = context.session()?;
+    let is_directory = opened.stat.is_directory() && opened.stream.is_none();
+    let caching = arbitrated.caching;
     let state = OpenState {
         channel_sequence: ChannelSequence::new(context.header.channel_sequence()),
         mode: plan.mode(),
+        durability: plan.wish.grant(context, plan, is_directory, caching),
         ..OpenState::default()
     };
     Ok(Open {
         file_id,
-        session_id: context.session()?.id,
+        session_id: session.id,
         tree: context.tree()?.clone(),
         handle: opened.handle.clone(),
         attachment: arbitrated.attachment,
         granted_access,
         share_access: plan.share_access,
         create_options: plan.options,
-        is_directory: opened.stat.is_directory() && opened.stream.is_none(),
+        is_directory,
         stream: opened.stream.clone(),
         name: opened.name.clone(),
         creation_time: context.server.environment().wall_clock(),
+        client_guid: session.client_guid,
+        owner: DurableOwner::of(&session.identity.load()),
+        create_guid: plan.wish.create_guid(),
         state: Mutex::new(state),
     })
 }
 
-/// Puts the open into its tables, unless its session or tree connect has ended meanwhile.
+/// Puts the open into its tables.
 fn insert(context: &Context, open: &Arc<Open>) -> Result<(), NtStatus> {
-    let most = context.server.limits().opens_per_session;
     if !context.server.insert_open(open) {
         return Err(NtStatus::INSUFFICIENT_RESOURCES);
     }
+    enter_session(context, open)
+}
+
+/// Puts the open into its session's table, unless session or tree connect have ended meanwhile.
+fn enter_session(context: &Context, open: &Arc<Open>) -> Result<(), NtStatus> {
+    let most = context.server.limits().opens_per_session;
     let session = context.session()?;
     session.opens.insert(open.clone(), most)?;
     let is_connected = session.tree_connect(open.tree.id).is_some();
@@ -276,37 +296,5 @@ fn action(plan: &Plan, opened: &Opened) -> CreateAction {
         CreateAction::OVERWRITTEN
     } else {
         CreateAction::OPENED
-    }
-}
-
-fn response(
-    plan: &Plan,
-    stat: &FileStat,
-    file_id: FileId,
-    create_action: CreateAction,
-    caching: GrantedCaching,
-    contexts: Vec<wire::create::CreateResponseContext>,
-) -> CreateResponse {
-    let is_reparse_point = stat.reparse_tag != 0 && plan.how.open_reparse_point;
-    CreateResponse {
-        oplock_level: match caching {
-            GrantedCaching::Oplock(level) => level,
-            GrantedCaching::Lease(_) => OplockLevel::LEASE,
-        },
-        flags: if is_reparse_point {
-            CreateResponseFlags::REPARSEPOINT
-        } else {
-            CreateResponseFlags::NONE
-        },
-        create_action,
-        creation_time: stat.creation_time,
-        last_access_time: stat.last_access_time,
-        last_write_time: stat.last_write_time,
-        change_time: stat.change_time,
-        allocation_size: stat.allocation_size,
-        end_of_file: stat.end_of_file,
-        file_attributes: stat.attributes,
-        file_id,
-        contexts,
     }
 }

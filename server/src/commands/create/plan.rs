@@ -9,6 +9,7 @@ use wire::fscc::FileAttributes;
 use wire::fscc::file_info::{FileMode, FullEa};
 use wire::{CreateRequest, Dialect, NtStatus, OplockLevel};
 
+use super::durable::Wish;
 use crate::context::Context;
 use crate::object_store::{Caching, LeaseRequest, LeaseVersion};
 use crate::share::{Disposition, Name, OpenHow, ShareKind, StreamType, Wanted};
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub(super) maximal_access: Option<Option<FileTime>>,
     /// The client asks for the numbers of file and volume.
     pub(super) on_disk_id: bool,
+    /// What the client wants of durable opens.
+    pub(super) wish: Wish,
 }
 
 /// [MS-FSA] 2.1.5.1, phase 1.
@@ -48,12 +51,15 @@ impl Plan {
     /// # Errors
     /// `OBJECT_NAME_INVALID`, `OBJECT_PATH_SYNTAX_BAD`, `INVALID_PARAMETER`,
     /// `BAD_IMPERSONATION_LEVEL`, `NOT_SUPPORTED`, `ACCESS_DENIED`, `PRIVILEGE_NOT_HELD`,
-    /// `CANNOT_DELETE`, and `OBJECT_NAME_NOT_FOUND` for reconnecting to what is not durable.
-    pub(super) fn new(context: &Context, request: &CreateRequest) -> Result<Self, NtStatus> {
+    /// `CANNOT_DELETE`.
+    pub(super) fn new(
+        context: &Context,
+        request: &CreateRequest,
+        wish: Wish,
+    ) -> Result<Self, NtStatus> {
         let share = &context.tree()?.share;
         let name = Name::parse(&request.name)?;
         let contexts = &request.contexts;
-        refuse_reconnect(contexts)?;
         let kind = share.features().kind;
         check_impersonation(request.impersonation_level, kind)?;
         let options = request.create_options;
@@ -103,6 +109,7 @@ impl Plan {
                 _ => None,
             }),
             on_disk_id: contexts.contains(&CreateContext::QueryOnDiskId),
+            wish,
         })
     }
 
@@ -217,23 +224,6 @@ fn disposition(wire: CreateDisposition) -> Result<(Disposition, bool), NtStatus>
         CreateDisposition::OPEN_IF => Ok((Disposition::Either, false)),
         CreateDisposition::OVERWRITE => Ok((Disposition::Existing, true)),
         _ => Err(NtStatus::INVALID_PARAMETER),
-    }
-}
-
-/// No open is durable here, so there is nothing to reconnect to.
-// [MS-SMB2] 3.3.5.9.7
-fn refuse_reconnect(contexts: &CreateContexts) -> Result<(), NtStatus> {
-    let reconnects = contexts.iter().any(|each| {
-        matches!(
-            each,
-            CreateContext::DurableHandleReconnect { .. }
-                | CreateContext::DurableHandleReconnectV2 { .. }
-        )
-    });
-    if reconnects {
-        Err(NtStatus::OBJECT_NAME_NOT_FOUND)
-    } else {
-        Ok(())
     }
 }
 

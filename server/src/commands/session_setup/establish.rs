@@ -10,8 +10,9 @@ use wire::session_setup::SessionFlags;
 use wire::{Dialect, NtStatus, SessionId, SessionSetupRequest};
 
 use super::{is_same_user, response, session_flags};
+use crate::commands::Answer;
 use crate::commands::negotiate::Negotiated;
-use crate::commands::{Answer, teardown};
+use crate::commands::teardown::{self, Ending};
 use crate::context::Context;
 use crate::crypto::{
     Derivation, OpeningKey, PreauthHash, Role, SealingKey, SessionKeys, SigningKey,
@@ -75,7 +76,7 @@ pub(super) async fn establish(
     server.insert_session(&session);
     let most = server.limits().channels_per_session;
     if let Err(status) = context.connection.attach(attached.clone(), most) {
-        teardown::session(&server, &session).await;
+        teardown::session(&server, &session, Ending::Left).await;
         return Err(status);
     }
     context.use_session(attached);
@@ -160,6 +161,6 @@ pub(super) async fn end_previous(context: &Context, session: &Session, previous:
         return;
     };
     if is_same_user(&session.identity.load(), &old.identity.load()) {
-        teardown::session(&context.server, &old).await;
+        teardown::session(&context.server, &old, Ending::Left).await;
     }
 }

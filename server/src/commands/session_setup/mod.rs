@@ -17,8 +17,9 @@ use config::Encryption;
 use wire::session_setup::{SessionFlags, SessionSetupFlags};
 use wire::{Dialect, NtStatus, Response, SessionId, SessionSetupRequest, SessionSetupResponse};
 
+use super::Answer;
 use super::negotiate::Negotiated;
-use super::{Answer, teardown};
+use super::teardown::{self, Ending};
 use crate::context::{Context, HashTarget};
 use crate::session::{Purpose, Setup};
 use binding::bind;
@@ -218,7 +219,7 @@ async fn refuse(
     );
     // departs [MS-SMB2] 3.3.5.5.3: a session that could not be bound stays; its other channels are in use
     if let Purpose::Reauthentication(session) = purpose {
-        teardown::session(&context.server, session).await;
+        teardown::session(&context.server, session, Ending::Revoked).await;
     }
     if error.is_failed_guess() {
         let user = error.name.as_ref().map_or("", |name| &name.user);

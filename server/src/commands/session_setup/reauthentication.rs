@@ -7,7 +7,8 @@ use bytes::Bytes;
 use wire::NtStatus;
 
 use super::{is_same_user, response, session_flags};
-use crate::commands::{Answer, teardown};
+use crate::commands::Answer;
+use crate::commands::teardown::{self, Ending};
 use crate::context::Context;
 use crate::session::Session;
 
@@ -26,7 +27,7 @@ pub(super) async fn renew(
             user = %identity.user,
             "refused: the session's keys are another user's, or do not encrypt as this one's must"
         );
-        teardown::session(&context.server, session).await;
+        teardown::session(&context.server, session, Ending::Revoked).await;
         return Err(NtStatus::ACCESS_DENIED);
     }
     let flags = session_flags(identity.kind);

@@ -1,0 +1,149 @@
+//! A CREATE that takes up an open again which has waited for its client. Nothing is opened: what
+//! CREATE says beside the contexts for it is not looked at.
+
+use std::sync::Arc;
+
+use wire::create::CreateAction;
+use wire::{CreateRequest, NtStatus};
+
+use super::durable::{Reconnect, ReconnectV2};
+use super::{contexts, response};
+use crate::commands::{Answer, teardown};
+use crate::context::Context;
+use crate::durable::{self, Durability, DurableOwner};
+use crate::object_store::{GrantedCaching, Held, LeaseVersion, OpenId};
+use crate::open::{Open, Resumption};
+use crate::share::Name;
+
+/// Gives a client its open back.
+///
+/// # Errors
+/// `OBJECT_NAME_NOT_FOUND` when there is no such open that waits, or not for this client;
+/// `INVALID_PARAMETER` for a lease on another name; `ACCESS_DENIED` for another user.
+pub(super) async fn run(
+    context: &mut Context,
+    request: &CreateRequest,
+    reconnect: Reconnect,
+) -> Result<Answer, NtStatus> {
+    let server = context.server.clone();
+    let id = OpenId(reconnect.file_id.persistent);
+    let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    check(context, request, reconnect, &known)?;
+    // Another reconnect, the timer, or a break may have come first.
+    let waiting = server.disconnected.take(&server, id);
+    let waiting = waiting.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let open = Arc::new(waiting.resumed(Resumption {
+        volatile: server.new_file_id(),
+        session_id: context.session()?.id,
+        tree: context.tree()?.clone(),
+        channel_sequence: context.header.channel_sequence(),
+    }));
+    server.replace_open(&open);
+    if let Err(status) = super::enter_session(context, &open) {
+        if !durable::preserve(&server, &open) {
+            teardown::opens(&server, vec![open]).await;
+        }
+        return Err(status);
+    }
+    context.related.file_id = Some(open.file_id);
+    context.related.has_file = true;
+    let stat = open.handle.stat().await?;
+    let caching = server.object_store.held(&open.attachment).caching;
+    let lease = match caching {
+        GrantedCaching::Lease(lease) => Some(contexts::lease(lease)),
+        GrantedCaching::Oplock(_) => None,
+    };
+    let answered = lease.into_iter().collect();
+    let action = CreateAction::OPENED;
+    Ok(response::new(&open, &stat, action, caching, answered).into())
+}
+
+/// Checks that this is the client whose open it is, and that the open waits.
+// [MS-SMB2] 3.3.5.9.7
+// [MS-SMB2] 3.3.5.9.12
+fn check(
+    context: &Context,
+    request: &CreateRequest,
+    reconnect: Reconnect,
+    open: &Open,
+) -> Result<(), NtStatus> {
+    let held = context.server.object_store.held(&open.attachment);
+    if held.lease().is_some() && !is_same_client(context, open) {
+        return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
+    }
+    let is_it = waits(context, open)
+        && is_on_same_share(context, open)?
+        && has_same_lease(request, held)
+        && reconnect.v2.is_none_or(|v2| has_same_guid(open, v2));
+    let durability = open.state.lock().durability;
+    let is_kept = match durability {
+        Durability::None => false,
+        Durability::Durable(_) => held.has_handle(),
+        Durability::Resilient(_) => true,
+    };
+    if !is_it || !is_kept {
+        return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
+    }
+    // departs [MS-SMB2] 3.3.5.9.7: the name is looked at only now, as for version 2; Windows does so too
+    check_name(context, request, open, held)?;
+    if DurableOwner::of(&context.session()?.identity.load()) != open.owner {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    // The user's rights on the share may have shrunk meanwhile.
+    let share_allows = context.tree()?.maximal_access;
+    if !share_allows.contains(open.tree.maximal_access) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    Ok(())
+}
+
+fn is_same_client(context: &Context, open: &Open) -> bool {
+    let negotiated = context.connection.negotiated();
+    negotiated.is_some_and(|negotiated| negotiated.client_guid == open.client_guid)
+}
+
+/// Whether Open.Session is NULL.
+fn waits(context: &Context, open: &Open) -> bool {
+    context.server.disconnected.find(open.id()).is_some()
+}
+
+/// An open stays on the share that it was made on: other shares have other rules.
+fn is_on_same_share(context: &Context, open: &Open) -> Result<bool, NtStatus> {
+    Ok(context.tree()?.share.id == open.tree.share.id)
+}
+
+/// Whether the request names the open's lease, in the version that it has, or none if there is none.
+fn has_same_lease(request: &CreateRequest, held: Held) -> bool {
+    match (held.lease(), request.contexts.lease()) {
+        (None, None) => true,
+        (Some(lease), Some(named)) => {
+            let is_v2 = lease.version == LeaseVersion::V2;
+            lease.key == named.lease_key && is_v2 == named.v2.is_some()
+        }
+        _ => false,
+    }
+}
+
+fn has_same_guid(open: &Open, v2: ReconnectV2) -> bool {
+    open.create_guid == Some(v2.create_guid)
+}
+
+/// A lease is on a name, which the request must repeat.
+fn check_name(
+    context: &Context,
+    request: &CreateRequest,
+    open: &Open,
+    held: Held,
+) -> Result<(), NtStatus> {
+    if held.lease().is_none() {
+        return Ok(());
+    }
+    let name = Name::parse(&request.name).map_err(|_| NtStatus::INVALID_PARAMETER)?;
+    let location = open.tree.share.location(&name);
+    let store = &context.server.object_store;
+    if store.is_named(&open.attachment, &location) {
+        Ok(())
+    } else {
+        Err(NtStatus::INVALID_PARAMETER)
+    }
+}

@@ -1,0 +1,119 @@
+//! Opens that outlive their connection: durable and resilient ones.
+//!
+//! Owns the table of the opens that wait for their client, decides which may wait and for how long,
+//! and ends the wait. It never checks who comes back: that is CREATE's business.
+//!
+//! ```text
+//! connected ──connection lost, LOGOFF──> waiting ──reconnect──> connected
+//!     │                                     ├── its time is over ─────────────────┐
+//!     │                                     └── somebody else needs the file ─────┤
+//!     └──CLOSE, TREE_DISCONNECT, an administrator─────────────────────────────────┴──> closed
+//! ```
+
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth::{Identity, LogonKind};
+
+use crate::commands::teardown;
+use crate::object_store::OpenId;
+use crate::open::Open;
+use crate::server::Server;
+
+pub(crate) use table::DisconnectedOpens;
+
+/// Whether, why and how long an open waits for a client that has lost its connection.
+// [MS-SMB2] 3.3.1.10
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// It does not.
+    #[default]
+    None,
+    /// IsDurable: for this long, unless somebody else needs the file.
+    Durable(Duration),
+    /// IsResilient: for this long, whoever needs the file.
+    Resilient(Duration),
+}
+
+impl Durability {
+    /// How long the open waits.
+    #[must_use]
+    pub fn timeout(self) -> Option<Duration> {
+        match self {
+            Self::None => None,
+            Self::Durable(timeout) | Self::Resilient(timeout) => Some(timeout),
+        }
+    }
+}
+
+/// Whose an open is: who may take it up again. Stays the same through all of a user's log-ons.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DurableOwner(Arc<str>);
+
+impl DurableOwner {
+    /// The owner of what `identity` opens.
+    #[must_use]
+    pub fn of(identity: &Identity) -> Self {
+        // No account's name has a colon.
+        Self(match identity.kind {
+            LogonKind::User => identity.user.to_lowercase().into(),
+            LogonKind::Guest => format!("guest:{}", identity.user.to_lowercase()).into(),
+            LogonKind::Anonymous => "anonymous:".into(),
+        })
+    }
+}
+
+/// Keeps an open, taken out of a session that has ended, for its client to come back; false if it is
+/// not one to be kept.
+// [MS-SMB2] 3.3.7.1
+pub(crate) fn preserve(server: &Arc<Server>, open: &Arc<Open>) -> bool {
+    let durability = open.state.lock().durability;
+    let is_kept = match durability {
+        Durability::None => false,
+        Durability::Durable(_) => server.object_store.held(&open.attachment).keeps_handle(),
+        Durability::Resilient(_) => true,
+    };
+    let timeout = durability.timeout().filter(|_| is_kept);
+    timeout.is_some_and(|timeout| server.disconnected.insert(server, open, timeout))
+}
+
+/// The open's time is over.
+// [MS-SMB2] 3.3.6.2
+// [MS-SMB2] 3.3.6.4
+pub(crate) fn time_out(server: &Arc<Server>, id: OpenId) {
+    if let Some(open) = server.disconnected.take(server, id) {
+        close(server, open);
+    }
+}
+
+/// Somebody else needs what these opens cache: closes those that wait for their client and are not to
+/// be kept all the same. True if that is all of them, so that nothing is cached any more in a moment.
+// [MS-SMB2] 3.3.4.6
+// [MS-SMB2] 3.3.4.7
+pub(crate) fn give_way(server: &Arc<Server>, opens: &[OpenId]) -> bool {
+    let gives_way = |open: &Open| matches!(open.state.lock().durability, Durability::Durable(_));
+    let mut all = !opens.is_empty();
+    for id in opens {
+        match server.disconnected.take_if(server, *id, gives_way) {
+            Some(open) => close(server, open),
+            None => all = false,
+        }
+    }
+    all
+}
+
+/// Closes all that wait for their client.
+pub async fn close_all(server: &Arc<Server>) {
+    let opens = server.disconnected.take_all(server);
+    teardown::opens(server, opens).await;
+}
+
+/// Closes an open while whoever asks for it goes on.
+fn close(server: &Arc<Server>, open: Arc<Open>) {
+    let server_then = server.clone();
+    server.environment().spawn(Box::pin(async move {
+        teardown::opens(&server_then, vec![open]).await;
+    }));
+}
