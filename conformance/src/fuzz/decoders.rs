@@ -11,8 +11,9 @@ use wire::fscc::directory_info::decode_listing;
 use wire::fscc::file_info::{FullEa, StreamInformation, decode_ea_names};
 use wire::fscc::fsctl_data::{
     AllocatedRange, CopyChunkRequest, DuplicateExtents, DuplicateExtentsEx, NetworkInterface,
-    PipePeekResponse, PipeWaitRequest, ResumeKeyResponse, SetIntegrityInformation, SnapshotArray,
-    TrimRequest, ValidateNegotiateRequest, ValidateNegotiateResponse, ZeroData, decode_set_sparse,
+    PipePeekResponse, PipeWaitRequest, ResiliencyRequest, ResumeKeyResponse,
+    SetIntegrityInformation, SnapshotArray, TrimRequest, ValidateNegotiateRequest,
+    ValidateNegotiateResponse, ZeroData, decode_set_sparse,
 };
 use wire::fscc::{
     CaseRule, FileInfoClass, FileInformation, FileNotifyInformation, FsInfoClass, FsInformation,
@@ -166,6 +167,7 @@ fn control_data(data: &[u8]) {
     let _ = decode_set_sparse(data);
     let _ = SnapshotArray::decode(data);
     let _ = AllocatedRange::decode(data);
+    let _ = ResiliencyRequest::decode(data);
     let _ = ZeroData::decode(data);
     let _ = SetIntegrityInformation::decode(data);
     let _ = TrimRequest::decode(data);

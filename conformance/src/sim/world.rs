@@ -102,6 +102,7 @@ signing = "offered"
 
 [limits]
 opens_per_session = 64
+disconnected_opens_per_user = 8
 async_operations = 16
 read_size = "1 MiB"
 write_size = "1 MiB"

@@ -2,10 +2,12 @@
 
 use wire::dtyp::AccessMask;
 use wire::lock::LockFlags;
-use wire::{LockRequest, LockResponse, NtStatus, Response};
+use wire::negotiate::Capabilities;
+use wire::{Dialect, LockRequest, LockResponse, NtStatus, Response};
 
 use super::{Answer, effects};
 use crate::context::Context;
+use crate::durable::Durability;
 use crate::object_store::{Blocking, Decision, LockElement, LockKind, Range, Replay};
 use crate::open::Open;
 
@@ -17,7 +19,7 @@ use crate::open::Open;
 pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     open.require_any(AccessMask::FILE_READ_DATA.with(AccessMask::FILE_WRITE_DATA))?;
-    let is_verified = verifies_sequence(context);
+    let is_verified = verifies_sequence(context, &open);
     let sequence = request.lock_sequence;
     if is_verified && open.state.lock().lock_sequences.check(sequence.0) == Replay::Done {
         return Ok(Response::Lock(LockResponse).into());
@@ -34,13 +36,18 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     Ok(Response::Lock(LockResponse).into())
 }
 
-/// Only dialects with durable opens or channels repeat requests.
+/// Whether a repeated request is told from a new one: the open outlives its connection, or requests
+/// are repeated on other channels.
 // [MS-SMB2] 3.3.5.14
-fn verifies_sequence(context: &Context) -> bool {
-    context
-        .connection
-        .negotiated()
-        .is_some_and(super::negotiate::Negotiated::is_smb3)
+fn verifies_sequence(context: &Context, open: &Open) -> bool {
+    let Some(negotiated) = context.connection.negotiated() else {
+        return false;
+    };
+    let has_channels = negotiated
+        .server_capabilities
+        .contains(Capabilities::MULTI_CHANNEL);
+    let is_kept = open.state.lock().durability != Durability::None;
+    negotiated.dialect != Dialect::SMB_2_0_2 && (is_kept || has_channels)
 }
 
 // [MS-SMB2] 3.3.5.14.1

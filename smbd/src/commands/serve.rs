@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use config::{Configuration, Level, LogFormat};
 use sd_notify::NotifyState;
-use server::{Server, entitlement::Ended};
+use server::{Server, durable, entitlement::Ended};
 use tokio::{
     runtime,
     sync::{mpsc, watch},
@@ -123,6 +123,7 @@ impl Running {
         }
         let patience = server.settings().configuration.server.drain_timeout;
         drain(&stop, &mut all_gone, patience, &mut signals).await;
+        durable::close_all(&server).await;
         tracing::info!("stopped");
         Ok(())
     }

@@ -45,6 +45,15 @@ wire_struct! {
 }
 
 wire_struct! {
+    /// NETWORK_RESILIENCY_REQUEST: how long the open is to wait for its client.
+    // [MS-SMB2] 2.2.31.3
+    pub struct ResiliencyRequest {
+        /// Timeout in milliseconds; 0 leaves it to the server.
+        pub timeout_ms: u32, + 4,
+    }
+}
+
+wire_struct! {
     /// GET_COMPRESSION reply and SET_COMPRESSION request.
     // [MS-FSCC] 2.3.18
     pub struct CompressionState {

@@ -6,6 +6,7 @@
 mod copy;
 mod network_interfaces;
 mod object_id;
+mod resiliency;
 mod validate_negotiate;
 
 use bytes::Bytes;
@@ -41,6 +42,7 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
             return copy::run(context, &open, &request).await;
         }
         Fsctl::CREATE_OR_GET_OBJECT_ID | Fsctl::GET_OBJECT_ID => object_id::answer(&open, room)?,
+        Fsctl::LMR_REQUEST_RESILIENCY => resiliency::request(context, &open, &request.input)?,
         _ => {
             if let Some(needed) = needed_access(code) {
                 open.require_any(needed)?;
