@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use wire::create::CreateAction;
+use wire::dtyp::Guid;
 use wire::{CreateRequest, NtStatus};
 
 use super::durable::{Reconnect, ReconnectV2};
@@ -124,8 +125,9 @@ fn has_same_lease(request: &CreateRequest, held: Held) -> bool {
     }
 }
 
+/// An open that was made without a GUID has NULL, which a client writes as zeros.
 fn has_same_guid(open: &Open, v2: ReconnectV2) -> bool {
-    open.create_guid == Some(v2.create_guid)
+    open.create_guid.unwrap_or(Guid::ZERO) == v2.create_guid
 }
 
 /// A lease is on a name, which the request must repeat.
