@@ -135,10 +135,8 @@ impl Open {
             owner: self.owner.clone(),
             create_guid: self.create_guid,
             state: Mutex::new(OpenState {
-                channel_sequence: by.channel_sequence,
                 // The requests that were under way have ended with their connection.
-                outstanding_requests: 0,
-                outstanding_pre_requests: 0,
+                channel_sequence: ChannelSequence::new(by.channel_sequence),
                 ..state
             }),
         }
