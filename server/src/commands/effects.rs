@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use wire::NtStatus;
-use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
 
 use super::breaks::{self, Break};
@@ -11,7 +10,7 @@ use crate::context::Context;
 use crate::object_store::{Change, Decision, Effect, Effects, ObjectStore, Operation, Outcome};
 use crate::open::Open;
 use crate::server::Server;
-use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace};
+use crate::share::Name;
 
 /// Carries out `effects`.
 pub(super) fn carry_out(server: &Arc<Server>, effects: Effects) {
@@ -72,7 +71,7 @@ pub(super) async fn report_now(
     action: FileAction,
     filter: CompletionFilter,
 ) {
-    if !server.object_store.has_listeners() {
+    if !server.object_store.hears_of(&open.attachment) {
         return;
     }
     if let Ok(name) = open.handle.name().await {
@@ -91,7 +90,7 @@ pub(super) async fn report_now(
 pub(super) async fn report_write(server: &Arc<Server>, open: &Open) {
     let store = &server.object_store;
     store.wrote(&open.attachment);
-    if !store.has_watches() {
+    if !store.is_watched(&open.attachment) {
         return;
     }
     if let Ok(name) = open.handle.name().await {
@@ -107,7 +106,7 @@ pub(super) async fn report_write(server: &Arc<Server>, open: &Open) {
 
 /// The name of what was written through an open, if anybody would hear of that at its close.
 pub(super) async fn name_written(server: &Server, open: &Open) -> Option<Name> {
-    let is_heard = open.attachment.has_written() && server.object_store.has_listeners();
+    let is_heard = open.attachment.has_written() && server.object_store.hears_of(&open.attachment);
     if is_heard {
         open.handle.name().await.ok()
     } else {
@@ -120,6 +119,18 @@ pub(super) fn report_written(server: &Arc<Server>, open: &Open, name: &Name) {
     let location = open.tree.share.location(name);
     let store = &server.object_store;
     carry_out(server, store.report_written(&location, &open.attachment));
+}
+
+/// Tells watches that something of the file itself has changed, even if the open is for a named stream
+/// of it.
+pub(super) async fn report_file(server: &Arc<Server>, open: &Open, filter: CompletionFilter) {
+    if !server.object_store.hears_of(&open.attachment) {
+        return;
+    }
+    if let Ok(name) = open.handle.name().await {
+        let name = name.with_stream(None);
+        report(server, open, &name, FileAction::MODIFIED, filter);
+    }
 }
 
 /// Asks the object store the same until it grants or denies.
@@ -184,33 +195,4 @@ pub(super) async fn prepare_write(
         store.check_write(&open.attachment, offset, length)
     })
     .await
-}
-
-/// The object that has the name `target` now, if a rename would replace it.
-///
-/// # Errors
-/// `OBJECT_NAME_COLLISION` when it exists and must not be replaced.
-pub(super) async fn identity_of(
-    context: &Context,
-    open: &Open,
-    target: &Name,
-    replace: Replace,
-) -> Result<Option<ObjectId>, NtStatus> {
-    let how = OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES);
-    let caller = context.caller()?;
-    let opened = match open.tree.share.handler.open(&caller, target, &how).await {
-        Ok(opened) => opened,
-        Err(NtStatus::OBJECT_NAME_NOT_FOUND) => return Ok(None),
-        Err(status) => return Err(status),
-    };
-    let object = opened.handle.object();
-    opened.handle.close(CloseHow::Keep).await?;
-    // A new spelling of its own name replaces nothing.
-    if object == open.handle.object() && opened.stream == open.stream {
-        return Ok(None);
-    }
-    match replace {
-        Replace::Never => Err(NtStatus::OBJECT_NAME_COLLISION),
-        Replace::IfExists => Ok(Some(object)),
-    }
 }

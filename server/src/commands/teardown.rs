@@ -49,8 +49,8 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
 
 /// Deletes what an open is for, and tells those who listen.
 async fn delete(server: &Arc<Server>, open: &Open, how: CloseHow) -> Result<(), NtStatus> {
-    let listened = server.object_store.has_listeners();
-    let name = if listened {
+    let is_stream = matches!(how, CloseHow::Delete(_)) && open.stream.is_some();
+    let name = if server.object_store.hears_of(&open.attachment) {
         open.handle.name().await.ok()
     } else {
         None
@@ -59,6 +59,8 @@ async fn delete(server: &Arc<Server>, open: &Open, how: CloseHow) -> Result<(), 
     server.object_store.deleted(&open.attachment);
     result?;
     if let Some(name) = name {
+        let stream = open.stream.clone().filter(|_| is_stream);
+        let name = name.with_stream(stream);
         let filter = if open.is_directory {
             CompletionFilter::DIR_NAME
         } else {

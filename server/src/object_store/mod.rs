@@ -439,14 +439,21 @@ impl ObjectStore {
         effects
     }
 
-    /// Whether anybody watches, so that the name of what was written need not be looked up for
-    /// nothing.
+    /// Whether anybody watches what this open is for, so that the name of what was written need not
+    /// be looked up for nothing.
     #[must_use]
-    pub fn has_watches(&self) -> bool {
-        self.shared.names.is_watched()
+    pub fn is_watched(&self, attachment: &Attachment) -> bool {
+        notify::is_watched(attachment)
     }
 
-    /// Whether anybody would hear of a change, so that its name need not be looked up for nothing.
+    /// Whether anybody watches what this open is for or caches the directory that holds it. Costs the
+    /// depth of its name, however many watches there are elsewhere.
+    #[must_use]
+    pub fn hears_of(&self, attachment: &Attachment) -> bool {
+        notify::hears_of(attachment)
+    }
+
+    /// Whether anybody would hear of any change at all.
     #[must_use]
     pub fn has_listeners(&self) -> bool {
         self.shared.names.is_observed()

@@ -232,6 +232,23 @@ impl Names {
         self.is_watched() || self.leased.load(Ordering::Acquire) > 0
     }
 
+    /// Whether anybody watches a directory above the open name with this key. Costs the depth of the
+    /// name, however many watches there are elsewhere.
+    pub(super) fn is_watched_above(&self, key: PathKey) -> bool {
+        let nodes = self.nodes.lock();
+        let parent_of = |key| nodes.get(&key).and_then(|node: &Node| node.parent);
+        std::iter::successors(parent_of(key), |key| parent_of(*key))
+            .any(|key| nodes.get(&key).is_some_and(|node| !node.watches.is_empty()))
+    }
+
+    /// Whether anybody caches the directory that holds the open name with this key.
+    pub(super) fn is_cached_above(&self, key: PathKey) -> bool {
+        let nodes = self.nodes.lock();
+        let parent = nodes.get(&key).and_then(|node| node.parent);
+        let is_cached = |node: &Node| node.objects.iter().any(|(object, _)| !object.is_quiet());
+        parent.is_some_and(|parent| nodes.get(&parent).is_some_and(is_cached))
+    }
+
     /// Calls `visit` for each watch on each of `keys`, with the depth of the key, root first.
     pub(super) fn each_watch(&self, keys: &[PathKey], mut visit: impl FnMut(usize, &Arc<Watch>)) {
         let nodes = self.nodes.lock();

@@ -15,7 +15,7 @@ use wire::{NtStatus, Utf16String};
 use super::attachment::{Attached, Attachment, AttachmentId, phase};
 use super::effect::{Decision, Effects, Outcome};
 use super::holding::Holder;
-use super::location::Location;
+use super::location::{Location, PathKey};
 use super::object::{FileState, Shared};
 use super::oplock::{self, Contender, Loss};
 use super::wait::{self, Completer};
@@ -292,6 +292,9 @@ pub(super) fn tell_watches(shared: &Shared, changes: &[Change<'_>], effects: &mu
     }
     let mut told: Vec<Arc<Watch>> = Vec::new();
     for change in changes {
+        let Some((action, filter)) = change.as_told() else {
+            continue;
+        };
         let keys = shared.names.keys(&change.location);
         // departs [MS-FSA] 2.1.4.1: a directory's own change is told to those who watch the one
         // above, not to those who watch it; a name of no length would tell them nothing.
@@ -300,8 +303,8 @@ pub(super) fn tell_watches(shared: &Shared, changes: &[Change<'_>], effects: &mu
         };
         shared.names.each_watch(above, |depth, watch| {
             let is_parent = depth.saturating_add(1) == above.len();
-            if watch.wants(change.filter, is_parent) {
-                watch.push(change.action, relative(&change.location, depth));
+            if watch.wants(filter, is_parent) {
+                watch.push(action, relative(&change.location, depth));
                 told.push(Arc::clone(watch));
             }
         });
@@ -309,6 +312,62 @@ pub(super) fn tell_watches(shared: &Shared, changes: &[Change<'_>], effects: &mu
     for watch in told {
         watch.flush(effects);
     }
+}
+
+impl Change<'_> {
+    /// The action and the kinds of change that watches are told of. What happens to a named stream
+    /// has actions and kinds of its own, and a rename of one is told as an end and a beginning.
+    // [MS-FSA] 2.1.5.1.1
+    // [MS-FSA] 2.1.5.5
+    fn as_told(&self) -> Option<(FileAction, CompletionFilter)> {
+        if self.location.name.stream().is_none() {
+            return Some((self.action, self.filter));
+        }
+        let name = CompletionFilter::STREAM_NAME;
+        match self.action {
+            FileAction::ADDED | FileAction::RENAMED_NEW_NAME => {
+                Some((FileAction::ADDED_STREAM, name))
+            }
+            FileAction::REMOVED | FileAction::RENAMED_OLD_NAME => {
+                Some((FileAction::REMOVED_STREAM, name))
+            }
+            action => {
+                let kinds = [
+                    (CompletionFilter::SIZE, CompletionFilter::STREAM_SIZE),
+                    (CompletionFilter::LAST_WRITE, CompletionFilter::STREAM_WRITE),
+                ];
+                let filter = kinds
+                    .into_iter()
+                    .filter(|(of_file, _)| self.filter.contains(*of_file))
+                    .fold(CompletionFilter::NONE, |all, (_, kind)| all.with(kind));
+                let action = if action == FileAction::MODIFIED {
+                    FileAction::MODIFIED_STREAM
+                } else {
+                    action
+                };
+                (!filter.is_empty()).then_some((action, filter))
+            }
+        }
+    }
+}
+
+/// Whether anybody watches what this open is for.
+pub(super) fn is_watched(attachment: &Attachment) -> bool {
+    let names = &attachment.object.shared.names;
+    names.is_watched() && key_of(attachment).is_some_and(|key| names.is_watched_above(key))
+}
+
+/// Whether anybody watches what this open is for, or caches the directory that holds it.
+pub(super) fn hears_of(attachment: &Attachment) -> bool {
+    let names = &attachment.object.shared.names;
+    names.is_observed()
+        && key_of(attachment)
+            .is_some_and(|key| names.is_watched_above(key) || names.is_cached_above(key))
+}
+
+fn key_of(attachment: &Attachment) -> Option<PathKey> {
+    let state = attachment.object.lock();
+    state.link(attachment.link).map(|link| link.key)
 }
 
 /// The name from the directory at `depth` on.

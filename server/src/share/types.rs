@@ -154,6 +154,8 @@ pub struct Opened {
     pub handle: Arc<dyn Handle>,
     /// The object did not exist before.
     pub created: bool,
+    /// A stream was created, and the file that holds it is new too.
+    pub created_with_file: bool,
     /// The metadata at the time of the open.
     pub stat: FileStat,
     /// The object's descriptor; none where the share has no security (everything is granted).

@@ -23,6 +23,7 @@ rules![
     a_link_meets_an_existing_name,
     directories_have_one_name,
     a_rename_onto_another_name_of_the_file_leaves_one,
+    a_renamed_file_is_to_be_archived,
 ];
 
 // test [MS-FSA] 2.1.5.15.12
@@ -40,6 +41,22 @@ fn a_name_changes_and_the_object_stays(volume: &Volume) {
     assert_eq!(other.name(), "After", "other opens follow");
     other.write(0, b"C").unwrap();
     assert_eq!(file.contents(), b"Contents");
+}
+
+// test [MS-FSA] 2.1.5.15.12
+fn a_renamed_file_is_to_be_archived(volume: &Volume) {
+    let file = volume.file("file", b"x");
+    let folder = volume.folder("folder");
+    for file_attributes in [FileAttributes::HIDDEN, FileAttributes::NORMAL] {
+        for (object, name, archive) in [(&file, "FILE", true), (&folder, "FOLDER", false)] {
+            object.set_attributes(file_attributes);
+            let is_archived = || object.attributes().contains(FileAttributes::ARCHIVE);
+            assert!(!is_archived());
+            object.rename(name, Replace::Never).unwrap();
+            assert_eq!(is_archived(), archive);
+            object.rename(&name.to_lowercase(), Replace::Never).unwrap();
+        }
+    }
 }
 
 fn a_file_moves_to_another_folder(volume: &Volume) {

@@ -6,21 +6,21 @@
 //! has been opened with it.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use rustix::fs::FallocateFlags;
+use rustix::fs::{FallocateFlags, FileType, Mode, OFlags};
 use rustix::io::{Errno, ReadWriteFlags, preadv2, pwritev2};
 use server::share::{Answer, FileRegion, Place, ReplyRoom, WriteAt};
 use wire::NtStatus;
 use wire::fscc::FileAttributes;
 
-use super::attributes::time;
+use super::attributes::{file_type, time};
 use super::errno::status;
 use super::file::Opening;
-use super::{CachedReads, ready};
+use super::{CachedReads, ready, resolve};
 
 impl Opening {
     /// Reads into `room` from `at` on.
@@ -186,7 +186,8 @@ impl Opening {
         Ok(())
     }
 
-    fn mark_archive(&self) -> Result<(), NtStatus> {
+    /// Marks the file as one to be archived.
+    pub(super) fn mark_archive(&self) -> Result<(), NtStatus> {
         let kept = self.file.dos_attributes()?;
         if kept.is_none_or(|kept| kept.attributes.contains(FileAttributes::ARCHIVE)) {
             return Ok(());
@@ -205,7 +206,7 @@ impl Opening {
     /// Puts the file, and the name that this handle gave it, on stable storage.
     pub(super) fn flush_now(&self) -> Result<(), NtStatus> {
         let synced = if self.file.is_path() {
-            Ok(())
+            self.sync_path()
         } else {
             rustix::fs::fsync(&self.file)
         };
@@ -221,18 +222,42 @@ impl Opening {
         Ok(())
     }
 
+    /// Puts a file or folder that was opened for its metadata alone on stable storage: a stream may
+    /// have been written through it.
+    fn sync_path(&self) -> Result<(), Errno> {
+        let host = resolve::stat(self.file.as_fd())?;
+        if !matches!(
+            file_type(&host),
+            FileType::RegularFile | FileType::Directory
+        ) {
+            return Ok(());
+        }
+        let path = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        rustix::fs::fsync(rustix::fs::open(path, flags, Mode::empty())?)
+    }
+
     /// Puts the name that this handle gave the object on stable storage, once.
     fn sync_name(&self) -> Result<(), NtStatus> {
         if !self.unsynced_name.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
+        let synced = self.sync_folder();
+        if synced.is_err() {
+            self.unsynced_name.store(true, Ordering::Relaxed);
+        }
+        synced
+    }
+
+    /// Puts the folder that holds the object on stable storage.
+    fn sync_folder(&self) -> Result<(), NtStatus> {
         let Ok(place) = self.place() else {
             return Ok(());
         };
-        let folder = self.share.root.open_path(
-            &place.folder.path,
-            rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY,
-        );
+        let folder = self
+            .share
+            .root
+            .open_path(&place.folder.path, OFlags::RDONLY | OFlags::DIRECTORY);
         // Without the right to list the folder, the file's own fsync has to do.
         folder.map_or(Ok(()), |folder: OwnedFd| {
             rustix::fs::fsync(&folder).map_err(status)

@@ -223,17 +223,17 @@ fn opened(
     let shared = share.objects.share(object_id(&host));
     let security = share.security_of(caller, &file, &host)?;
     let mut stream = None;
+    let created_with_file = created && name.stream().is_some();
     if let Some(wanted) = name.stream() {
         let mut open = shared.streams.lock();
         let found = streams::find(&file, wanted, share.options.case_sensitive)?;
-        let is_new_file = created;
         created = found.is_none();
         let found = match (found, how.disposition) {
             (None, Disposition::Existing) => return Err(NtStatus::OBJECT_NAME_NOT_FOUND),
             (Some(_), Disposition::New) => return Err(NtStatus::OBJECT_NAME_COLLISION),
             (Some(found), _) => found,
             (None, _) => {
-                if !is_new_file {
+                if !created_with_file {
                     check_may_add_stream(caller, &file, &security)?;
                 }
                 streams::create(&file, wanted)?
@@ -267,6 +267,7 @@ fn opened(
     Ok(Opened {
         handle: Arc::new(DiskHandle(opening)),
         created,
+        created_with_file,
         stat,
         security: Some(security),
         stream,

@@ -172,6 +172,9 @@ impl Opening {
         let hidden = self.share.hidden_names.hides(last);
         self.hidden.store(hidden, Ordering::Relaxed);
         self.unsynced_name.store(true, Ordering::Relaxed);
+        if !self.file.directory {
+            self.mark_archive()?;
+        }
         Ok(())
     }
 
@@ -198,11 +201,18 @@ impl Opening {
             }
             return Ok(());
         };
+        // The name is taken over in one step, so that whatever happens one of the two has it; then
+        // it gets the spelling that is wanted.
+        self.rename(place, folder, existing, Some(&victim))?;
         if existing == wanted {
-            return self.rename(place, folder, wanted, Some(&victim));
+            return Ok(());
         }
-        self.unlink(&self.caller, &victim, folder, existing)?;
-        self.rename(place, folder, wanted, None)
+        let place = Place {
+            folder: reopened(folder)?,
+            stored: existing.to_vec(),
+        };
+        // In the old one's spelling, the name is the share's all the same.
+        self.rename(&place, folder, wanted, None).or(Ok(()))
     }
 
     /// Gives the file a further name. [MS-FSA] 2.1.5.15.8

@@ -64,6 +64,7 @@ impl IpcHandler {
         let pipe = Pipe::new(object, name.clone(), service, view, token);
         Ok(Opened {
             created: false,
+            created_with_file: false,
             stat: pipe.stat_now(),
             handle: Arc::new(pipe),
             security: None,

@@ -168,7 +168,12 @@ impl Store {
             link: Some(link),
             parent_security: Some(parent_security),
         };
+        let created_with_file = stream.is_some();
         self.opened(names, found, stream, caller, true)
+            .map(|opened| Opened {
+                created_with_file,
+                ..opened
+            })
     }
 
     fn opened(
@@ -194,6 +199,7 @@ impl Store {
         Ok(Opened {
             handle: Arc::new(handle),
             created,
+            created_with_file: false,
             stat,
             security: Some(security),
             name: name.with_stream(stream_name.clone()),

@@ -73,13 +73,14 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
         } else {
             CompletionFilter::FILE_NAME
         };
-        effects::report(
-            &context.server,
-            &open,
-            &opened.name,
-            FileAction::ADDED,
-            filter,
-        );
+        let added = FileAction::ADDED;
+        let file_name = opened.name.with_stream(None);
+        let file = (&file_name, added, CompletionFilter::FILE_NAME);
+        // [MS-FSA] 2.1.5.1.1
+        let changes = [file, (&opened.name, added, filter)];
+        let skipped = usize::from(!opened.created_with_file);
+        let changes = changes.get(skipped..).unwrap_or_default();
+        effects::report_all(&context.server, &open, changes);
     }
     let answered = contexts::answer(context, &plan, &opened, &open, &stat, caching).await;
     Ok(response::new(&open, &stat, action, caching, answered).into())

@@ -2,7 +2,7 @@
 
 use wire::dtyp::AccessMask;
 use wire::fscc::file_info::{BasicChange, FileMode};
-use wire::fscc::{CompletionFilter, FileAction, FileAttributes, SetFileInformation};
+use wire::fscc::{CompletionFilter, FileAction, FileAttributes, SetFileInformation, TimeChange};
 use wire::{NtStatus, SetInfoRequest};
 
 use super::{disposition, rename};
@@ -32,7 +32,9 @@ pub(super) async fn set(
         SetFileInformation::ValidDataLength(size) => check_valid_data_length(open, size).await,
         SetFileInformation::FullEa(list) => {
             open.handle.set(SetInfo::ExtendedAttributes(list)).await?;
-            report(context, open, CompletionFilter::EA).await;
+            // [MS-FSA] 2.1.5.15.6
+            let changed = CompletionFilter::EA.with(CompletionFilter::ATTRIBUTES);
+            effects::report_file(&context.server, open, changed).await;
             Ok(())
         }
         SetFileInformation::Position(position) => {
@@ -82,13 +84,33 @@ async fn set_basic(context: &Context, open: &Open, basic: BasicChange) -> Result
             return Err(NtStatus::INVALID_PARAMETER);
         }
     }
+    let changed = basic_changes(&basic);
     open.handle.set(SetInfo::Basic(basic)).await?;
-    let changed = CompletionFilter::ATTRIBUTES
-        .with(CompletionFilter::CREATION)
-        .with(CompletionFilter::LAST_WRITE)
-        .with(CompletionFilter::LAST_ACCESS);
-    report(context, open, changed).await;
+    if !changed.is_empty() {
+        effects::report_file(&context.server, open, changed).await;
+    }
     Ok(())
+}
+
+/// The kinds of change that setting these is.
+// [MS-FSA] 2.1.5.15.2
+fn basic_changes(basic: &BasicChange) -> CompletionFilter {
+    let is_set = |time: TimeChange| matches!(time, TimeChange::Set(_));
+    [
+        (
+            basic.file_attributes.is_some(),
+            CompletionFilter::ATTRIBUTES,
+        ),
+        (is_set(basic.creation_time), CompletionFilter::CREATION),
+        (
+            is_set(basic.last_access_time),
+            CompletionFilter::LAST_ACCESS,
+        ),
+        (is_set(basic.last_write_time), CompletionFilter::LAST_WRITE),
+    ]
+    .into_iter()
+    .filter(|(is_set, _)| *is_set)
+    .fold(CompletionFilter::NONE, |all, (_, kind)| all.with(kind))
 }
 
 async fn resize(context: &mut Context, open: &Open, request: SetInfo) -> Result<(), NtStatus> {

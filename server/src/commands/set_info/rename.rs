@@ -9,7 +9,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::{Decision, Rename, RenameKind};
 use crate::open::Open;
-use crate::share::{Name, ObjectId, Replace, SetInfo};
+use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace, SetInfo};
 
 /// Gives the file, directory or stream another name.
 ///
@@ -27,7 +27,7 @@ pub(super) async fn rename(
     let old = open.handle.name().await?;
     let target = target(open, &old, &to.file_name)?;
     let replace = replace(to.flags.contains(RenameFlags::REPLACE_IF_EXISTS));
-    let replaced = arbitrate(context, open, &target, replace, RenameKind::Rename).await?;
+    let found = arbitrate(context, open, &target, replace, RenameKind::Rename).await?;
     open.handle
         .set(SetInfo::Rename {
             target: target.clone(),
@@ -35,27 +35,68 @@ pub(super) async fn rename(
         })
         .await?;
     let server = &context.server;
-    if let Some(object) = replaced {
-        server.object_store.replaced(object);
+    if let Some(replaced) = found.as_ref().filter(|found| !found.is_same_object) {
+        server.object_store.replaced(replaced.object);
     }
     let stored = open.handle.name().await.unwrap_or(target);
     let location = open.tree.share.location(&stored);
     server.object_store.renamed(&open.attachment, &location);
-    let filter = if open.stream.is_some() {
-        CompletionFilter::STREAM_NAME
-    } else if open.is_directory {
+    let changes = changes(&old, &stored, found.as_ref(), open);
+    effects::report_all(server, open, &changes);
+    Ok(())
+}
+
+/// What watches are told of a rename: what went for it, the two names, and what changed with them.
+// [MS-FSA] 2.1.5.15.12
+fn changes<'a>(
+    old: &'a Name,
+    new: &'a Name,
+    found: Option<&'a Found>,
+    open: &Open,
+) -> Vec<(&'a Name, FileAction, CompletionFilter)> {
+    // A rename to the very same name is none.
+    if old == new {
+        return Vec::new();
+    }
+    let names = names_filter(open.is_directory);
+    let moves = old.parent() != new.parent();
+    let is_own_name = found.is_some_and(|found| found.name == *old);
+    let is_exact = found.is_some_and(|found| found.name == *new);
+    // Between two names of one file, the old one goes and the other stays as it is.
+    let adds = !(is_exact && found.is_some_and(|found| found.is_same_object));
+    let replaces = found.filter(|_| adds);
+    let mut changes = Vec::new();
+    if let Some(replaced) = replaces.filter(|_| !is_own_name && !is_exact) {
+        changes.push((&replaced.name, FileAction::REMOVED, names));
+    }
+    let takes_over = replaces.is_some() && is_exact;
+    if moves || !adds || takes_over {
+        changes.push((old, FileAction::REMOVED, names));
+    } else {
+        changes.push((old, FileAction::RENAMED_OLD_NAME, names));
+    }
+    if takes_over {
+        changes.push((new, FileAction::MODIFIED, EVERYTHING));
+    } else if adds && moves {
+        changes.push((new, FileAction::ADDED, names));
+    } else if adds {
+        changes.push((new, FileAction::RENAMED_NEW_NAME, names));
+    }
+    // observed: Windows Server 2003 and later tell of the attribute and the time that a file takes
+    // along.
+    if adds && !takes_over && !open.is_directory && open.stream.is_none() {
+        let taken = CompletionFilter::ATTRIBUTES.with(CompletionFilter::CREATION);
+        changes.push((new, FileAction::MODIFIED, taken));
+    }
+    changes
+}
+
+fn names_filter(is_directory: bool) -> CompletionFilter {
+    if is_directory {
         CompletionFilter::DIR_NAME
     } else {
         CompletionFilter::FILE_NAME
-    };
-    let same_parent = old.parent() == stored.parent();
-    let (from, to) = if same_parent {
-        (FileAction::RENAMED_OLD_NAME, FileAction::RENAMED_NEW_NAME)
-    } else {
-        (FileAction::REMOVED, FileAction::ADDED)
-    };
-    effects::report_all(server, open, &[(&old, from, filter), (&stored, to, filter)]);
-    Ok(())
+    }
 }
 
 /// Gives the file a further name.
@@ -89,24 +130,26 @@ pub(super) async fn link(
         return Err(NtStatus::OBJECT_NAME_INVALID);
     }
     let replace = replace(to.replace_if_exists);
-    let replaced = arbitrate(context, open, &target, replace, RenameKind::Link).await?;
+    let found = arbitrate(context, open, &target, replace, RenameKind::Link).await?;
     open.handle
         .set(SetInfo::Link {
             target: target.clone(),
             replace,
         })
         .await?;
-    if let Some(object) = replaced {
-        context.server.object_store.replaced(object);
+    let replaced = found.filter(|found| !found.is_same_object);
+    let names = CompletionFilter::FILE_NAME;
+    let mut changes = vec![(&target, FileAction::ADDED, names)];
+    // [MS-FSA] 2.1.5.15.7
+    if let Some(replaced) = &replaced {
+        context.server.object_store.replaced(replaced.object);
+        if replaced.name == target {
+            changes = vec![(&target, FileAction::MODIFIED, EVERYTHING)];
+        } else {
+            changes.insert(0, (&replaced.name, FileAction::REMOVED, names));
+        }
     }
-    let added = FileAction::ADDED;
-    effects::report(
-        &context.server,
-        open,
-        &target,
-        added,
-        CompletionFilter::FILE_NAME,
-    );
+    effects::report_all(&context.server, open, &changes);
     Ok(())
 }
 
@@ -139,20 +182,33 @@ fn replace(if_exists: bool) -> Replace {
     }
 }
 
-/// Waits until the object store agrees, and returns the object that will be replaced.
+/// What has the new name before it is given.
+struct Found {
+    object: ObjectId,
+    /// The name as it is stored.
+    name: Name,
+    /// It is the very object that gets the name.
+    is_same_object: bool,
+}
+
+/// Waits until the object store agrees, and returns what has the name already.
 async fn arbitrate(
     context: &mut Context,
     open: &Open,
     target: &Name,
     replace: Replace,
     kind: RenameKind,
-) -> Result<Option<ObjectId>, NtStatus> {
+) -> Result<Option<Found>, NtStatus> {
     loop {
         // Anew after each wait: the name may be another file's by then.
-        let replaces = effects::identity_of(context, open, target, replace).await?;
+        let found = look_up(context, open, target).await?;
+        let replaced = found.as_ref().filter(|found| !found.is_same_object);
+        if replaced.is_some() && replace == Replace::Never {
+            return Err(NtStatus::OBJECT_NAME_COLLISION);
+        }
         let rename = Rename {
             target: open.tree.share.location(target),
-            replaces,
+            replaces: replaced.map(|found| found.object),
             kind,
         };
         let outcome = context
@@ -161,9 +217,37 @@ async fn arbitrate(
             .check_rename(&open.attachment, &rename);
         effects::carry_out(&context.server, outcome.effects);
         match outcome.decision {
-            Decision::Grant(()) => return Ok(replaces),
+            Decision::Grant(()) => return Ok(found),
             Decision::Deny(status) => return Err(status),
             Decision::Wait(waiter) => context.wait(waiter).await?,
         }
     }
 }
+
+/// What has the name `target` now.
+async fn look_up(context: &Context, open: &Open, target: &Name) -> Result<Option<Found>, NtStatus> {
+    let how = OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES);
+    let caller = context.caller()?;
+    let opened = match open.tree.share.handler.open(&caller, target, &how).await {
+        Ok(opened) => opened,
+        Err(NtStatus::OBJECT_NAME_NOT_FOUND) => return Ok(None),
+        Err(status) => return Err(status),
+    };
+    let object = opened.handle.object();
+    opened.handle.close(CloseHow::Keep).await?;
+    Ok(Some(Found {
+        object,
+        is_same_object: object == open.handle.object() && opened.stream == open.stream,
+        name: opened.name,
+    }))
+}
+
+/// What may have changed for those who see another file under a name.
+// [MS-FSA] 2.1.5.15.12
+const EVERYTHING: CompletionFilter = CompletionFilter::ATTRIBUTES
+    .with(CompletionFilter::SIZE)
+    .with(CompletionFilter::LAST_WRITE)
+    .with(CompletionFilter::LAST_ACCESS)
+    .with(CompletionFilter::CREATION)
+    .with(CompletionFilter::SECURITY)
+    .with(CompletionFilter::EA);

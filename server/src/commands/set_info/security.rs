@@ -1,7 +1,7 @@
 //! SET_INFO of a security descriptor. [MS-SMB2] 3.3.5.21.3
 
 use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
-use wire::fscc::{CompletionFilter, FileAction};
+use wire::fscc::CompletionFilter;
 use wire::{NtStatus, SetInfoRequest};
 
 use crate::commands::effects;
@@ -26,7 +26,7 @@ pub(super) async fn set(
     effects::prepare(context, open, Operation::SetSecurity).await?;
     open.handle.set_security(parts, descriptor).await?;
     let changed = CompletionFilter::SECURITY;
-    effects::report_now(&context.server, open, FileAction::MODIFIED, changed).await;
+    effects::report_file(&context.server, open, changed).await;
     Ok(())
 }
 
