@@ -45,6 +45,7 @@ impl Bench {
         Self {
             handler: handler.expect("the folder can be served"),
             caller: Caller {
+                user: "user".into(),
                 token: Arc::new(token),
                 host: None,
             },

@@ -208,6 +208,7 @@ mod tests {
         let groups = vec![Sid::EVERYONE];
         let token = SecurityToken::new(Sid::SYSTEM, Sid::SYSTEM, groups, Privileges::NONE);
         Caller {
+            user: "user".into(),
             token: Arc::new(token),
             host: None,
         }

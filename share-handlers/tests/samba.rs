@@ -84,6 +84,7 @@ impl Both {
         let token =
             SecurityToken::for_log_on(LogOn::Authenticated, user, group, vec![], Privileges::NONE);
         let caller = Caller {
+            user: "user".into(),
             token: Arc::new(token),
             host: None,
         };

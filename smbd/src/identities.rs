@@ -156,6 +156,7 @@ impl IdentityMap for Identities {
             let host = self.host_user(identity, &share.settings).ok().flatten();
             let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY));
             return Ok(Caller {
+                user: identity.user.as_str().into(),
                 token: Arc::new(token),
                 host: None,
             });
@@ -163,6 +164,7 @@ impl IdentityMap for Identities {
         let host = self.host_user(identity, &share.settings)?;
         let token = token(identity.kind, host.as_deref().unwrap_or(&self.own));
         Ok(Caller {
+            user: identity.user.as_str().into(),
             token: Arc::new(token),
             host,
         })

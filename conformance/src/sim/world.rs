@@ -86,6 +86,7 @@ impl IdentityMap for Everybody {
         let token =
             SecurityToken::for_log_on(LogOn::Authenticated, user, group, Vec::new(), privileges);
         Ok(Caller {
+            user: "user".into(),
             token: Arc::new(token),
             host: None,
         })

@@ -15,6 +15,9 @@ use crate::access::SecurityToken;
 /// Who asks: the rights of the session, mapped to the host's users where there are any.
 #[derive(Debug, Clone)]
 pub struct Caller {
+    /// The name that the session logged on with, empty for nobody: for logs and queues. It decides
+    /// nothing.
+    pub user: Arc<str>,
     /// Security identifiers and privileges, for the access check.
     pub token: Arc<SecurityToken>,
     /// The user that file operations are done as; none where the server serves as itself.

@@ -120,6 +120,7 @@ fn caller(user: Sid, group: Sid) -> Caller {
     let token =
         SecurityToken::for_log_on(LogOn::Authenticated, user, group, vec![], Privileges::NONE);
     Caller {
+        user: "user".into(),
         token: Arc::new(token),
         host: None,
     }

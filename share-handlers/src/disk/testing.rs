@@ -110,6 +110,7 @@ pub(super) fn caller(host: Option<Arc<HostUser>>) -> Caller {
     let token =
         SecurityToken::for_log_on(LogOn::Authenticated, user, group, vec![], Privileges::NONE);
     Caller {
+        user: "user".into(),
         token: Arc::new(token),
         host,
     }

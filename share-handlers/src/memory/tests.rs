@@ -24,6 +24,7 @@ fn caller() -> Caller {
         Privileges::NONE,
     );
     Caller {
+        user: "user".into(),
         token: Arc::new(token),
         host: None,
     }

@@ -43,6 +43,7 @@ pub(crate) fn caller(number: u32) -> Caller {
     let (user, group) = (Sid::unix_user(number), Sid::unix_group(number));
     let token = SecurityToken::new(user, group, Vec::new(), Privileges::NONE);
     Caller {
+        user: "user".into(),
         token: Arc::new(token),
         host: None,
     }

@@ -78,6 +78,7 @@ impl ServerView for Lab {
 fn caller(groups: &[Sid]) -> Caller {
     let token = SecurityToken::new(Sid::EVERYONE, Sid::USERS, groups.to_vec(), Privileges::NONE);
     Caller {
+        user: "user".into(),
         token: Arc::new(token),
         host: None,
     }
