@@ -3,12 +3,18 @@
 use conformance::sim::Random;
 use conformance::sim::simulation::{Plan, Summary, run};
 
+/// A run of a seed, whose clients ask for oplocks alone: as the seeds below were found.
 fn simulate(seed: u64, steps: usize) -> Summary {
+    simulate_with(seed, steps, false)
+}
+
+fn simulate_with(seed: u64, steps: usize, leases: bool) -> Summary {
     let clients = 2 + Random::new(seed).below(7);
     let plan = Plan {
         seed,
         clients,
         steps,
+        leases,
         verbose: false,
     };
     run(plan).unwrap_or_else(|failure| panic!("{failure}"))
@@ -18,7 +24,7 @@ fn simulate(seed: u64, steps: usize) -> Summary {
 fn two_hundred_seeds_give_right_answers_and_leave_nothing() {
     let mut all = Summary::default();
     for seed in 0..200 {
-        let summary = simulate(seed, 400);
+        let summary = simulate_with(seed, 400, seed % 4 < 2);
         all.replies += summary.replies;
         all.cuts += summary.cuts;
         all.breaks += summary.breaks;

@@ -1,6 +1,7 @@
-//! `cargo sim -- SEED [--clients N] [--steps N] [--seeds N]`: runs simulations.
+//! `cargo sim -- SEED [--clients N] [--steps N] [--seeds N] [--oplocks]`: runs simulations.
 //!
 //! One seed prints every operation; `--seeds N` runs so many from SEED on and prints failures only.
+//! With `--oplocks`, no client asks for a lease.
 
 use std::process::ExitCode;
 
@@ -14,7 +15,7 @@ fn main() -> ExitCode {
         arguments.get(at + 1)?.parse::<u64>().ok()
     };
     let Some(first) = arguments.first().and_then(|seed| seed.parse::<u64>().ok()) else {
-        eprintln!("usage: cargo sim -- SEED [--clients N] [--steps N] [--seeds N]");
+        eprintln!("usage: cargo sim -- SEED [--clients N] [--steps N] [--seeds N] [--oplocks]");
         return ExitCode::FAILURE;
     };
     let seeds = option("--seeds").unwrap_or(1);
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
             seed,
             clients: usize::try_from(clients).unwrap_or(1),
             steps: usize::try_from(option("--steps").unwrap_or(1_000)).unwrap_or(0),
+            leases: !arguments.iter().any(|argument| argument == "--oplocks"),
             verbose: seeds == 1,
         };
         match run(plan) {

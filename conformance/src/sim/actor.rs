@@ -7,11 +7,10 @@ use std::time::Duration;
 use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
 use server::{Environment, Server};
-use wire::{
-    Command, CreateRequest, Dialect, FileId, MessageId, OplockBreakAcknowledgment, OplockLevel,
-    Request,
-};
+use wire::dtyp::Guid;
+use wire::{Command, CreateRequest, Dialect, FileId, MessageId, Request};
 
+use super::caches::Caches;
 use super::environment::Virtual;
 use super::random::Random;
 use super::server_end::ServerEnd;
@@ -38,8 +37,10 @@ pub struct Actor {
     pub asked: BTreeMap<MessageId, Asked>,
     /// The opens that it knows of, by number.
     pub opens: BTreeMap<u64, FileId>,
-    /// Oplocks that are to be acknowledged, and the level to be kept.
-    pub broken: VecDeque<(FileId, OplockLevel)>,
+    /// Whether it asks for leases too.
+    pub wants_leases: bool,
+    /// What the client may cache.
+    pub caches: Caches,
     /// The requests that it has tried to cancel.
     pub cancelled: BTreeSet<MessageId>,
     raw: ClientConnection,
@@ -57,13 +58,19 @@ impl Actor {
     #[must_use]
     pub fn connect(server: &Arc<Server>, environment: &Virtual, random: &mut Random) -> Self {
         let dialect = *random.pick(&DIALECTS);
+        let mut client_guid = Guid([0; 16]);
+        random.clone().fill(&mut client_guid.0);
         let mut actor = Self {
             end: ServerEnd::new(server, environment),
             asked: BTreeMap::new(),
             opens: BTreeMap::new(),
-            broken: VecDeque::new(),
+            wants_leases: false,
+            caches: Caches::default(),
             cancelled: BTreeSet::new(),
-            raw: ClientConnection::new(Offer::dialect(dialect)),
+            raw: ClientConnection::new(Offer {
+                client_guid,
+                ..Offer::dialect(dialect)
+            }),
             scope: Scope::NONE,
             root: None,
             link: VecDeque::new(),
@@ -149,14 +156,9 @@ impl Actor {
 
     /// Acknowledges the oldest break.
     pub fn acknowledge(&mut self) {
-        let Some((file_id, oplock_level)) = self.broken.pop_front() else {
+        let Some(request) = self.caches.acknowledge() else {
             return;
         };
-        let acknowledgment = wire::oplock_break::OplockBreak {
-            oplock_level,
-            file_id,
-        };
-        let request = OplockBreakAcknowledgment::Oplock(acknowledgment);
         let request = self.raw.prepare(self.scope, request.into());
         self.asked.insert(request.message_id(), Asked::Unjudged);
         self.put_on_link(&request);

@@ -3,6 +3,7 @@
 //! The same seed gives the same run, byte for byte.
 
 mod actor;
+mod caches;
 pub mod environment;
 pub mod random;
 mod script;

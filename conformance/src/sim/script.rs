@@ -26,7 +26,10 @@ pub fn act(actor: &mut Actor, random: &mut Random) {
         .map(|(id, file_id)| (*id, *file_id))
         .collect();
     if known.is_empty() || known.len() < MOST_OPENS && random.once_in(4) {
-        let (operation, request) = open(random);
+        let (operation, mut request) = open(random);
+        if actor.wants_leases && random.once_in(2) {
+            actor.caches.ask_for_lease(&mut request, random);
+        }
         actor.ask_open(operation, request);
         return;
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use server::{Environment, Server};
 use share_handlers::faulty::{Fault, Faults, Faulty};
-use wire::{FileId, NtStatus, OplockBreakNotification, Response};
+use wire::{FileId, NtStatus};
 
 use super::actor::{Actor, Asked};
 use super::environment::Virtual;
@@ -32,6 +32,8 @@ pub struct Plan {
     pub clients: usize,
     /// How many steps.
     pub steps: usize,
+    /// Whether clients ask for leases too, not for oplocks alone.
+    pub leases: bool,
     /// Whether to print each operation and its outcome.
     pub verbose: bool,
 }
@@ -118,7 +120,11 @@ impl Simulation {
             };
             Arc::new(Faulty::new(memory, Arc::new(faults)))
         });
-        let connect = |_| Actor::connect(&server, &environment, &mut random);
+        let connect = |_| {
+            let mut actor = Actor::connect(&server, &environment, &mut random);
+            actor.wants_leases = plan.leases;
+            actor
+        };
         let actors = (0..plan.clients.max(1)).map(connect).collect();
         Self {
             plan,
@@ -181,7 +187,8 @@ impl Simulation {
             model.disconnect(client);
         }
         // What others waited for has happened; their replies are there before the new client.
-        let actor = Actor::connect(&self.server, &self.environment, &mut self.random);
+        let mut actor = Actor::connect(&self.server, &self.environment, &mut self.random);
+        actor.wants_leases = self.plan.leases;
         self.actors[client] = actor;
     }
 
@@ -229,14 +236,10 @@ impl Simulation {
         let actor = &mut self.actors[client];
         if reply.is_notification() {
             self.summary.breaks += 1;
-            if let Ok(Response::OplockBreakNotification(OplockBreakNotification::Oplock(broken))) =
-                reply.response()
-            {
-                actor
-                    .broken
-                    .push_back((broken.file_id, broken.oplock_level));
-            }
-            return Ok(None);
+            let noted = actor.caches.note(reply);
+            return noted
+                .map(|()| None)
+                .map_err(|text| format!("client {client}: {text}"));
         }
         if reply.is_interim() {
             return Ok(None);
@@ -244,6 +247,8 @@ impl Simulation {
         let asked = actor.asked.remove(&reply.message_id());
         let asked =
             asked.ok_or_else(|| format!("client {client}: {:?} answers nothing", reply.header))?;
+        let noted = actor.caches.note(reply);
+        noted.map_err(|text| format!("client {client}: {text}"))?;
         let Asked::Operation(operation) = asked else {
             return Ok(None);
         };

@@ -1,0 +1,133 @@
+//! What one simulated client may cache, as it was told; judges each notice by what came before it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use wire::create::{
+    CreateContext, CreateResponseContext, LeaseContext, LeaseContextV2, LeaseFlags, LeaseState,
+};
+use wire::oplock_break::{LeaseBreak, LeaseBreakFlags, LeaseBreakNotification, OplockBreak};
+use wire::{
+    CreateRequest, CreateResponse, FileId, LeaseKey, OplockBreakAcknowledgment,
+    OplockBreakNotification, OplockBreakResponse, OplockLevel, Response,
+};
+
+use super::random::Random;
+use crate::client::Reply;
+
+/// The oplocks and leases of one client.
+#[derive(Default)]
+pub struct Caches {
+    /// Every open that the server has told of; a notice may cross with its CLOSE.
+    opens: BTreeSet<FileId>,
+    leases: BTreeMap<LeaseKey, Lease>,
+    /// What is to be acknowledged, the oldest first.
+    broken: VecDeque<OplockBreakAcknowledgment>,
+    last_key: u128,
+}
+
+/// A lease as its client knows it.
+#[derive(Clone, Copy)]
+struct Lease {
+    state: LeaseState,
+    /// Zero in version 1.
+    epoch: u16,
+}
+
+impl Caches {
+    /// Makes a request ask for a lease of a key of its own.
+    pub fn ask_for_lease(&mut self, request: &mut CreateRequest, random: &mut Random) {
+        self.last_key += 1;
+        let read = LeaseState::READ_CACHING;
+        let handle = read | LeaseState::HANDLE_CACHING;
+        let write = LeaseState::WRITE_CACHING;
+        let lease = LeaseContext {
+            lease_key: LeaseKey(self.last_key.to_be_bytes()),
+            lease_state: *random.pick(&[read, handle, read | write, handle | write]),
+            lease_flags: LeaseFlags::NONE,
+            v2: random.once_in(2).then_some(LeaseContextV2 {
+                parent_lease_key: LeaseKey([0; 16]),
+                epoch: 0,
+            }),
+        };
+        request.requested_oplock_level = OplockLevel::LEASE;
+        request.contexts = vec![CreateContext::RequestLease(lease)].into();
+    }
+
+    /// The acknowledgment of the oldest break.
+    pub fn acknowledge(&mut self) -> Option<OplockBreakAcknowledgment> {
+        self.broken.pop_front()
+    }
+
+    /// Takes note of what a message says of caching.
+    ///
+    /// # Errors
+    /// A notice does not fit what the client was told before.
+    pub fn note(&mut self, reply: &Reply) -> Result<(), String> {
+        match reply.response() {
+            Ok(Response::Create(created)) => self.note_open(&created),
+            Ok(Response::OplockBreakNotification(OplockBreakNotification::Oplock(broken))) => {
+                self.note_oplock_break(broken)?;
+            }
+            Ok(Response::OplockBreakNotification(OplockBreakNotification::Lease(broken))) => {
+                self.note_lease_break(broken)?;
+            }
+            Ok(Response::OplockBreak(OplockBreakResponse::Lease(kept))) => {
+                if let Some(lease) = self.leases.get_mut(&kept.lease_key) {
+                    lease.state = kept.lease_state;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn note_open(&mut self, created: &CreateResponse) {
+        self.opens.insert(created.file_id);
+        for context in &created.contexts {
+            if let CreateResponseContext::Lease(lease) = context {
+                let epoch = lease.v2.map_or(0, |v2| v2.epoch);
+                let state = lease.lease_state;
+                self.leases.insert(lease.lease_key, Lease { state, epoch });
+            }
+        }
+    }
+
+    fn note_oplock_break(&mut self, broken: OplockBreak) -> Result<(), String> {
+        if !self.opens.contains(&broken.file_id) {
+            return Err(format!("{broken:?} before its open is known"));
+        }
+        self.broken
+            .push_back(OplockBreakAcknowledgment::Oplock(broken));
+        Ok(())
+    }
+
+    fn note_lease_break(&mut self, broken: LeaseBreakNotification) -> Result<(), String> {
+        let lease = self.leases.get_mut(&broken.lease_key);
+        let lease = lease.ok_or_else(|| format!("{broken:?} before its lease is known"))?;
+        // [MS-SMB2] 3.3.4.7
+        let next = if lease.epoch == 0 {
+            0
+        } else {
+            lease.epoch.wrapping_add(1)
+        };
+        let follows = broken.new_epoch == next && broken.current_lease_state == lease.state;
+        let is_less = lease.state.contains(broken.new_lease_state);
+        if !follows || !is_less || broken.new_lease_state == lease.state {
+            return Err(format!(
+                "{broken:?} of {:?}, epoch {}",
+                lease.state, lease.epoch
+            ));
+        }
+        lease.epoch = next;
+        if broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED) {
+            self.broken
+                .push_back(OplockBreakAcknowledgment::Lease(LeaseBreak {
+                    lease_key: broken.lease_key,
+                    lease_state: broken.new_lease_state,
+                }));
+        } else {
+            lease.state = broken.new_lease_state;
+        }
+        Ok(())
+    }
+}
