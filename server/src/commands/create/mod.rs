@@ -18,13 +18,16 @@ use parking_lot::Mutex;
 use wire::create::CreateAction;
 use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
+use wire::negotiate::Capabilities;
 use wire::{CreateRequest, FileId, NtStatus};
 
 use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects, teardown};
 use crate::context::Context;
 use crate::durable::DurableOwner;
-use crate::object_store::{Arrival, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind};
+use crate::object_store::{
+    Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind,
+};
 use crate::open::{Open, OpenState};
 use crate::request::ChannelSequence;
 use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
@@ -155,6 +158,11 @@ async fn arbitrate(
     let server = context.server.clone();
     let tree = context.tree()?.clone();
     let is_directory = opened.stat.is_directory() && opened.stream.is_none();
+    let caching = if is_directory && !leases_directories(context) {
+        Caching::None
+    } else {
+        plan.caching
+    };
     loop {
         let request = OpenRequest {
             object: opened.handle.object(),
@@ -175,11 +183,11 @@ async fn arbitrate(
             granted_access,
             share_access: plan.share_access,
             delete_on_close: plan.deletes_on_close(),
-            caching: plan.caching,
+            caching,
             open: OpenId(file_id.persistent),
             looked_up,
         };
-        let unanswered = CachingHolder::of(&plan.caching, request.open)
+        let unanswered = CachingHolder::of(&caching, request.open)
             .map(|holder| Unanswered::begin(&server, holder));
         let outcome = server.object_store.open(&request);
         effects::carry_out(&server, outcome.effects);
@@ -198,6 +206,16 @@ async fn arbitrate(
             }
         }
     }
+}
+
+/// Whether this client was told that there are leases on directories.
+// [MS-SMB2] 3.3.5.4
+fn leases_directories(context: &Context) -> bool {
+    let negotiated = context.connection.negotiated();
+    negotiated.is_some_and(|negotiated| {
+        let offered = negotiated.server_capabilities;
+        offered.contains(Capabilities::DIRECTORY_LEASING)
+    })
 }
 
 /// Does the harm of overwriting and superseding, and returns the metadata after it.

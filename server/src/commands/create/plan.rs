@@ -2,9 +2,9 @@
 
 use wire::create::{
     CreateContext, CreateContexts, CreateDisposition, CreateOptions, ImpersonationLevel,
-    LeaseFlags, ShareAccess,
+    LeaseContext, LeaseFlags, ShareAccess,
 };
-use wire::dtyp::{AccessMask, FileTime, GenericMapping, SecurityDescriptor};
+use wire::dtyp::{AccessMask, FileTime, GenericMapping, Guid, SecurityDescriptor};
 use wire::fscc::FileAttributes;
 use wire::fscc::file_info::{FileMode, FullEa};
 use wire::{CreateRequest, Dialect, NtStatus, OplockLevel};
@@ -278,26 +278,32 @@ fn caching(context: &Context, request: &CreateRequest) -> Caching {
     match level {
         OplockLevel::II | OplockLevel::EXCLUSIVE | OplockLevel::BATCH => Caching::Oplock(level),
         OplockLevel::LEASE if negotiated.dialect != Dialect::SMB_2_0_2 => {
-            let lease = request.contexts.lease();
+            // [MS-SMB2] 3.3.5.9.11
+            let is_known = |lease: &&LeaseContext| negotiated.is_smb3() || lease.v2.is_none();
+            let lease = request.contexts.lease().filter(is_known);
             lease.map_or(Caching::None, |lease| {
-                let v2 = lease.v2.as_ref().filter(|_| negotiated.is_smb3());
-                Caching::Lease(LeaseRequest {
-                    client: negotiated.client_guid,
-                    key: lease.lease_key,
-                    state: lease.lease_state,
-                    parent: v2.and_then(|v2| {
-                        let is_set = lease.lease_flags.contains(LeaseFlags::PARENT_LEASE_KEY_SET);
-                        is_set.then_some(v2.parent_lease_key)
-                    }),
-                    version: if v2.is_some() {
-                        LeaseVersion::V2
-                    } else {
-                        LeaseVersion::V1
-                    },
-                    epoch: v2.map_or(0, |v2| v2.epoch),
-                })
+                Caching::Lease(lease_request(lease, negotiated.client_guid))
             })
         }
         _ => Caching::None,
+    }
+}
+
+fn lease_request(lease: &LeaseContext, client: Guid) -> LeaseRequest {
+    let has_parent = lease.lease_flags.contains(LeaseFlags::PARENT_LEASE_KEY_SET);
+    let parent = lease
+        .v2
+        .filter(|_| has_parent)
+        .map(|v2| v2.parent_lease_key);
+    LeaseRequest {
+        client,
+        key: lease.lease_key,
+        state: lease.lease_state,
+        parent,
+        version: match lease.v2 {
+            Some(_) => LeaseVersion::V2,
+            None => LeaseVersion::V1,
+        },
+        epoch: lease.v2.map_or(0, |v2| v2.epoch),
     }
 }

@@ -1,0 +1,82 @@
+//! Which dialects have which leases.
+
+use std::sync::Arc;
+
+use conformance::client::{Offer, requests};
+use conformance::fuzz::rig::Rig;
+use conformance::sim::world;
+use wire::create::{CreateContext, CreateDisposition, LeaseState};
+use wire::negotiate::Capabilities;
+use wire::{CreateRequest, Dialect, OplockLevel};
+
+use crate::clients::*;
+
+fn client(dialect: Dialect) -> Rig {
+    let (server, environment) = world::build(7, |memory, _| Arc::new(memory));
+    let mut rig = Rig::connect(&server, &environment, Offer::dialect(dialect));
+    rig.log_on();
+    rig
+}
+
+/// The same request with a lease of version 1.
+fn version_1(mut request: CreateRequest) -> CreateRequest {
+    let lease = request.contexts.lease().copied();
+    let lease = lease.map(|lease| wire::create::LeaseContext { v2: None, ..lease });
+    request.contexts = lease.map(CreateContext::RequestLease).into_iter().collect();
+    request
+}
+
+// test [MS-SMB2] 3.3.5.4
+#[test]
+fn leases_are_announced_from_2_1_on_and_those_on_directories_from_3_0_on() {
+    let leasing = Capabilities::LEASING;
+    let both = leasing | Capabilities::DIRECTORY_LEASING;
+    for (dialect, expected) in [
+        (Dialect::SMB_2_0_2, Capabilities::NONE),
+        (Dialect::SMB_2_1, leasing),
+        (Dialect::SMB_3_0, both),
+        (Dialect::SMB_3_0_2, both),
+        (Dialect::SMB_3_1_1, both),
+    ] {
+        let rig = client(dialect);
+        let negotiated = rig.client.negotiated().expect("is negotiated");
+        assert_eq!(
+            negotiated.response.capabilities & both,
+            expected,
+            "{dialect:?}"
+        );
+    }
+}
+
+// test [MS-SMB2] 3.3.5.9.8
+// test [MS-SMB2] 3.3.5.9.11
+#[test]
+fn a_lease_that_the_dialect_does_not_know_is_not_given() {
+    let folder = CreateRequest {
+        create_disposition: CreateDisposition::OPEN_IF,
+        ..requests::open_directory("folder")
+    };
+    let on_folder = with_lease(folder, 1, RH);
+    let on_file = with_lease(requests::open_or_create("file"), 2, RWH);
+    let nothing: &[(Dialect, CreateRequest)] = &[
+        (Dialect::SMB_2_0_2, version_1(on_file.clone())),
+        (Dialect::SMB_2_1, on_file.clone()),
+        (Dialect::SMB_2_1, version_1(on_folder.clone())),
+    ];
+    for (dialect, request) in nothing {
+        let created = opened(&send(&mut client(*dialect), request.clone())[0]);
+        assert_eq!(created.oplock_level, OplockLevel::NONE, "{dialect:?}");
+        assert!(created.contexts.is_empty());
+    }
+    let something: &[(Dialect, CreateRequest, LeaseState)] = &[
+        (Dialect::SMB_2_1, version_1(on_file.clone()), RWH),
+        (Dialect::SMB_3_0, version_1(on_file.clone()), RWH),
+        (Dialect::SMB_3_0, on_file, RWH),
+        (Dialect::SMB_3_0, on_folder, RH),
+    ];
+    for (dialect, request, state) in something {
+        let reply = &send(&mut client(*dialect), request.clone())[0];
+        assert_eq!(granted_lease(reply), *state, "{dialect:?}");
+        assert_eq!(opened(reply).oplock_level, OplockLevel::LEASE);
+    }
+}
