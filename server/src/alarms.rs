@@ -19,6 +19,8 @@ use crate::{commands, durable};
 pub(crate) enum Alarm {
     /// A break has not been acknowledged. [MS-SMB2] 3.3.2.1 and 3.3.2.5
     Break(BreakId),
+    /// A connection plays dead, and has been sent what it must acknowledge.
+    DeadLink(u64),
     /// A client has not come back for its open. [MS-SMB2] 3.3.2.2 and 3.3.2.4
     DisconnectedOpen(OpenId),
 }
@@ -121,6 +123,7 @@ async fn watch(server: Arc<Server>) {
 fn ring(server: &Arc<Server>, alarm: Alarm) {
     match alarm {
         Alarm::Break(id) => commands::time_out(server, id),
+        Alarm::DeadLink(connection) => commands::lose(server, connection),
         Alarm::DisconnectedOpen(id) => durable::time_out(server, id),
     }
 }

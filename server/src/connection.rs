@@ -70,6 +70,7 @@ pub struct ConnectionState {
     authenticated: AtomicBool,
     /// The connection has ended: a log-on that was under way comes too late.
     closed: AtomicBool,
+    plays_dead: AtomicBool,
 }
 
 impl ConnectionState {
@@ -114,6 +115,21 @@ impl ConnectionState {
         self.authenticated.store(true, Ordering::Release);
         sessions.insert(attached.session.id, attached);
         Ok(())
+    }
+
+    /// Whether the connection has ended or is about to.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether the laboratory has the connection play dead.
+    pub(crate) fn plays_dead(&self) -> bool {
+        self.plays_dead.load(Ordering::Relaxed)
+    }
+
+    /// Has the connection play dead.
+    pub(crate) fn play_dead(&self) {
+        self.plays_dead.store(true, Ordering::Relaxed);
     }
 
     /// Lets no more sessions in, and tells which there are.
@@ -174,6 +190,7 @@ pub struct Connection {
     window: SequenceWindow,
     jobs: VecDeque<Job>,
     outgoing: VecDeque<Frame>,
+    is_urgent: bool,
     ending: Option<DisconnectReason>,
     last_heard: Instant,
 }
@@ -198,6 +215,7 @@ impl Connection {
             last_async_id: AtomicU64::new(0),
             authenticated: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            plays_dead: AtomicBool::new(false),
         });
         server.insert_connection(&state);
         Self {
@@ -206,6 +224,7 @@ impl Connection {
             window: SequenceWindow::new(span),
             jobs: VecDeque::new(),
             outgoing: VecDeque::new(),
+            is_urgent: false,
             ending: None,
             last_heard: now,
         }
@@ -223,6 +242,7 @@ impl Connection {
     /// The connection has to end at once, without an answer.
     pub fn receive(&mut self, now: Instant, mut frame: BytesMut) -> Result<(), DisconnectReason> {
         self.last_heard = now;
+        self.is_urgent = false;
         let length = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         self.server.statistics.bytes_received.add(length);
         // [MS-SMB2] 3.3.5.2
@@ -258,6 +278,13 @@ impl Connection {
             .bytes_sent
             .add(u64::try_from(frame.length()).unwrap_or(u64::MAX));
         Some(frame)
+    }
+
+    /// Whether the link is lost if the client's transport does not acknowledge within
+    /// [`UNACKNOWLEDGED`](crate::UNACKNOWLEDGED) what is sent now. It is not when the client has been heard since.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.is_urgent
     }
 
     /// Why the connection has to end, once everything there is has been sent.
@@ -429,6 +456,10 @@ impl Connection {
         while let Some(mail) = self.state.mailbox.take() {
             match mail {
                 Mail::Frame(frame) => self.outgoing.push_back(frame),
+                Mail::Urgent(frame) => {
+                    self.is_urgent = true;
+                    self.outgoing.push_back(frame);
+                }
                 Mail::Done(done) => self.take_done(done),
                 Mail::Disconnect(reason) => self.ending = self.ending.or(Some(reason)),
             }

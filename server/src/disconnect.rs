@@ -39,6 +39,8 @@ pub enum DisconnectReason {
     IdleTimeout,
     /// More requests wait than the limit allows.
     TooManyRequests,
+    /// The client's transport does not acknowledge what it was sent. [MS-SMB2] 3.3.4.6
+    Unreachable,
     /// An administrator closed the session.
     ClosedByAdministrator,
     /// A job failed where it must not: a bug.
@@ -49,7 +51,7 @@ pub enum DisconnectReason {
 
 impl DisconnectReason {
     /// Every cause, in a fixed order, for counters.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownProtocol,
         Self::TooShort,
         Self::TooLong,
@@ -67,6 +69,7 @@ impl DisconnectReason {
         Self::AuthenticationTimeout,
         Self::IdleTimeout,
         Self::TooManyRequests,
+        Self::Unreachable,
         Self::ClosedByAdministrator,
         Self::JobFailed,
         Self::ServerStops,
@@ -93,6 +96,7 @@ impl DisconnectReason {
             Self::AuthenticationTimeout => "nobody logged on in time",
             Self::IdleTimeout => "the connection was idle for too long",
             Self::TooManyRequests => "too many requests wait",
+            Self::Unreachable => "the client does not take what it is sent",
             Self::ClosedByAdministrator => "an administrator closed it",
             Self::JobFailed => "a request failed inside the server",
             Self::ServerStops => "the server stops",

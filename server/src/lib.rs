@@ -41,6 +41,7 @@ pub mod share;
 pub mod statistics;
 pub mod tree_connect;
 
+pub use commands::UNACKNOWLEDGED;
 pub use connection::{Connection, ConnectionState, LinkFacts};
 pub use disconnect::DisconnectReason;
 pub use environment::{Environment, IdentityMap, Surroundings, Task};

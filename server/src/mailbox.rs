@@ -17,6 +17,8 @@ use crate::packet::Frame;
 pub enum Mail {
     /// Bytes to send: an interim reply, a break, a notification.
     Frame(Frame),
+    /// Bytes to send that would be sent elsewhere if the client did not take them soon.
+    Urgent(Frame),
     /// A job that was spawned has finished.
     Done(Done),
     /// The connection has to end.

@@ -14,7 +14,7 @@ use wire::SessionId;
 use wire::dtyp::{FileTime, Guid};
 
 use crate::alarms::Alarms;
-use crate::commands::{AwaitedBreaks, UnansweredTable};
+use crate::commands::{AwaitedBreaks, SentNotices, UnansweredTable};
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
 use crate::durable::DisconnectedOpens;
@@ -48,6 +48,8 @@ pub struct Server {
     pub(crate) awaited_breaks: AwaitedBreaks,
     /// Requests about caching whose reply has not left yet, and the breaks that wait for that.
     pub(crate) unanswered: UnansweredTable,
+    /// Notices of breaks that a lost connection may take with it.
+    pub(crate) sent_notices: SentNotices,
     /// Opens that wait for their client.
     pub(crate) disconnected: DisconnectedOpens,
     surroundings: Surroundings,
@@ -115,6 +117,7 @@ impl Server {
             alarms: Alarms::default(),
             awaited_breaks: AwaitedBreaks::default(),
             unanswered: UnansweredTable::default(),
+            sent_notices: SentNotices::default(),
             disconnected: DisconnectedOpens::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),

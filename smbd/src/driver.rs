@@ -22,7 +22,9 @@ use std::{
 };
 
 use bytes::BytesMut;
-use server::{Connection, DisconnectReason, Done, Job, LinkFacts, Mail, Mailbox, Server};
+use server::{
+    Connection, DisconnectReason, Done, Job, LinkFacts, Mail, Mailbox, Server, UNACKNOWLEDGED,
+};
 use tokio::{
     sync::watch,
     time::{Sleep, sleep_until, timeout, timeout_at},
@@ -70,6 +72,7 @@ pub(crate) async fn drive(server: Arc<Server>, link: Link, mut stop: watch::Rece
         backlog: 0,
         progress: (0, accepted),
         is_authenticated: false,
+        is_urgent: false,
     };
     driver.run(first, stop).await;
 }
@@ -87,6 +90,8 @@ struct Driver {
     /// What the writer said of its progress, and since when it says so.
     progress: (u64, Instant),
     is_authenticated: bool,
+    /// Whether the link ends soon when the client does not acknowledge what it is sent.
+    is_urgent: bool,
 }
 
 /// What happened next.
@@ -216,6 +221,7 @@ impl Driver {
     /// Sends what there is to send as far as the socket takes it at once.
     async fn drain(&mut self) -> Result<(), Over> {
         self.collect()?;
+        self.hurry();
         if !self.frames.is_empty() {
             match poll_once(self.writer.send(self.frames.drain(..))).await {
                 Poll::Ready(Ok(())) => self.backlog = 0,
@@ -227,6 +233,16 @@ impl Driver {
         match self.connection.ending() {
             Some(reason) if self.backlog == 0 => Err(Over(Some(reason))),
             _ => Ok(()),
+        }
+    }
+
+    /// Has the link end soon, or no longer, when the client does not acknowledge what it is sent.
+    fn hurry(&mut self) {
+        let is_urgent = self.connection.is_urgent();
+        if is_urgent != std::mem::replace(&mut self.is_urgent, is_urgent) {
+            let limit = is_urgent.then_some(UNACKNOWLEDGED);
+            // A link that has ended shows that itself.
+            let _ = self.writer.end_when_unacknowledged(limit);
         }
     }
 

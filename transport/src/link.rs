@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use bytes::buf::Limit;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustix::net::{SendFlags, send};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
@@ -286,6 +288,22 @@ impl LinkWriter {
             }
         }
         Ok(())
+    }
+
+    /// Has the system end the connection when the peer leaves something unacknowledged for so long;
+    /// `None` for as long as the system likes. Does nothing where bytes cannot be lost on the way.
+    ///
+    /// # Errors
+    /// If the socket is no longer connected.
+    pub fn end_when_unacknowledged(&self, limit: Option<Duration>) -> io::Result<()> {
+        let WriteHalf::Tcp(half) = &self.half else {
+            return Ok(());
+        };
+        let limit = limit.map_or(0, |limit| {
+            u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)
+        });
+        let socket: &TcpStream = half.as_ref();
+        Ok(set_tcp_user_timeout(socket, limit)?)
     }
 
     /// A number that changes whenever the peer's end has taken something.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::flags::wire_flags;
 use crate::fscc::Fsctl;
 use crate::reader::slice;
-use crate::{Decode, DecodeError, Encode, FileId, Reader, Writer};
+use crate::{Decode, DecodeError, Encode, FileId, Header, Reader, Writer};
 
 /// Sends a control code to a file or to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,16 @@ pub struct IoctlRequest {
     // Reserved2 (4 bytes).
     /// What goes with the code.
     pub input: Bytes,
+}
+
+impl IoctlRequest {
+    /// The code in a whole message that is not decoded yet.
+    #[must_use]
+    pub fn peek_ctl_code(message: &[u8]) -> Option<Fsctl> {
+        let code = message.get(const { Header::SIZE + CTL_CODE_OFFSET }..)?;
+        code.first_chunk()
+            .map(|code| Fsctl(u32::from_le_bytes(*code)))
+    }
 }
 
 impl Decode for IoctlRequest {
@@ -141,6 +151,8 @@ wire_flags! {
     }
 }
 
+/// Where CtlCode stands in the body, behind StructureSize and Reserved.
+const CTL_CODE_OFFSET: usize = 4;
 const REQUEST_SIZE: u16 = 57;
 const REQUEST_BUFFER_OFFSET: u32 = 0x78;
 const RESPONSE_SIZE: u16 = 49;

@@ -27,7 +27,10 @@ pub mod write;
 mod breaks;
 mod effects;
 
-pub(crate) use breaks::{AwaitedBreaks, Unanswered, UnansweredTable, time_out};
+pub use breaks::UNACKNOWLEDGED;
+pub(crate) use breaks::{
+    AwaitedBreaks, SentNotices, Unanswered, UnansweredTable, lose, resend, time_out,
+};
 pub(crate) use effects::report_outside;
 
 use bytes::Bytes;
@@ -47,7 +50,7 @@ pub struct Rule {
 }
 
 /// NEGOTIATE, SESSION_SETUP and ECHO find what they need by themselves.
-const FREE: Rule = Rule {
+pub(crate) const FREE: Rule = Rule {
     needs_session: false,
     needs_tree: false,
     has_file: false,

@@ -129,4 +129,5 @@ pub(crate) async fn connection(server: &Arc<Server>, connection: &Arc<Connection
             session(server, &held, Ending::Left).await;
         }
     }
+    super::resend(server, connection.id);
 }

@@ -102,7 +102,12 @@ async fn serve(
     if !is_related {
         context.related = crate::context::Related::default();
     }
-    let rule = commands::rule(command);
+    let is_free = command == Command::Ioctl && commands::ioctl::needs_no_session(context, &message);
+    let rule = if is_free {
+        &commands::FREE
+    } else {
+        commands::rule(command)
+    };
     if let Err(status) = lookup::session(context, rule, is_related) {
         signing::sign_refusal(context, &mut message);
         return Err(status);

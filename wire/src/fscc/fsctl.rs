@@ -129,10 +129,20 @@ wire_values! {
         const SRV_READ_HASH = 0x0014_41BB;
         /// Copy on the server.
         const SRV_COPYCHUNK_WRITE = 0x0014_80F2;
+        /// Private to smbtorture: the connection shall behave as if its link were dead.
+        const LAB_PLAY_DEAD = 0x8384_8003;
+        /// Private to smbtorture: wait for as many milliseconds as the one byte of input says.
+        const LAB_PAUSE = 0x8384_8043;
     }
 }
 
 impl Fsctl {
+    /// Whether the code is private to smbtorture.
+    #[must_use]
+    pub const fn is_lab_control(self) -> bool {
+        matches!(self, Self::LAB_PLAY_DEAD | Self::LAB_PAUSE)
+    }
+
     /// Whether the request needs no open: its FileId is all ones.
     // [MS-SMB2] 3.3.5.15
     #[must_use]

@@ -13,7 +13,7 @@ use crate::server::Server;
 
 /// How long a client may take to acknowledge a break. [MS-SMB2] notes 246 and 247: Windows waits
 /// 35 s.
-const BREAK_TIMEOUT: Duration = Duration::from_secs(35);
+pub(super) const BREAK_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// The breaks that await their acknowledgment.
 #[derive(Default)]
@@ -33,6 +33,11 @@ impl AwaitedBreaks {
         if let Some(alarm) = self.0.lock().remove(&id) {
             server.alarms.cancel(alarm);
         }
+    }
+
+    /// Whether a break still awaits its acknowledgment.
+    pub(super) fn awaits(&self, id: BreakId) -> bool {
+        self.0.lock().contains_key(&id)
     }
 
     /// The number of breaks that await their acknowledgment.

@@ -7,24 +7,20 @@
 //! ```
 
 mod awaited;
+mod notices;
 mod unanswered;
 
 use std::sync::Arc;
 
 use wire::oplock_break::{LeaseBreakFlags, LeaseBreakNotification, OplockBreakNotification};
-use wire::{
-    Command, Header, HeaderFlags, HeaderId, MessageId, NtStatus, ProcessId, SessionId, TreeId,
-};
 
-use crate::connection::ConnectionState;
 use crate::durable;
-use crate::mailbox::Mail;
 use crate::object_store::{BreakId, LeaseBreak, OplockBreak};
-use crate::packet::{BufferPool, ReplyBuffer};
 use crate::server::Server;
-use crate::session::Session;
 
 pub(crate) use awaited::{AwaitedBreaks, time_out};
+pub use notices::UNACKNOWLEDGED;
+pub(crate) use notices::{SentNotices, lose, resend};
 pub(crate) use unanswered::{CachingHolder, Unanswered, UnansweredTable};
 
 /// An oplock or a lease that the object store has broken.
@@ -69,11 +65,22 @@ fn tell(server: &Arc<Server>, broken: &Break) {
     if broken.wants_acknowledgment() {
         AwaitedBreaks::start(server, broken.id());
     }
-    let sent = match broken {
-        Break::Oplock(broken) => tell_open(server, broken),
-        Break::Lease(broken) => tell_lease(server, broken),
-    };
-    if sent.is_none() && !close_waiting(server, broken) {
+    if notify(server, broken).is_none() {
+        end_untold(server, broken);
+    }
+}
+
+/// Sends the notice to the holder; none where it cannot be told.
+fn notify(server: &Arc<Server>, broken: &Break) -> Option<()> {
+    match broken {
+        Break::Oplock(oplock) => notify_open(server, broken, oplock),
+        Break::Lease(lease) => notify_holders(server, broken, lease),
+    }
+}
+
+/// Ends a break that the holder cannot be told of.
+fn end_untold(server: &Arc<Server>, broken: &Break) {
+    if !close_waiting(server, broken) {
         awaited::give_up(server, broken.id());
     }
 }
@@ -92,71 +99,36 @@ fn close_waiting(server: &Arc<Server>, broken: &Break) -> bool {
 }
 
 // [MS-SMB2] 3.3.4.6
-fn tell_open(server: &Arc<Server>, broken: &OplockBreak) -> Option<()> {
-    let open = server.open(broken.open)?;
-    open.state.lock().is_level_two_broken = !broken.acknowledge;
+fn notify_open(server: &Arc<Server>, broken: &Break, oplock: &OplockBreak) -> Option<()> {
+    let open = server.open(oplock.open)?;
+    open.state.lock().is_level_two_broken = !oplock.acknowledge;
     let session = server.session(open.session_id)?;
     let notification = OplockBreakNotification::Oplock(wire::oplock_break::OplockBreak {
-        oplock_level: broken.level,
+        oplock_level: oplock.level,
         file_id: open.file_id,
     });
-    let connection = session.channels().into_iter().next()?;
-    send(server, &connection, &session, &notification)
+    notices::send(server, broken, &session, &notification)
 }
 
 /// The notice goes to a session with an open that shares the lease: who merely says the client's
 /// GUID need not be that client.
 // [MS-SMB2] 3.3.4.7
-fn tell_lease(server: &Arc<Server>, broken: &LeaseBreak) -> Option<()> {
-    let flags = if broken.acknowledge {
+fn notify_holders(server: &Arc<Server>, broken: &Break, lease: &LeaseBreak) -> Option<()> {
+    let flags = if lease.acknowledge {
         LeaseBreakFlags::ACK_REQUIRED
     } else {
         LeaseBreakFlags::NONE
     };
     let notification = OplockBreakNotification::Lease(LeaseBreakNotification {
-        new_epoch: broken.epoch,
+        new_epoch: lease.epoch,
         flags,
-        lease_key: broken.key,
-        current_lease_state: broken.current,
-        new_lease_state: broken.new,
+        lease_key: lease.key,
+        current_lease_state: lease.current,
+        new_lease_state: lease.new,
     });
-    let opens = server.object_store.lease_opens(broken.client, broken.key);
+    let opens = server.object_store.lease_opens(lease.client, lease.key);
     opens.into_iter().find_map(|open| {
         let session = server.session(server.open(open)?.session_id)?;
-        let connection = session.channels().into_iter().next()?;
-        send(server, &connection, &session, &notification)
+        notices::send(server, broken, &session, &notification)
     })
-}
-
-/// Posts a message that no request asked for. Not signed; encrypted where the session is.
-// [MS-SMB2] 3.3.4.6
-// MessageId -1, SessionId and TreeId 0
-fn send(
-    server: &Server,
-    connection: &ConnectionState,
-    session: &Arc<Session>,
-    notification: &OplockBreakNotification,
-) -> Option<()> {
-    let id = HeaderId::Sync {
-        process_id: ProcessId(0),
-        tree_id: TreeId(0),
-    };
-    let header = Header {
-        credit_charge: 0,
-        status: NtStatus::SUCCESS,
-        command: Command::OplockBreak.into(),
-        credits: 0,
-        flags: HeaderFlags::SERVER_TO_REDIR,
-        next_command: 0,
-        message_id: MessageId::UNSOLICITED,
-        id,
-        session_id: SessionId(0),
-        signature: [0; 16],
-    };
-    let pool: BufferPool = server.buffers.clone();
-    let mut buffer = ReplyBuffer::new(pool);
-    buffer.append(&header, notification, None);
-    let sealer = session.encrypt_data.then_some(&**session);
-    connection.mailbox.post(Mail::Frame(buffer.finish(sealer)?));
-    Some(())
 }

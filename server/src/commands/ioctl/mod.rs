@@ -4,10 +4,13 @@
 //! the share handler's.
 
 mod copy;
+mod lab;
 mod network_interfaces;
 mod object_id;
 mod resiliency;
 mod validate_negotiate;
+
+pub(crate) use lab::needs_no_session;
 
 use bytes::Bytes;
 use wire::dtyp::AccessMask;
@@ -33,10 +36,15 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
     if code.needs_no_open() {
         return without_open(context, &request, code);
     }
+    if code == Fsctl::LAB_PLAY_DEAD && lab::is_enabled(context, code) {
+        let output = lab::play_dead(context, &request)?;
+        return Ok(answer(&request, FileId::NONE, NtStatus::SUCCESS, output));
+    }
     let open = context.open(request.file_id)?;
     let room = usize::try_from(request.max_output_response).unwrap_or_default();
     let output = match code {
         Fsctl::PIPE_TRANSCEIVE => return transceive(context, &open, &request, room).await,
+        Fsctl::LAB_PAUSE if lab::is_enabled(context, code) => lab::pause(context, &request).await?,
         Fsctl::SRV_REQUEST_RESUME_KEY => copy::resume_key(context, &open, room)?,
         Fsctl::SRV_COPYCHUNK | Fsctl::SRV_COPYCHUNK_WRITE => {
             return copy::run(context, &open, &request).await;

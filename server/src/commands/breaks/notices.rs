@@ -1,0 +1,166 @@
+//! Notices of breaks on their way: over which channel, and over which next when that one is lost.
+//!
+//! A notice that a lost connection took with it is sent again over another channel of the session. The
+//! server cannot know what the client got before the connection was lost, so the client may hear of a
+//! break twice, but never not at all. Owns which notices went where of late.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use wire::oplock_break::OplockBreakNotification;
+use wire::{
+    Command, Header, HeaderFlags, HeaderId, MessageId, NtStatus, ProcessId, SessionId, TreeId,
+};
+
+use super::awaited::BREAK_TIMEOUT;
+use super::{Break, end_untold, notify};
+use crate::alarms::{self, Alarm};
+use crate::connection::ConnectionState;
+use crate::disconnect::DisconnectReason;
+use crate::mailbox::Mail;
+use crate::packet::{Frame, ReplyBuffer};
+use crate::server::Server;
+use crate::session::Session;
+
+/// The notices that a connection may still lose, the oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct SentNotices(Mutex<VecDeque<SentNotice>>);
+
+#[derive(Debug)]
+struct SentNotice {
+    broken: Break,
+    connection: u64,
+    at: Instant,
+}
+
+impl SentNotices {
+    fn note(&self, broken: Break, connection: u64, at: Instant) {
+        let mut sent = self.0.lock();
+        let is_kept = |one: &SentNotice| at.saturating_duration_since(one.at) < BREAK_TIMEOUT;
+        while sent.len() >= MOST_NOTICES || sent.front().is_some_and(|one| !is_kept(one)) {
+            sent.pop_front();
+        }
+        sent.push_back(SentNotice {
+            broken,
+            connection,
+            at,
+        });
+    }
+
+    /// Takes what went over a connection.
+    fn take(&self, connection: u64) -> Vec<Break> {
+        let mut sent = self.0.lock();
+        let is_lost = |one: &SentNotice| one.connection == connection;
+        let lost = sent.iter().filter(|one| is_lost(one));
+        let lost = lost.map(|one| one.broken).collect();
+        sent.retain(|one| !is_lost(one));
+        lost
+    }
+
+    /// Takes one notice back; false when somebody has taken it.
+    fn forget(&self, broken: &Break, connection: u64) -> bool {
+        let mut sent = self.0.lock();
+        let place = sent
+            .iter()
+            .rposition(|one| one.connection == connection && one.broken.id() == broken.id());
+        place.and_then(|place| sent.remove(place)).is_some()
+    }
+}
+
+/// Sends a notice over the first channel of the session; none when there is no channel.
+// [MS-SMB2] 3.3.4.6
+// [MS-SMB2] 3.3.4.1.6
+pub(super) fn send(
+    server: &Arc<Server>,
+    broken: &Break,
+    session: &Arc<Session>,
+    notification: &OplockBreakNotification,
+) -> Option<()> {
+    let channels = session.channels();
+    let has_alternative = channels.len() > 1;
+    let now = server.environment().now();
+    for connection in channels {
+        let frame = frame(server, session, notification)?;
+        server.sent_notices.note(*broken, connection.id, now);
+        // Whoever ends the connection may have looked before the notice was noted.
+        if connection.has_ended() && server.sent_notices.forget(broken, connection.id) {
+            continue;
+        }
+        if has_alternative {
+            post_urgently(server, &connection, frame);
+        } else {
+            connection.mailbox.post(Mail::Frame(frame));
+        }
+        return Some(());
+    }
+    None
+}
+
+/// A connection is lost: what it took with it is sent over the next channel.
+// [MS-SMB2] 3.3.4.6
+// [MS-SMB2] 3.3.4.7
+pub(crate) fn resend(server: &Arc<Server>, connection: u64) {
+    for broken in server.sent_notices.take(connection) {
+        let is_awaited = server.awaited_breaks.awaits(broken.id());
+        let is_over = broken.wants_acknowledgment() && !is_awaited;
+        if !is_over && notify(server, &broken).is_none() && is_awaited {
+            end_untold(server, &broken);
+        }
+    }
+}
+
+/// Has the driver watch that the client takes the frame, as there is another channel to try.
+fn post_urgently(server: &Arc<Server>, connection: &ConnectionState, frame: Frame) {
+    connection.mailbox.post(Mail::Urgent(frame));
+    if connection.plays_dead() {
+        alarms::set(server, UNACKNOWLEDGED, Alarm::DeadLink(connection.id));
+    }
+}
+
+/// Ends a connection that plays dead, as its link would end if it were dead.
+pub(crate) fn lose(server: &Server, connection: u64) {
+    let connections = server.connections();
+    if let Some(lost) = connections.iter().find(|one| one.id == connection) {
+        let reason = DisconnectReason::Unreachable;
+        lost.mailbox.post(Mail::Disconnect(reason));
+    }
+}
+
+/// A message that no request asked for. Not signed; encrypted where the session is.
+// [MS-SMB2] 3.3.4.6
+// MessageId -1, SessionId and TreeId 0
+fn frame(
+    server: &Server,
+    session: &Arc<Session>,
+    notification: &OplockBreakNotification,
+) -> Option<Frame> {
+    let id = HeaderId::Sync {
+        process_id: ProcessId(0),
+        tree_id: TreeId(0),
+    };
+    let header = Header {
+        credit_charge: 0,
+        status: NtStatus::SUCCESS,
+        command: Command::OplockBreak.into(),
+        credits: 0,
+        flags: HeaderFlags::SERVER_TO_REDIR,
+        next_command: 0,
+        message_id: MessageId::UNSOLICITED,
+        id,
+        session_id: SessionId(0),
+        signature: [0; 16],
+    };
+    let mut buffer = ReplyBuffer::new(server.buffers.clone());
+    buffer.append(&header, notification, None);
+    buffer.finish(session.encrypt_data.then_some(&**session))
+}
+
+/// How long a client may leave an urgent message unacknowledged by its transport before the connection
+/// counts as lost. Ours: several retransmissions on any sane network, and time for other channels
+/// within [`BREAK_TIMEOUT`].
+pub const UNACKNOWLEDGED: Duration = Duration::from_secs(2);
+
+/// Notices remembered at once; beyond that the oldest are not sent again.
+const MOST_NOTICES: usize = 4_096;
