@@ -17,6 +17,8 @@ import traceback
 
 HOST, PORT, USER, PASSWORD, SHARE = sys.argv[1:6]
 POINT = "/mnt/exercise"
+#: Where the second mount is that some exercises need: another client, as far as the server can tell.
+OTHER = "/mnt/other"
 
 #: Names of the mounts and their options. The caches are kept strict, as by default.
 MOUNTS = {
@@ -34,11 +36,12 @@ FEWER_FILES = 60
 
 def main():
     os.makedirs(POINT, exist_ok=True)
+    os.makedirs(OTHER, exist_ok=True)
     for name, options in MOUNTS.items():
         if not check(f"{name}.mount", mount, options):
             continue
         try:
-            for exercise in (tree, random_io, shared_file, names, attributes, large_directory):
+            for exercise in (tree, random_io, shared_file, two_mounts, names, attributes, large_directory):
                 check(f"{name}.{exercise.__name__}", exercise, name)
         finally:
             check(f"{name}.unmount", run, "umount", POINT)
@@ -61,9 +64,9 @@ def run(*command):
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
 
 
-def mount(options):
+def mount(options, point=POINT):
     common = f"username={USER},password={PASSWORD},port={PORT},nosharesock"
-    run("mount", "-t", "cifs", f"//{HOST}/{SHARE}", POINT, "-o", f"{common},{options}")
+    run("mount", "-t", "cifs", f"//{HOST}/{SHARE}", point, "-o", f"{common},{options}")
 
 
 def drop_caches():
@@ -170,6 +173,63 @@ def write_blocks(path, writer, writers, blocks, size):
         os.pwrite(handle, block_content(block, size), block * size)
     os.fsync(handle)
     os.close(handle)
+
+
+def two_mounts(name, turns=12):
+    """Two clients, each with its own caches: what one changes the other sees."""
+    mount(MOUNTS[name], OTHER)
+    try:
+        folder = f"caches-{name}"
+        os.mkdir(f"{POINT}/{folder}")
+        write_and_read(folder, turns)
+        list_and_remove(folder, turns)
+        os.rmdir(f"{OTHER}/{folder}")
+        soon(lambda: not os.path.exists(f"{POINT}/{folder}"))
+    finally:
+        run("umount", OTHER)
+
+
+def write_and_read(folder, turns):
+    """In turns one writes and the other, which has the file open and cached, reads."""
+    path = f"{folder}/file"
+    open(f"{POINT}/{path}", "wb").close()
+    handles = [os.open(f"{point}/{path}", os.O_RDWR) for point in (POINT, OTHER)]
+    for turn in range(turns):
+        writer, reader = handles[turn % 2], handles[1 - turn % 2]
+        data = hashlib.sha256(str(turn).encode()).digest() * 256
+        os.pwrite(writer, data, 0)
+        os.fsync(writer)
+        assert os.pread(reader, len(data), 0) == data, f"turn {turn}: an open file is read from an old cache"
+    for handle in handles:
+        os.close(handle)
+    for turn in range(turns):
+        here, there = (POINT, OTHER) if turn % 2 else (OTHER, POINT)
+        with open(f"{here}/{path}", "w") as file:
+            file.write("x" * turn + "!")
+        soon(lambda: open(f"{there}/{path}").read() == "x" * turn + "!")
+
+
+def list_and_remove(folder, turns):
+    """In turns one makes a file and reads it, so that its handle may be kept; the other lists and removes it."""
+    for turn in range(turns):
+        here, there = (POINT, OTHER) if turn % 2 else (OTHER, POINT)
+        os.listdir(f"{there}/{folder}")
+        with open(f"{here}/{folder}/new", "w") as file:
+            file.write("new")
+        with open(f"{here}/{folder}/new") as file:
+            assert file.read() == "new"
+        soon(lambda: "new" in os.listdir(f"{there}/{folder}"))
+        os.unlink(f"{there}/{folder}/new")
+        soon(lambda: "new" not in os.listdir(f"{here}/{folder}"))
+    os.unlink(f"{POINT}/{folder}/file")
+
+
+def soon(holds, seconds=3):
+    """The kernel takes sizes and names as known for a second, whatever the server says meanwhile."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "what was cached is not forgotten"
+        time.sleep(0.05)
 
 
 def block_content(block, size):
