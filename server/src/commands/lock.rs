@@ -54,11 +54,9 @@ fn verifies_sequence(context: &Context, open: &Open) -> bool {
 fn unlock(context: &Context, open: &Open, request: &LockRequest) -> Result<(), NtStatus> {
     for element in &request.locks {
         // What stands before a malformed element is unlocked all the same.
-        let is_unlock = element.flags.contains(LockFlags::UNLOCK);
-        let is_lock = element
-            .flags
-            .intersects(LockFlags::SHARED_LOCK.with(LockFlags::EXCLUSIVE_LOCK));
-        if !is_unlock || is_lock {
+        // [MS-SMB2] 2.2.26.1
+        // UNLOCK stands alone.
+        if element.flags != LockFlags::UNLOCK {
             return Err(NtStatus::INVALID_PARAMETER);
         }
         let range = Range {

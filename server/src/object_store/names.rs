@@ -323,3 +323,73 @@ impl Hasher for Prehashed {
         self.0 = hash;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::object_store::scripts::words::{caller, location, name};
+    use crate::object_store::*;
+    use crate::share::ObjectId;
+    use wire::create::ShareAccess;
+    use wire::dtyp::AccessMask;
+    use wire::fscc::CompletionFilter;
+
+    fn open(store: &ObjectStore, text: &str, number: u64) -> Attachment {
+        let is_directory = !text.ends_with("file");
+        let (name, caller) = (name(text), caller(0));
+        let request = OpenRequest {
+            object: ObjectId {
+                volume: 1,
+                file: number,
+            },
+            location: location(&name),
+            kind: if is_directory {
+                StreamKind::Directory
+            } else {
+                StreamKind::Data
+            },
+            caller: &caller,
+            arrival: Arrival::Opened,
+            desired_access: AccessMask::FILE_READ_DATA,
+            granted_access: AccessMask::FILE_READ_DATA,
+            share_access: ShareAccess::READ,
+            delete_on_close: false,
+            caching: Caching::None,
+            open: OpenId(number),
+            looked_up: store.moment(),
+        };
+        match store.open(&request).decision {
+            Decision::Grant(granted) => granted.attachment,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_change_meets_the_watches_above_it_and_none_of_ten_thousand_others() {
+        let store = ObjectStore::new(Limits::default());
+        let request = WatchRequest {
+            filter: CompletionFilter::FILE_NAME,
+            scope: WatchScope::Tree,
+            room_bytes: 1000,
+        };
+        let mut waits = Vec::new();
+        for number in 0..10_000 {
+            let directory = open(&store, &format!("watched\\{number}"), number);
+            let outcome = store.watch(&directory, &request);
+            waits.push((directory, outcome));
+        }
+        let visits = |text: &str| {
+            let keys = store.shared.names.keys(&location(&name(text)));
+            let mut visits = 0;
+            store.shared.names.each_watch(&keys, |_, _| visits += 1);
+            visits
+        };
+        let elsewhere = open(&store, "elsewhere\\deep\\file", 10_001);
+        assert!(!store.is_watched(&elsewhere) && !store.hears_of(&elsewhere));
+        assert_eq!(visits("elsewhere\\deep\\file"), 0);
+        let below = open(&store, "watched\\77\\file", 10_002);
+        assert!(store.is_watched(&below) && store.hears_of(&below));
+        assert_eq!(visits("watched\\77\\file"), 1);
+        drop((waits, elsewhere, below));
+        assert!(store.shared.is_empty());
+    }
+}

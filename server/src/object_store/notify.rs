@@ -33,7 +33,7 @@ pub struct WatchRequest {
 }
 
 /// How deep to watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WatchScope {
     /// What the directory itself holds.
     Directory,

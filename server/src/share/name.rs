@@ -42,8 +42,10 @@ pub enum StreamType {
 pub enum NameError {
     /// A forbidden character, an empty or over-long component, or a malformed stream.
     Invalid,
-    /// `..`, or a path over the length limit.
+    /// A `..` that leads out of the share, or a path over the length limit.
     PathSyntax,
+    /// The second component is `..` and more follows.
+    LeadingDetour,
     /// The first character is a separator.
     LeadingSeparator,
 }
@@ -54,7 +56,7 @@ impl From<NameError> for NtStatus {
             NameError::Invalid => NtStatus::OBJECT_NAME_INVALID,
             NameError::PathSyntax => NtStatus::OBJECT_PATH_SYNTAX_BAD,
             // [MS-SMB2] 3.3.5.9
-            NameError::LeadingSeparator => NtStatus::INVALID_PARAMETER,
+            NameError::LeadingSeparator | NameError::LeadingDetour => NtStatus::INVALID_PARAMETER,
         }
     }
 }
@@ -95,7 +97,21 @@ impl Name {
             return Ok(name);
         }
         let mut parts = path.split(is_separator).peekable();
+        let mut is_second = false;
         while let Some(part) = parts.next() {
+            // [MS-SMB2] 3.3.5.9
+            // As Windows does, so that no component that is kept is a dot directory name.
+            if equals_text(part, "..") {
+                if is_second && parts.peek().is_some() {
+                    return Err(NameError::LeadingDetour);
+                }
+                name.components.pop().ok_or(NameError::PathSyntax)?;
+                continue;
+            }
+            if equals_text(part, ".") {
+                continue;
+            }
+            is_second = name.components.is_empty();
             let component = if parts.peek().is_none() {
                 name.split_stream(part)?
             } else {
@@ -314,9 +330,12 @@ mod tests {
 
     #[test]
     fn no_name_climbs_or_holds_forbidden_characters() {
-        assert_eq!(parse("a\\..\\b"), Err(NameError::PathSyntax));
+        assert_eq!(parse("a\\..\\b"), Err(NameError::LeadingDetour));
+        assert_eq!(parse("a\\b\\..\\..\\.."), Err(NameError::PathSyntax));
         assert_eq!(parse(".."), Err(NameError::PathSyntax));
-        assert_eq!(parse("a\\.\\b"), Err(NameError::Invalid));
+        assert_eq!(parse("a\\.\\b"), parse("a\\b"));
+        assert_eq!(parse("a\\b\\..\\c\\.."), parse("a"));
+        assert_eq!(parse("a\\.."), Ok(Name::root()));
         for text in [
             "a*", "a?", "a<", "a>", "a|", "a\"", "a\0", "a\x1f", "x:y\\z",
         ] {

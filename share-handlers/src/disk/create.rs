@@ -18,7 +18,7 @@ use super::errno::status;
 use super::file::{File, Mode};
 use super::open::Object;
 use super::rename::unlink_at;
-use super::resolve::Folder;
+use super::resolve::{Folder, object_id};
 use super::security::{self, ParentSecurity};
 use super::watch::Kind;
 use super::{DiskShare, extended, identity, names, resolve};
@@ -57,7 +57,7 @@ pub(super) fn create(
         },
         directory,
     };
-    match equip(caller, &folder, parent, &file, how) {
+    match equip(share, caller, &folder, parent, &file, how) {
         Ok(host) => {
             let name = folder.name.child(Utf16String::from_units(last.to_vec()));
             Ok(Object {
@@ -140,6 +140,7 @@ fn give_to_caller(caller: &Caller, file: &File, host: &Statx) -> Result<(), NtSt
 
 /// Gives a new object its attributes, descriptor, extended attributes and reserved room.
 fn equip(
+    share: &DiskShare,
     caller: &Caller,
     folder: &Folder,
     parent: ParentSecurity,
@@ -147,6 +148,7 @@ fn equip(
     how: &OpenHow,
 ) -> Result<Statx, NtStatus> {
     let host = file.stat()?;
+    share.watcher.touched(object_id(&host));
     give_to_caller(caller, file, &host)?;
     let mut attributes = how.attributes & FileAttributes::SETTABLE;
     if !file.directory {

@@ -39,6 +39,7 @@ mod sys;
 mod testing;
 mod watch;
 mod watch_events;
+mod watch_table;
 
 use std::hash::{BuildHasher, RandomState};
 use std::os::fd::AsFd;

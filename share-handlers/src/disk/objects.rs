@@ -173,7 +173,7 @@ impl Object {
 
 impl Drop for Object {
     fn drop(&mut self) {
-        self.table.watcher.closed(self.id);
+        self.table.watcher.touched(self.id);
         let mut open = self.table.open.lock();
         // Another open may have put a new one in its place already.
         if open

@@ -11,11 +11,10 @@
 //! (nobody)
 //! ```
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -27,6 +26,8 @@ use wire::fscc::{CompletionFilter, FileAction};
 use super::file::Opening;
 use super::resolve::{join, link_stat, name_of, object_id};
 use super::watch_events::{RawChange, start_reading};
+pub(super) use super::watch_table::Kind;
+use super::watch_table::WatchTable;
 use super::{DiskShare, resolve};
 
 /// Hears of changes that others than the server made.
@@ -47,51 +48,7 @@ pub(super) struct Watcher {
     inotify: OnceLock<Option<OwnedFd>>,
     /// Folders watched now: most of the time none, which costs everybody else one load.
     count: AtomicUsize,
-    table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    watches: HashMap<i32, Watched>,
-    by_path: HashMap<Vec<u8>, i32>,
-    wishes: HashMap<u64, Wish>,
-    last_wish: u64,
-    reading: bool,
-    /// Names that the server itself is making or removing.
-    own_names: HashMap<(ObjectId, Vec<u8>, Kind), usize>,
-    /// What the server has closed a moment ago.
-    recent: VecDeque<(Instant, ObjectId)>,
-}
-
-/// A folder that is watched.
-struct Watched {
-    /// Below the root, on disk.
-    path: Vec<u8>,
-    id: ObjectId,
-}
-
-/// What a handle asked to be told of.
-struct Wish {
-    path: Vec<u8>,
-    scope: WatchScope,
-}
-
-impl Wish {
-    fn covers(&self, path: &[u8]) -> bool {
-        match self.scope {
-            WatchScope::Directory => self.path == path,
-            WatchScope::Tree => is_in(path, &self.path),
-        }
-    }
-}
-
-/// What happens to a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
-    /// It comes to be.
-    Added,
-    /// It is gone.
-    Removed,
+    table: Mutex<WatchTable>,
 }
 
 /// The name in a folder that the server is about to change.
@@ -112,39 +69,23 @@ impl Watcher {
         if self.count.load(Ordering::Relaxed) == 0 {
             return work();
         }
-        let keys = || {
-            names
-                .iter()
-                .map(|(id, name, kind)| (*id, name.to_vec(), *kind))
-        };
-        {
-            let mut table = self.table.lock();
-            let watched: HashSet<ObjectId> =
-                table.watches.values().map(|watched| watched.id).collect();
-            for key in keys().filter(|(id, _, _)| watched.contains(id)) {
-                *table.own_names.entry(key).or_default() += 1;
-            }
+        for name in names {
+            self.table.lock().announce(owned(name));
         }
         let result = work();
         if result.is_err() {
-            let mut table = self.table.lock();
-            keys().for_each(|key| {
-                table.take_own(&key);
-            });
+            for name in names {
+                self.table.lock().take_own(&owned(name));
+            }
         }
         result
     }
 
-    /// The last open of an object is gone.
-    pub(super) fn closed(&self, id: ObjectId) {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return;
+    /// The server has just made an object, or closed its last open.
+    pub(super) fn touched(&self, id: ObjectId) {
+        if self.count.load(Ordering::Relaxed) > 0 {
+            self.table.lock().touched(id);
         }
-        let mut table = self.table.lock();
-        if table.recent.len() >= MOST_RECENT {
-            table.recent.pop_front();
-        }
-        table.recent.push_back((Instant::now(), id));
     }
 
     /// Ends a handle's wish, and the watches that nobody else wants.
@@ -153,16 +94,9 @@ impl Watcher {
             return;
         };
         let mut table = self.table.lock();
-        table.wishes.remove(&wish);
-        let Table {
-            watches, wishes, ..
-        } = &mut *table;
-        let unwanted = watches
-            .iter()
-            .filter(|(_, watched)| !wishes.values().any(|wish| wish.covers(&watched.path)));
-        for (watch, _) in unwanted {
+        for watch in table.forget(wish) {
             // The kernel answers with an event, which takes it out of the table.
-            let _ = inotify::remove_watch(inotify, *watch);
+            let _ = inotify::remove_watch(inotify, watch);
         }
     }
 
@@ -170,7 +104,7 @@ impl Watcher {
     /// watched.
     pub(super) fn begin_reading(&self) -> Option<OwnedFd> {
         let mut table = self.table.lock();
-        if table.reading || table.watches.is_empty() {
+        if table.reading || table.len() == 0 {
             return None;
         }
         let inotify = self.inotify()?.try_clone().ok()?;
@@ -187,16 +121,11 @@ impl Watcher {
     /// is to end.
     pub(super) fn is_read_on_without(&self, watch: i32) -> bool {
         let mut table = self.table.lock();
-        if let Some(watched) = table.watches.remove(&watch)
-            && table.by_path.get(&watched.path) == Some(&watch)
-        {
-            table.by_path.remove(&watched.path);
-        }
-        self.count.store(table.watches.len(), Ordering::Relaxed);
-        table.reading = !table.watches.is_empty();
+        table.remove(watch);
+        self.count.store(table.len(), Ordering::Relaxed);
+        table.reading = table.len() > 0;
         if !table.reading {
-            table.own_names.clear();
-            table.recent.clear();
+            table.forget_own();
         }
         table.reading
     }
@@ -224,45 +153,13 @@ impl Watcher {
             | WatchFlags::ATTRIB
             | WatchFlags::ONLYDIR;
         let mut table = self.table.lock();
-        if table.watches.len() >= MOST_WATCHES {
+        if table.len() >= MOST_WATCHES {
             return None;
         }
         let watch = inotify::add_watch(inotify, link, flags).ok()?;
-        table.by_path.insert(path.to_vec(), watch);
-        table.watches.insert(
-            watch,
-            Watched {
-                path: path.to_vec(),
-                id,
-            },
-        );
-        self.count.store(table.watches.len(), Ordering::Relaxed);
+        table.add(watch, path, id);
+        self.count.store(table.len(), Ordering::Relaxed);
         Some(())
-    }
-}
-
-impl Table {
-    /// Whether a change of a name was announced; then it is no more.
-    fn take_own(&mut self, key: &(ObjectId, Vec<u8>, Kind)) -> bool {
-        let Some(count) = self.own_names.get_mut(key) else {
-            return false;
-        };
-        *count -= 1;
-        if *count == 0 {
-            self.own_names.remove(key);
-        }
-        true
-    }
-
-    fn was_closed_recently(&mut self, id: ObjectId) -> bool {
-        while self
-            .recent
-            .front()
-            .is_some_and(|(closed, _)| closed.elapsed() > RECENT)
-        {
-            self.recent.pop_front();
-        }
-        self.recent.iter().any(|(_, recent)| *recent == id)
     }
 }
 
@@ -284,19 +181,7 @@ impl Opening {
                 return Ok(());
             };
             let watcher = &opening.share.watcher;
-            let wish = {
-                let mut table = watcher.table.lock();
-                table.last_wish += 1;
-                let wish = table.last_wish;
-                table.wishes.insert(
-                    wish,
-                    Wish {
-                        path: path.clone(),
-                        scope,
-                    },
-                );
-                wish
-            };
+            let wish = watcher.table.lock().wish(path.clone(), scope);
             *opening.wish.lock() = Some(wish);
             opening.share.watch_tree(&path, scope);
             start_reading(&opening.share);
@@ -341,10 +226,9 @@ impl DiskShare {
         };
         let (path, id) = {
             let mut table = self.watcher.table.lock();
-            let Some(watched) = table.watches.get(&change.watch) else {
+            let Some((path, id)) = table.folder(change.watch).cloned() else {
                 return;
             };
-            let (path, id) = (watched.path.clone(), watched.id);
             if let Some(kind) = change.kind {
                 let own = table.take_own(&(id, change.name.clone(), kind));
                 drop(table);
@@ -370,14 +254,7 @@ impl DiskShare {
         if !change.directory {
             return;
         }
-        let in_tree = {
-            let table = self.watcher.table.lock();
-            let mut trees = table
-                .wishes
-                .values()
-                .filter(|wish| wish.scope == WatchScope::Tree);
-            trees.any(|wish| wish.covers(path))
-        };
+        let in_tree = self.watcher.table.lock().is_in_tree(path);
         match kind {
             Kind::Added if in_tree => self.watch_tree(path, WatchScope::Tree),
             Kind::Added => {}
@@ -390,11 +267,7 @@ impl DiskShare {
             return;
         };
         let table = self.watcher.table.lock();
-        for (_, watch) in table
-            .by_path
-            .iter()
-            .filter(|(watched, _)| is_in(watched, path))
-        {
+        for (_, watch) in table.below(path) {
             let _ = inotify::remove_watch(inotify, *watch);
         }
     }
@@ -409,9 +282,7 @@ impl DiskShare {
             return true;
         };
         let id = object_id(&stat);
-        id == folder
-            || self.objects.is_open(id)
-            || self.watcher.table.lock().was_closed_recently(id)
+        id == folder || self.objects.is_open(id) || self.watcher.table.lock().was_touched(id)
     }
 }
 
@@ -428,10 +299,8 @@ fn folders_in(folder: OwnedFd) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Whether `path` is `folder` or lies in it.
-fn is_in(path: &[u8], folder: &[u8]) -> bool {
-    let rest = path.strip_prefix(folder);
-    folder.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+fn owned((folder, name, kind): &OwnName<'_>) -> (ObjectId, Vec<u8>, Kind) {
+    (*folder, name.to_vec(), *kind)
 }
 
 impl Drop for Opening {
@@ -442,14 +311,11 @@ impl Drop for Opening {
 
 /// The most folders of one share that are watched.
 const MOST_WATCHES: usize = 8192;
-/// How long after its last close an object's changes still count as the server's own.
-const RECENT: Duration = Duration::from_secs(2);
-const MOST_RECENT: usize = 4096;
-
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
 
     use server::share::{CloseHow, Opened, Replace};
 
