@@ -62,6 +62,8 @@ pub struct Share {
     pub access_based_enumeration: bool,
     /// What clients may keep for working without a connection.
     pub caching: Caching,
+    /// What clients may cache of what they have open.
+    pub oplocks: Oplocks,
 }
 
 /// What stands behind a share.
@@ -91,6 +93,17 @@ pub enum Caching {
     Documents,
     /// Every file that the user opens, and programs run from the copy.
     Programs,
+    /// Nothing.
+    Never,
+}
+
+/// What clients may cache of what they have open, told by oplocks and leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Oplocks {
+    /// What they read and what they write, and handles.
+    All,
+    /// What they read, and handles.
+    Reading,
     /// Nothing.
     Never,
 }
@@ -134,6 +147,7 @@ impl Default for Share {
             streams: true,
             access_based_enumeration: false,
             caching: Caching::Manual,
+            oplocks: Oplocks::All,
         }
     }
 }
@@ -178,6 +192,7 @@ impl Section for Share {
             &mut self.access_based_enumeration,
         );
         visitor.visit(live("caching"), &mut self.caching);
+        visitor.visit(live("oplocks"), &mut self.oplocks);
     }
 }
 
@@ -294,6 +309,14 @@ impl Choice for Caching {
         ("manual", Self::Manual),
         ("documents", Self::Documents),
         ("programs", Self::Programs),
+        ("never", Self::Never),
+    ];
+}
+
+impl Choice for Oplocks {
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("all", Self::All),
+        ("reading", Self::Reading),
         ("never", Self::Never),
     ];
 }

@@ -34,8 +34,22 @@ pub fn build(
     seed: u64,
     wrap: impl FnOnce(MemoryHandler, &Virtual) -> Arc<dyn ShareHandler>,
 ) -> (Arc<Server>, Virtual) {
+    build_with(seed, "", wrap)
+}
+
+/// The same, with further settings of the share.
+///
+/// # Panics
+/// The settings are refused.
+#[must_use]
+pub fn build_with(
+    seed: u64,
+    share_settings: &str,
+    wrap: impl FnOnce(MemoryHandler, &Virtual) -> Arc<dyn ShareHandler>,
+) -> (Arc<Server>, Virtual) {
     let environment = Virtual::new(seed);
-    let configuration = Configuration::parse(CONFIGURATION, "sim.toml").expect("is legal");
+    let text = format!("{CONFIGURATION}{share_settings}\n");
+    let configuration = Configuration::parse(&text, "sim.toml").expect("is legal");
     let clock = {
         let environment = environment.clone();
         Arc::new(move || environment.wall_clock())

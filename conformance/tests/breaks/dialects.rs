@@ -1,4 +1,4 @@
-//! Which dialects have which leases.
+//! Which dialects and shares have which oplocks and leases.
 
 use std::sync::Arc;
 
@@ -12,7 +12,11 @@ use wire::{CreateRequest, Dialect, OplockLevel};
 use crate::clients::*;
 
 fn client(dialect: Dialect) -> Rig {
-    let (server, environment) = world::build(7, |memory, _| Arc::new(memory));
+    client_of(dialect, "")
+}
+
+fn client_of(dialect: Dialect, share_settings: &str) -> Rig {
+    let (server, environment) = world::build_with(7, share_settings, |memory, _| Arc::new(memory));
     let mut rig = Rig::connect(&server, &environment, Offer::dialect(dialect));
     rig.log_on();
     rig
@@ -78,5 +82,26 @@ fn a_lease_that_the_dialect_does_not_know_is_not_given() {
         let reply = &send(&mut client(*dialect), request.clone())[0];
         assert_eq!(granted_lease(reply), *state, "{dialect:?}");
         assert_eq!(opened(reply).oplock_level, OplockLevel::LEASE);
+    }
+}
+
+// test [MS-SMB2] 3.3.5.9
+#[test]
+fn a_share_gives_no_more_than_it_is_configured_to() {
+    let mut reading = client_of(Dialect::SMB_3_1_1, "oplocks = \"reading\"");
+    let request = with_oplock(requests::open_or_create("one"), OplockLevel::BATCH);
+    let one = opened(&send(&mut reading, request)[0]);
+    assert_eq!(one.oplock_level, OplockLevel::II);
+    let request = with_lease(requests::open_or_create("two"), 2, RWH);
+    assert_eq!(granted_lease(&send(&mut reading, request)[0]), RH);
+
+    let mut never = client_of(Dialect::SMB_3_1_1, "oplocks = \"never\"");
+    for request in [
+        with_oplock(requests::open_or_create("one"), OplockLevel::II),
+        with_lease(requests::open_or_create("two"), 2, RWH),
+    ] {
+        let created = opened(&send(&mut never, request)[0]);
+        assert_eq!(created.oplock_level, OplockLevel::NONE);
+        assert!(created.contexts.is_empty());
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
-use config::{Access, Caching};
+use config::{Access, Caching, Oplocks};
 use wire::dtyp::AccessMask;
 use wire::tree_connect::{ShareCapabilities, ShareFlags, ShareType};
 use wire::{
@@ -134,6 +134,9 @@ fn share_flags(share: &Share, dialect: Dialect) -> ShareFlags {
     }
     if share.settings.access_based_enumeration {
         flags |= ShareFlags::ACCESS_BASED_DIRECTORY_ENUM;
+    }
+    if share.settings.oplocks != Oplocks::All && !share.is_pipe() {
+        flags |= ShareFlags::FORCE_LEVELII_OPLOCK;
     }
     if share.encrypt_data() && dialect >= Dialect::SMB_3_0 {
         flags |= ShareFlags::ENCRYPT_DATA;

@@ -6,6 +6,7 @@
 //! writes what the client asked to be told. [`reconnect`] takes up an open that is there already.
 
 mod access;
+mod caching;
 mod contexts;
 mod durable;
 mod plan;
@@ -18,7 +19,6 @@ use parking_lot::Mutex;
 use wire::create::CreateAction;
 use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction};
-use wire::negotiate::Capabilities;
 use wire::{CreateRequest, FileId, NtStatus};
 
 use super::breaks::{CachingHolder, Unanswered};
@@ -158,7 +158,7 @@ async fn arbitrate(
     let server = context.server.clone();
     let tree = context.tree()?.clone();
     let is_directory = opened.stat.is_directory() && opened.stream.is_none();
-    let caching = if is_directory && !leases_directories(context) {
+    let caching = if is_directory && !caching::has_directory_leases(context) {
         Caching::None
     } else {
         plan.caching
@@ -206,16 +206,6 @@ async fn arbitrate(
             }
         }
     }
-}
-
-/// Whether this client was told that there are leases on directories.
-// [MS-SMB2] 3.3.5.4
-fn leases_directories(context: &Context) -> bool {
-    let negotiated = context.connection.negotiated();
-    negotiated.is_some_and(|negotiated| {
-        let offered = negotiated.server_capabilities;
-        offered.contains(Capabilities::DIRECTORY_LEASING)
-    })
 }
 
 /// Does the harm of overwriting and superseding, and returns the metadata after it.

@@ -2,16 +2,17 @@
 
 use wire::create::{
     CreateContext, CreateContexts, CreateDisposition, CreateOptions, ImpersonationLevel,
-    LeaseContext, LeaseFlags, ShareAccess,
+    ShareAccess,
 };
-use wire::dtyp::{AccessMask, FileTime, GenericMapping, Guid, SecurityDescriptor};
+use wire::dtyp::{AccessMask, FileTime, GenericMapping, SecurityDescriptor};
 use wire::fscc::FileAttributes;
 use wire::fscc::file_info::{FileMode, FullEa};
-use wire::{CreateRequest, Dialect, NtStatus, OplockLevel};
+use wire::{CreateRequest, NtStatus};
 
+use super::caching;
 use super::durable::Wish;
 use crate::context::Context;
-use crate::object_store::{Caching, LeaseRequest, LeaseVersion};
+use crate::object_store::Caching;
 use crate::share::{Disposition, Name, OpenHow, ShareKind, StreamType, Wanted};
 
 /// What a CREATE wants.
@@ -101,7 +102,7 @@ impl Plan {
             name,
             share_access: request.share_access,
             options,
-            caching: caching(context, request),
+            caching: caching::asked(context, request),
             if_missing: NtStatus::OBJECT_NAME_NOT_FOUND,
             supersede: request.create_disposition == CreateDisposition::SUPERSEDE,
             maximal_access: contexts.find_map(|each| match each {
@@ -263,47 +264,4 @@ fn extended_attributes(contexts: &CreateContexts) -> Result<Vec<FullEa>, NtStatu
         return Err(NtStatus::INVALID_EA_NAME);
     }
     Ok(list)
-}
-
-/// The oplock or lease asked for, as far as the dialect and the share have them.
-// [MS-SMB2] 3.3.5.9
-fn caching(context: &Context, request: &CreateRequest) -> Caching {
-    let is_disk = context
-        .tree()
-        .is_ok_and(|tree| tree.share.features().kind == ShareKind::Disk);
-    let Some(negotiated) = context.connection.negotiated().filter(|_| is_disk) else {
-        return Caching::None;
-    };
-    let level = request.requested_oplock_level;
-    match level {
-        OplockLevel::II | OplockLevel::EXCLUSIVE | OplockLevel::BATCH => Caching::Oplock(level),
-        OplockLevel::LEASE if negotiated.dialect != Dialect::SMB_2_0_2 => {
-            // [MS-SMB2] 3.3.5.9.11
-            let is_known = |lease: &&LeaseContext| negotiated.is_smb3() || lease.v2.is_none();
-            let lease = request.contexts.lease().filter(is_known);
-            lease.map_or(Caching::None, |lease| {
-                Caching::Lease(lease_request(lease, negotiated.client_guid))
-            })
-        }
-        _ => Caching::None,
-    }
-}
-
-fn lease_request(lease: &LeaseContext, client: Guid) -> LeaseRequest {
-    let has_parent = lease.lease_flags.contains(LeaseFlags::PARENT_LEASE_KEY_SET);
-    let parent = lease
-        .v2
-        .filter(|_| has_parent)
-        .map(|v2| v2.parent_lease_key);
-    LeaseRequest {
-        client,
-        key: lease.lease_key,
-        state: lease.lease_state,
-        parent,
-        version: match lease.v2 {
-            Some(_) => LeaseVersion::V2,
-            None => LeaseVersion::V1,
-        },
-        epoch: lease.v2.map_or(0, |v2| v2.epoch),
-    }
 }

@@ -1,0 +1,89 @@
+//! The caching that a CREATE asks for, as far as dialect and share have it.
+
+use config::Oplocks;
+use wire::create::{LeaseContext, LeaseFlags};
+use wire::dtyp::Guid;
+use wire::negotiate::Capabilities;
+use wire::{CreateRequest, Dialect, OplockLevel};
+
+use crate::commands::negotiate::Negotiated;
+use crate::context::Context;
+use crate::object_store::{Caching, LeaseRequest, LeaseState, LeaseVersion};
+use crate::share::ShareKind;
+
+/// The oplock or lease asked for.
+// [MS-SMB2] 3.3.5.9
+pub(super) fn asked(context: &Context, request: &CreateRequest) -> Caching {
+    let (Some(negotiated), Ok(tree)) = (context.connection.negotiated(), context.tree()) else {
+        return Caching::None;
+    };
+    let oplocks = tree.share.settings.oplocks;
+    if tree.share.features().kind != ShareKind::Disk || oplocks == Oplocks::Never {
+        return Caching::None;
+    }
+    let asked = of_dialect(negotiated, request);
+    if oplocks == Oplocks::Reading {
+        without_writing(asked)
+    } else {
+        asked
+    }
+}
+
+/// What is left where the share gives no exclusive caching rights: Share.ForceLevel2Oplock.
+// [MS-SMB2] 3.3.5.9
+// [MS-SMB2] 3.3.5.9.8
+fn without_writing(asked: Caching) -> Caching {
+    match asked {
+        Caching::None => Caching::None,
+        Caching::Oplock(_) => Caching::Oplock(OplockLevel::II),
+        Caching::Lease(lease) => Caching::Lease(LeaseRequest {
+            state: lease.state.without(LeaseState::WRITE_CACHING),
+            ..lease
+        }),
+    }
+}
+
+fn of_dialect(negotiated: &Negotiated, request: &CreateRequest) -> Caching {
+    let level = request.requested_oplock_level;
+    match level {
+        OplockLevel::II | OplockLevel::EXCLUSIVE | OplockLevel::BATCH => Caching::Oplock(level),
+        OplockLevel::LEASE if negotiated.dialect != Dialect::SMB_2_0_2 => {
+            // [MS-SMB2] 3.3.5.9.11
+            let is_known = |lease: &&LeaseContext| negotiated.is_smb3() || lease.v2.is_none();
+            let lease = request.contexts.lease().filter(is_known);
+            lease.map_or(Caching::None, |lease| {
+                Caching::Lease(lease_request(lease, negotiated.client_guid))
+            })
+        }
+        _ => Caching::None,
+    }
+}
+
+fn lease_request(lease: &LeaseContext, client: Guid) -> LeaseRequest {
+    let has_parent = lease.lease_flags.contains(LeaseFlags::PARENT_LEASE_KEY_SET);
+    let parent = lease
+        .v2
+        .filter(|_| has_parent)
+        .map(|v2| v2.parent_lease_key);
+    LeaseRequest {
+        client,
+        key: lease.lease_key,
+        state: lease.lease_state,
+        parent,
+        version: match lease.v2 {
+            Some(_) => LeaseVersion::V2,
+            None => LeaseVersion::V1,
+        },
+        epoch: lease.v2.map_or(0, |v2| v2.epoch),
+    }
+}
+
+/// Whether this client was told that there are leases on directories.
+// [MS-SMB2] 3.3.5.4
+pub(super) fn has_directory_leases(context: &Context) -> bool {
+    let negotiated = context.connection.negotiated();
+    negotiated.is_some_and(|negotiated| {
+        let offered = negotiated.server_capabilities;
+        offered.contains(Capabilities::DIRECTORY_LEASING)
+    })
+}
