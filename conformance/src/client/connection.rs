@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use auth::SessionKey;
 use bytes::{Bytes, BytesMut};
 use server::crypto::{Cipher, PreauthHash, SigningAlgorithm, fast};
 use wire::negotiate::{Capabilities, Dialect, NegotiateContext, SecurityMode};
@@ -236,6 +237,14 @@ impl ClientConnection {
     /// Adds a session with keys from elsewhere, or replaces one.
     pub fn insert_session(&mut self, session: Session) {
         self.sessions.insert(session.id, session);
+    }
+
+    /// Gives a session the signing key of the log-on that has bound it to this connection.
+    pub(super) fn bound(&mut self, id: SessionId, hash: &PreauthHash, key: Option<&SessionKey>) {
+        let session = self.sessions.get_mut(&id);
+        if let (Some(session), Some(negotiated), Some(key)) = (session, &self.negotiated, key) {
+            session.bound(negotiated, hash, key.bytes());
+        }
     }
 
     /// Forgets a session and its keys.

@@ -67,6 +67,15 @@ impl Logon {
         self
     }
 
+    /// Binds a session that exists to this connection; [`ClientConnection::insert_session`] has told it
+    /// of [`Session::unbound`].
+    #[must_use]
+    pub fn binding(mut self, session: SessionId) -> Self {
+        self.session = session;
+        self.template.flags = SessionSetupFlags::BINDING;
+        self
+    }
+
     /// The first request.
     pub fn start(&mut self, connection: &mut ClientConnection) -> Outgoing {
         let token = self.client.start();
@@ -112,6 +121,11 @@ impl Logon {
         flags: SessionFlags,
     ) -> LogonStep {
         let hash = connection.take_setup_hash(reply.message_id());
+        // [MS-SMB2] 3.2.5.3.3
+        if self.template.flags.contains(SessionSetupFlags::BINDING) {
+            connection.bound(self.session, &hash, self.client.session_key());
+            return LogonStep::Done(self.session);
+        }
         // [MS-SMB2] 3.2.5.3.2
         if connection.session(self.session).is_some() {
             return LogonStep::Done(self.session);

@@ -2,7 +2,7 @@
 
 use server::crypto::{
     Cipher, Derivation, OpeningKey, PreauthHash, Role, SealingKey, SessionKeys, SigningAlgorithm,
-    SigningKey, fast,
+    SigningKey, channel_signing_key, fast,
 };
 use wire::SessionId;
 use wire::negotiate::Dialect;
@@ -28,6 +28,8 @@ pub struct Session {
     pub opening: Option<OpeningKey>,
     /// The key that applications derive theirs from.
     pub application_key: [u8; 16],
+    /// What the keys above were set up from; none for guests and anonymous sessions.
+    keys: Option<(SessionKeys, SigningAlgorithm)>,
 }
 
 impl Session {
@@ -44,18 +46,6 @@ impl Session {
         let derivation = derivation(negotiated.dialect, hash);
         let cipher = negotiated.cipher;
         let keys = SessionKeys::derive(fast(), derivation, authenticated, cipher);
-        let signing = SigningKey::new(
-            fast(),
-            negotiated.signing_algorithm,
-            &keys.signing,
-            Role::Client,
-        );
-        let [seed @ .., _, _, _, _] = *keys.application.bytes();
-        // The server's names for the keys are from its own point of view.
-        let sealing = keys
-            .decryption
-            .map(|key| SealingKey::new(fast(), &key, seed));
-        let opening = keys.encryption.map(|key| OpeningKey::new(fast(), &key));
         let protection = if flags.contains(SessionFlags::ENCRYPT_DATA) {
             Protection::Sealed
         } else if negotiated.signing_required {
@@ -63,15 +53,58 @@ impl Session {
         } else {
             Protection::Plain
         };
+        Self::with_keys(id, flags, protection, (keys, negotiated.signing_algorithm))
+    }
+
+    fn with_keys(
+        id: SessionId,
+        flags: SessionFlags,
+        protection: Protection,
+        (keys, algorithm): (SessionKeys, SigningAlgorithm),
+    ) -> Self {
+        let [seed @ .., _, _, _, _] = *keys.application.bytes();
+        // The server's names for the keys are from its own point of view.
+        let sealing = keys.decryption.as_ref();
+        let opening = keys.encryption.as_ref();
         Self {
             id,
             flags,
             protection,
-            signing: Some(signing),
-            sealing,
-            opening,
+            signing: Some(SigningKey::new(
+                fast(),
+                algorithm,
+                &keys.signing,
+                Role::Client,
+            )),
+            sealing: sealing.map(|key| SealingKey::new(fast(), key, seed)),
+            opening: opening.map(|key| OpeningKey::new(fast(), key)),
             application_key: *keys.application.bytes(),
+            keys: Some((keys, algorithm)),
         }
+    }
+
+    /// The session for a connection that it is to be bound to; its own key signs there until then.
+    ///
+    /// # Panics
+    /// The session has no keys.
+    #[must_use]
+    pub fn unbound(&self) -> Self {
+        let keys = self.keys.clone().expect("only a user's session is bound");
+        Self::with_keys(self.id, self.flags, Protection::Signed, keys)
+    }
+
+    /// Takes the signing key of the channel that a log-on has made.
+    // [MS-SMB2] 3.2.5.3.3
+    pub(super) fn bound(
+        &mut self,
+        negotiated: &Negotiated,
+        hash: &PreauthHash,
+        authenticated: &[u8],
+    ) {
+        let derivation = derivation(negotiated.dialect, hash);
+        let key = channel_signing_key(fast(), derivation, authenticated);
+        let algorithm = negotiated.signing_algorithm;
+        self.signing = Some(SigningKey::new(fast(), algorithm, &key, Role::Client));
     }
 
     /// A session without keys: a guest's or an anonymous one.
@@ -85,6 +118,7 @@ impl Session {
             sealing: None,
             opening: None,
             application_key: [0; 16],
+            keys: None,
         }
     }
 }

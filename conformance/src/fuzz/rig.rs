@@ -76,6 +76,33 @@ impl Rig {
         self.scope.tree = reply.header.tree_id().expect("a tree connect");
     }
 
+    /// Negotiates, and binds the other's session to this connection by a log-on with `credentials`. None
+    /// when that has worked, else what the server answered.
+    ///
+    /// # Panics
+    /// The client does not understand the server.
+    pub fn bind(&mut self, other: &Self, credentials: Credentials) -> Option<Reply> {
+        let negotiate = self.client.negotiate();
+        self.ask(&negotiate);
+        let session = other.client.session(other.scope.session);
+        let unbound = session.expect("it is logged on").unbound();
+        self.client.insert_session(unbound);
+        let logon = Logon::ntlm(credentials, [8; 32], self.environment.wall_clock());
+        let mut logon = logon.binding(other.scope.session);
+        let mut request = logon.start(&mut self.client);
+        loop {
+            let reply = self.ask(&request);
+            match logon.step(&mut self.client, &reply) {
+                LogonStep::Send(next) => request = next,
+                LogonStep::Done(_) => break,
+                LogonStep::Refused(_) => return Some(reply),
+                LogonStep::GaveUp(error) => panic!("{error}"),
+            }
+        }
+        self.scope = other.scope;
+        None
+    }
+
     /// A server and a client with a session, a tree connect, an open file and an open folder.
     ///
     /// # Panics

@@ -1,0 +1,427 @@
+//! Sessions on several connections: who may bind them, what each channel is good for, and what the
+//! loss of one leaves.
+
+use std::sync::Arc;
+
+use auth::client::Credentials;
+use auth::{AcceptFacts, AuthError, Identity, Mechanism, Step};
+use bytes::BytesMut;
+use conformance::client::{Logon, LogonStep, Offer, Outgoing, Protection, Received, Reply};
+use conformance::client::{Related, requests};
+use conformance::fuzz::rig::{Rig, leftovers};
+use conformance::sim::world::{PASSWORD, USER};
+use server::crypto::{Cipher, SigningAlgorithm};
+use server::{Server, Settings};
+use wire::dtyp::{FileTime, Guid};
+use wire::oplock_break::OplockBreak;
+use wire::{
+    CreateRequest, CreateResponse, Dialect, EchoRequest, LogoffRequest, NtStatus,
+    OplockBreakAcknowledgment, OplockLevel, Request, Response, SessionId,
+};
+
+/// A client with a session on one connection.
+fn client() -> Rig {
+    Rig::logged_on(Dialect::SMB_3_1_1)
+}
+
+/// A further connection of the same client.
+fn connection(first: &Rig, offer: Offer) -> Rig {
+    Rig::connect(&first.server, &first.environment, offer)
+}
+
+fn alice() -> Credentials {
+    Credentials::password(USER, "", PASSWORD)
+}
+
+/// A second channel of the first one's session.
+fn channel(first: &Rig) -> Rig {
+    let mut second = connection(first, Offer::dialect(Dialect::SMB_3_1_1));
+    let refused = second.bind(first, alice()).map(|reply| reply.status());
+    assert_eq!(refused, None);
+    second
+}
+
+fn prepare(rig: &mut Rig, request: impl Into<Request>) -> Outgoing {
+    let request = rig.client.prepare(rig.scope, request.into());
+    request.protected(Protection::Signed)
+}
+
+fn ask(rig: &mut Rig, request: impl Into<Request>) -> Reply {
+    let request = prepare(rig, request);
+    rig.ask(&request)
+}
+
+fn status(rig: &mut Rig, request: impl Into<Request>) -> NtStatus {
+    ask(rig, request).status()
+}
+
+fn cut(mut rig: Rig) {
+    rig.end.close(None);
+    rig.environment.run();
+}
+
+fn channels(rig: &Rig) -> usize {
+    let session = rig.server.session(rig.scope.session);
+    session.map_or(0, |session| session.channels().len())
+}
+
+// test [MS-SMB2] 3.3.7.1
+#[test]
+fn a_session_outlives_all_its_connections_but_the_last() {
+    let first = client();
+    let (open, server) = (first.opens[0], first.server.clone());
+    let mut second = channel(&first);
+    let mut third = channel(&first);
+    assert_eq!(channels(&first), 3);
+    assert_eq!(
+        status(&mut second, requests::write(open, 0, "x".into())),
+        NtStatus::SUCCESS
+    );
+    cut(first);
+    let read = ask(&mut third, requests::read(open, 0, 1));
+    assert_eq!(
+        (read.status(), read.received),
+        (NtStatus::SUCCESS, Received::Signed)
+    );
+    cut(second);
+    assert_eq!(status(&mut third, requests::close(open)), NtStatus::SUCCESS);
+    cut(third);
+    assert_eq!(leftovers(&server), None);
+}
+
+/// A further connection of the same client, that knows the session without being its channel.
+fn with_keys_of(first: &Rig) -> Rig {
+    let mut other = connection(first, Offer::dialect(Dialect::SMB_3_1_1));
+    let session = first.client.session(first.scope.session).expect("is there");
+    other.client.insert_session(session.unbound());
+    other.scope = first.scope;
+    other
+}
+
+// test [MS-SMB2] 3.3.5.2.4
+#[test]
+fn each_channel_signs_with_a_key_of_its_own() {
+    let mut first = client();
+    let mut second = channel(&first);
+    let own = second.client.remove_session(second.scope.session);
+    let keys = first.client.session(first.scope.session).expect("is there");
+    second.client.insert_session(keys.unbound());
+    assert_eq!(
+        status(&mut second, requests::open("file")),
+        NtStatus::ACCESS_DENIED
+    );
+    second.client.insert_session(own.expect("was there"));
+    assert_eq!(
+        status(&mut second, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+    let reply = ask(&mut first, requests::open("file"));
+    assert_eq!(reply.received, Received::Signed);
+}
+
+// test [MS-SMB2] 3.3.5.5
+#[test]
+fn a_connection_that_protects_messages_in_another_way_is_no_channel() {
+    let mut first = client();
+    let base = || Offer::dialect(Dialect::SMB_3_1_1);
+    let cases = [
+        (
+            Offer::dialect(Dialect::SMB_2_1),
+            NtStatus::REQUEST_OUT_OF_SEQUENCE,
+        ),
+        (
+            Offer {
+                signing_algorithms: vec![SigningAlgorithm::AesCmac],
+                ..base()
+            },
+            NtStatus::REQUEST_OUT_OF_SEQUENCE,
+        ),
+        (
+            Offer {
+                ciphers: vec![Cipher::Aes128Ccm],
+                ..base()
+            },
+            NtStatus::INVALID_PARAMETER,
+        ),
+    ];
+    for (offer, expected) in cases {
+        let mut other = connection(&first, offer);
+        let refused = other.bind(&first, alice()).expect("a refusal");
+        assert_eq!(refused.status(), expected);
+    }
+    assert_eq!(channels(&first), 1);
+    assert_eq!(
+        status(&mut first, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+}
+
+// test [MS-SMB2] 3.3.5.5
+#[test]
+fn a_request_to_bind_must_be_signed_by_the_session_that_it_names() {
+    let mut first = client();
+    for (protection, expected) in [
+        (Protection::Plain, NtStatus::INVALID_PARAMETER),
+        (Protection::WronglySigned, NtStatus::ACCESS_DENIED),
+    ] {
+        let mut other = with_keys_of(&first);
+        let reply = bind_with(&mut other, protection, first.scope.session);
+        assert_eq!(reply.status(), expected);
+        assert_eq!(reply.received, Received::Plain);
+    }
+    let mut other = with_keys_of(&first);
+    let unknown = SessionId(first.scope.session.0 ^ 1);
+    let reply = bind_with(&mut other, Protection::Plain, unknown);
+    assert_eq!(reply.status(), NtStatus::USER_SESSION_DELETED);
+    assert_eq!(channels(&first), 1);
+    assert_eq!(
+        status(&mut first, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+}
+
+/// Sends the first request of a binding.
+fn bind_with(rig: &mut Rig, protection: Protection, session: SessionId) -> Reply {
+    let negotiate = rig.client.negotiate();
+    rig.ask(&negotiate);
+    let now = FileTime(0);
+    let mut logon = Logon::ntlm(alice(), [3; 32], now).binding(session);
+    let request = logon.start(&mut rig.client).protected(protection);
+    rig.ask(&request)
+}
+
+// test [MS-SMB2] 3.3.5.5.3
+#[test]
+fn nobody_binds_the_session_of_another_and_failing_does_it_no_harm() {
+    let mut first = client();
+    let mut other = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+    let wrong = Credentials::password(USER, "", "wrong");
+    let refused = other.bind(&first, wrong).expect("a refusal");
+    assert_eq!(refused.status(), NtStatus::LOGON_FAILURE);
+    assert_eq!(refused.received, Received::Signed);
+    change_log_ons(&first.server, |identity| {
+        "bob".clone_into(&mut identity.user);
+    });
+    let mut other = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+    let refused = other.bind(&first, alice()).expect("a refusal");
+    assert_eq!(refused.status(), NtStatus::ACCESS_DENIED);
+    assert_eq!(channels(&first), 1);
+    assert_eq!(
+        status(&mut other, requests::open("file")),
+        NtStatus::USER_SESSION_DELETED
+    );
+    assert_eq!(
+        status(&mut first, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+}
+
+#[test]
+fn encryption_for_one_session_vouches_for_no_other() {
+    let first = client();
+    let mut other = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+    other.log_on();
+    let session = first.client.session(first.scope.session).expect("is there");
+    other.client.insert_session(session.unbound());
+    let mut logon = Logon::ntlm(alice(), [3; 32], FileTime(0)).binding(session.id);
+    let setup = logon.start(&mut other.client);
+    let header = setup.header;
+    let mut setup = setup.related(Related::ToTheOneBefore);
+    setup.header.session_id = header.session_id;
+    let echo = other.client.prepare(other.scope, EchoRequest.into());
+    let chain = [echo, setup].map(|request| request.protected(Protection::Sealed));
+    let mut frame = BytesMut::new();
+    other.client.encode(&chain, &mut frame);
+    let replies = other.send(frame).expect("the connection stands");
+    assert_eq!(replies[1].status(), NtStatus::INVALID_PARAMETER);
+    assert_eq!(channels(&first), 1);
+}
+
+#[test]
+fn a_session_has_no_more_channels_than_it_may_have_nor_any_where_the_server_offers_none() {
+    let first = client();
+    change_settings(&first.server, |settings| {
+        settings.configuration.limits.channels_per_session = 2;
+    });
+    let second = channel(&first);
+    let mut third = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+    let refused = third.bind(&first, alice()).expect("a refusal");
+    assert_eq!(refused.status(), NtStatus::INSUFFICIENT_RESOURCES);
+    cut(second);
+    change_settings(&first.server, |settings| {
+        settings.configuration.server.multichannel = false;
+    });
+    let mut third = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+    let refused = third.bind(&first, alice()).expect("a refusal");
+    assert_eq!(refused.status(), NtStatus::REQUEST_NOT_ACCEPTED);
+    assert_eq!(channels(&first), 1);
+}
+
+// test [MS-SMB2] 3.3.5.6
+#[test]
+fn a_logoff_ends_the_session_on_every_channel_with_an_answer_that_can_be_believed() {
+    let first = client();
+    let mut second = channel(&first);
+    let mut first = first;
+    assert_eq!(status(&mut second, LogoffRequest), NtStatus::SUCCESS);
+    let reply = ask(&mut first, requests::open("file"));
+    assert_eq!(reply.status(), NtStatus::USER_SESSION_DELETED);
+    assert_eq!(reply.received, Received::Signed);
+    assert_eq!(channels(&first), 0);
+    let server = first.server.clone();
+    cut(second);
+    cut(first);
+    assert_eq!(leftovers(&server), None);
+}
+
+// test [MS-SMB2] 3.3.4.6
+#[test]
+fn a_notice_that_a_lost_channel_took_with_it_comes_again_over_the_next() {
+    let mut first = client();
+    let batch = CreateRequest {
+        requested_oplock_level: OplockLevel::BATCH,
+        ..requests::open_or_create("cached")
+    };
+    let held: CreateResponse = ask(&mut first, batch).body().expect("a CREATE response");
+    assert_eq!(held.oplock_level, OplockLevel::BATCH);
+    let mut second = channel(&first);
+    let mut other = connection(&first, {
+        Offer {
+            client_guid: Guid([7; 16]),
+            ..Offer::dialect(Dialect::SMB_3_1_1)
+        }
+    });
+    other.log_on();
+    let open = prepare(&mut other, requests::open("cached"));
+    let mut frame = BytesMut::new();
+    other.client.encode(std::slice::from_ref(&open), &mut frame);
+    let interim = other.send(frame).expect("the connection stands");
+    assert!(interim[0].is_interim());
+    assert_eq!(notices(&mut first), 1);
+    assert_eq!(notices(&mut second), 0);
+    cut(first);
+    assert_eq!(notices(&mut second), 1);
+    let acknowledgment = OplockBreakAcknowledgment::Oplock(OplockBreak {
+        oplock_level: OplockLevel::II,
+        file_id: held.file_id,
+    });
+    assert_eq!(status(&mut second, acknowledgment), NtStatus::SUCCESS);
+    let opened = other.send_nothing().expect("the connection stands");
+    assert_eq!(opened[0].status(), NtStatus::SUCCESS);
+    cut(second);
+    assert_eq!(other.server.awaited_breaks(), 0);
+}
+
+/// How many notices of breaks have come.
+fn notices(rig: &mut Rig) -> usize {
+    let replies = rig.send_nothing().expect("the connection stands");
+    let is_notice = |reply: &&Reply| {
+        let response = reply.response();
+        matches!(response, Ok(Response::OplockBreakNotification(_)))
+    };
+    replies.iter().filter(is_notice).count()
+}
+
+// test [MS-SMB2] 3.3.5.2.9
+#[test]
+fn a_session_expires_when_its_mechanism_says_so_and_goes_on_when_it_is_renewed() {
+    let mut first = client();
+    let open = first.opens[0];
+    let mut second = channel(&first);
+    change_log_ons(&first.server, |identity| {
+        identity.expires = Some(FileTime(u64::MAX));
+    });
+    reauthenticate(&mut first);
+    change_log_ons(&first.server, |identity| {
+        identity.expires = Some(FileTime(0));
+    });
+    reauthenticate(&mut second);
+    for rig in [&mut first, &mut second] {
+        let expired = status(rig, requests::read(open, 0, 1));
+        assert_eq!(expired, NtStatus::NETWORK_SESSION_EXPIRED);
+    }
+    let mut third = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+    let refused = third.bind(&first, alice()).expect("a refusal");
+    assert_eq!(refused.status(), NtStatus::NETWORK_SESSION_EXPIRED);
+    assert_eq!(status(&mut first, requests::close(open)), NtStatus::SUCCESS);
+    change_log_ons(&first.server, |identity| identity.expires = None);
+    reauthenticate(&mut first);
+    let opened = status(&mut second, requests::open("file"));
+    assert_eq!(opened, NtStatus::SUCCESS);
+}
+
+fn reauthenticate(rig: &mut Rig) {
+    let logon = Logon::ntlm(alice(), [5; 32], FileTime(0));
+    let mut logon = logon.again(rig.scope.session);
+    let mut request = logon.start(&mut rig.client);
+    loop {
+        let reply = rig.ask(&request.protected(Protection::Signed));
+        match logon.step(&mut rig.client, &reply) {
+            LogonStep::Send(next) => request = next,
+            LogonStep::Done(_) => return,
+            other => panic!("not renewed: {other:?}"),
+        }
+    }
+}
+
+/// Has every log-on from now on succeed as the identity that `change` makes of it.
+fn change_log_ons(server: &Server, change: fn(&mut Identity)) {
+    change_settings(server, |settings| {
+        let inner = settings.mechanism.clone();
+        settings.mechanism = Arc::new(Changed { inner, change });
+    });
+}
+
+fn change_settings(server: &Server, change: impl FnOnce(&mut Settings)) {
+    let now = server.settings();
+    let mut settings = Settings {
+        configuration: now.configuration.clone(),
+        shares: now.shares.clone(),
+        mechanism: now.mechanism.clone(),
+        negotiate_token: now.negotiate_token.clone(),
+    };
+    change(&mut settings);
+    server.reload(settings);
+}
+
+/// A mechanism whose log-ons end otherwise.
+struct Changed {
+    inner: Arc<dyn Mechanism>,
+    change: fn(&mut Identity),
+}
+
+impl Mechanism for Changed {
+    fn oid(&self) -> auth::Oid {
+        self.inner.oid()
+    }
+
+    fn start(&self, facts: &AcceptFacts) -> Box<dyn auth::Context> {
+        Box::new(ChangedLogOn {
+            inner: self.inner.start(facts),
+            change: self.change,
+        })
+    }
+}
+
+struct ChangedLogOn {
+    inner: Box<dyn auth::Context>,
+    change: fn(&mut Identity),
+}
+
+impl auth::Context for ChangedLogOn {
+    fn step(&mut self, token: &[u8], now: FileTime) -> Result<Step, AuthError> {
+        let mut step = self.inner.step(token, now)?;
+        if let Step::Done { identity, .. } = &mut step {
+            (self.change)(identity);
+        }
+        Ok(step)
+    }
+
+    fn mic(&self, message: &[u8]) -> Option<Vec<u8>> {
+        self.inner.mic(message)
+    }
+
+    fn verify_mic(&self, message: &[u8], mic: &[u8]) -> bool {
+        self.inner.verify_mic(message, mic)
+    }
+}
