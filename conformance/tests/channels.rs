@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use auth::client::Credentials;
-use auth::{AcceptFacts, AuthError, Identity, Mechanism, Step};
+use auth::{AcceptFacts, AccountFile, AuthError, Identity, Mechanism, Step};
 use bytes::BytesMut;
 use conformance::client::{Logon, LogonStep, Offer, Outgoing, Protection, Received, Reply};
 use conformance::client::{Related, requests};
 use conformance::fuzz::rig::{Rig, leftovers};
 use conformance::sim::world::{PASSWORD, USER};
 use server::crypto::{Cipher, SigningAlgorithm};
-use server::{Server, Settings};
+use server::{Environment, Server, Settings};
 use wire::dtyp::{FileTime, Guid};
+use wire::negotiate::Capabilities;
 use wire::oplock_break::OplockBreak;
 use wire::{
     CreateRequest, CreateResponse, Dialect, EchoRequest, LogoffRequest, NtStatus,
@@ -320,6 +321,41 @@ fn notices(rig: &mut Rig) -> usize {
         matches!(response, Ok(Response::OplockBreakNotification(_)))
     };
     replies.iter().filter(is_notice).count()
+}
+
+// test [MS-SMB2] 2.2.44.2
+#[test]
+fn a_client_that_wants_to_know_is_told_when_the_server_closes_its_session() {
+    for capabilities in [Capabilities::NONE, Capabilities::NOTIFICATIONS] {
+        let offer = Offer {
+            capabilities: Capabilities::LARGE_MTU | Capabilities::MULTI_CHANNEL | capabilities,
+            ..Offer::dialect(Dialect::SMB_3_1_1)
+        };
+        let wants_to_know = capabilities != Capabilities::NONE;
+        let mut first = connection(&Rig::new(Dialect::SMB_3_1_1), offer.clone());
+        first.log_on();
+        let mut other = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
+        let refused = other.bind(&first, alice()).map(|reply| reply.status());
+        let expected = wants_to_know.then_some(NtStatus::INVALID_PARAMETER);
+        assert_eq!(refused, expected, "channels must agree on it");
+        let mut second = connection(&first, offer);
+        assert!(second.bind(&first, alice()).is_none());
+        let nobody = Arc::new(AccountFile::default());
+        let server = first.server.clone();
+        first.environment.spawn(Box::pin(async move {
+            server::entitlement::enforce(&server, &*nobody).await;
+        }));
+        first.environment.run();
+        let told = first.send_nothing().expect("the connection stands");
+        assert_eq!(told.len(), usize::from(wants_to_know));
+        for notice in told {
+            assert_eq!(notice.header.session_id, first.scope.session);
+            assert_eq!(notice.received, Received::Plain);
+            let closed = notice.response().expect("a notification");
+            assert!(matches!(closed, Response::ServerToClientNotification(_)));
+        }
+        assert!(second.send_nothing().expect("stands").is_empty());
+    }
 }
 
 // test [MS-SMB2] 3.3.5.2.9

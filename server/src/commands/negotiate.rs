@@ -374,6 +374,9 @@ fn capabilities(
             offered |= client & Capabilities::MULTI_CHANNEL;
         }
     }
+    if dialect == Dialect::SMB_3_1_1 {
+        offered |= client & Capabilities::NOTIFICATIONS;
+    }
     if choices.cipher.is_some() && dialect < Dialect::SMB_3_1_1 {
         offered |= Capabilities::ENCRYPTION;
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use wire::fscc::{CompletionFilter, FileAction};
-use wire::{NtStatus, TreeId};
+use wire::{CommandCode, NtStatus, ServerToClientNotification, TreeId};
 
 use super::effects;
 use crate::connection::ConnectionState;
 use crate::durable;
+use crate::mailbox::Mail;
 use crate::object_store::Deletion;
 use crate::open::Open;
+use crate::packet::unsolicited;
 use crate::server::Server;
 use crate::session::Session;
 use crate::share::CloseHow;
@@ -108,6 +110,9 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending
     if !server.remove_session(session.id) {
         return;
     }
+    if ending == Ending::Revoked {
+        tell_closed(server, session);
+    }
     for connection in session.close_channels() {
         connection.detach(session.id);
     }
@@ -118,6 +123,27 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending
     opens(server, left).await;
     let trees = std::mem::take(&mut session.tree_connects.lock().trees);
     trees.values().for_each(|tree| tree.disconnect());
+}
+
+/// Tells the client over the first channel that stands, if it wants to be told, that its session has
+/// been closed.
+// [MS-SMB2] 2.2.44.2
+fn tell_closed(server: &Server, session: &Session) {
+    if !session.protections.supports_notifications {
+        return;
+    }
+    let mut channels = session.channels().into_iter();
+    let channel = channels.find(|connection| !connection.has_ended());
+    let notice = unsolicited(
+        &server.buffers,
+        session,
+        CommandCode::SERVER_TO_CLIENT_NOTIFICATION,
+        session.id,
+        &ServerToClientNotification::SessionClosed,
+    );
+    if let (Some(channel), Some(notice)) = (channel, notice) {
+        channel.mailbox.post(Mail::Frame(notice));
+    }
 }
 
 /// Closes all that only this connection held.

@@ -7,9 +7,11 @@ mod buffer;
 mod compound;
 mod reply;
 mod transform;
+mod unsolicited;
 
 pub use buffer::BufferPool;
 pub(crate) use compound::split;
 pub use reply::Frame;
 pub(crate) use reply::{ReplyBuffer, Signer};
 pub(crate) use transform::open;
+pub(crate) use unsolicited::unsolicited;

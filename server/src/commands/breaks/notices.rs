@@ -10,9 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use wire::oplock_break::OplockBreakNotification;
-use wire::{
-    Command, Header, HeaderFlags, HeaderId, MessageId, NtStatus, ProcessId, SessionId, TreeId,
-};
+use wire::{Command, SessionId};
 
 use super::awaited::BREAK_TIMEOUT;
 use super::{Break, end_untold, notify};
@@ -20,7 +18,7 @@ use crate::alarms::{self, Alarm};
 use crate::connection::ConnectionState;
 use crate::disconnect::DisconnectReason;
 use crate::mailbox::Mail;
-use crate::packet::{Frame, ReplyBuffer};
+use crate::packet::{Frame, unsolicited};
 use crate::server::Server;
 use crate::session::Session;
 
@@ -82,7 +80,9 @@ pub(super) fn send(
     let has_alternative = channels.len() > 1;
     let now = server.environment().now();
     for connection in channels {
-        let frame = frame(server, session, notification)?;
+        let command = Command::OplockBreak.into();
+        let nobody = SessionId(0);
+        let frame = unsolicited(&server.buffers, session, command, nobody, notification)?;
         server.sent_notices.note(*broken, connection.id, now);
         // Whoever ends the connection may have looked before the notice was noted.
         if connection.has_ended() && server.sent_notices.forget(broken, connection.id) {
@@ -126,35 +126,6 @@ pub(crate) fn lose(server: &Server, connection: u64) {
         let reason = DisconnectReason::Unreachable;
         lost.mailbox.post(Mail::Disconnect(reason));
     }
-}
-
-/// A message that no request asked for. Not signed; encrypted where the session is.
-// [MS-SMB2] 3.3.4.6
-// MessageId -1, SessionId and TreeId 0
-fn frame(
-    server: &Server,
-    session: &Arc<Session>,
-    notification: &OplockBreakNotification,
-) -> Option<Frame> {
-    let id = HeaderId::Sync {
-        process_id: ProcessId(0),
-        tree_id: TreeId(0),
-    };
-    let header = Header {
-        credit_charge: 0,
-        status: NtStatus::SUCCESS,
-        command: Command::OplockBreak.into(),
-        credits: 0,
-        flags: HeaderFlags::SERVER_TO_REDIR,
-        next_command: 0,
-        message_id: MessageId::UNSOLICITED,
-        id,
-        session_id: SessionId(0),
-        signature: [0; 16],
-    };
-    let mut buffer = ReplyBuffer::new(server.buffers.clone());
-    buffer.append(&header, notification, None);
-    buffer.finish(session.encrypt_data.then_some(&**session))
 }
 
 /// How long a client may leave an urgent message unacknowledged by its transport before the connection
