@@ -20,6 +20,6 @@ pub use handler::{Answer, Handle, ShareHandler, Transacted};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;
-pub use short_name::short_name;
+pub use short_name::{is_made_name, is_short_name_of, short_name};
 pub use types::*;
 pub use view::{ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot};

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use wire::Utf16String;
-use wire::fscc::upcase::upcase;
+use wire::fscc::upcase::{eq_ignore_case, upcase};
 
 const DOT: u16 = 0x2e;
 const BASE_LENGTH: usize = 8;
@@ -39,6 +39,25 @@ pub fn short_name(name: &[u16]) -> Option<Utf16String> {
         short.extend(extension.take(EXTENSION_LENGTH).map(upcase));
     }
     Some(Utf16String::from_units(short))
+}
+
+/// Whether a name has the form of those that [`short_name`] makes: only then is it worth while to ask
+/// whose it is.
+#[must_use]
+pub fn is_made_name(name: &[u16]) -> bool {
+    let (base, _) = split(name);
+    let digits = base.get(1..).and_then(|rest| rest.split_last_chunk::<2>());
+    let is_digit = |unit: &u16| u8::try_from(*unit).is_ok_and(|byte| byte.is_ascii_alphanumeric());
+    digits.is_some_and(|(digits, [tilde, one])| {
+        let ends = [*tilde, *one] == [u16::from(b'~'), u16::from(b'1')];
+        ends && digits.len() == DIGITS && digits.iter().all(is_digit) && is_short(name)
+    })
+}
+
+/// Whether `short`, in any case, is the 8.3 name of the file called `name`.
+#[must_use]
+pub fn is_short_name_of(short: &[u16], name: &[u16]) -> bool {
+    short_name(name).is_some_and(|made| eq_ignore_case(made.as_units(), short))
 }
 
 /// Whether a name is an 8.3 name as it stands, whatever its case.
@@ -115,6 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn names_of_another_form_were_not_made() {
+        for name in [
+            "A1234~1.TXT",
+            "A12345~2",
+            "~1",
+            "A12345~1.TEXT",
+            "",
+            "A!2345~1",
+        ] {
+            let units: Vec<u16> = name.encode_utf16().collect();
+            assert!(!is_made_name(&units), "{name}");
+        }
+    }
+
+    #[test]
     fn a_name_that_does_not_fit_gets_one_that_does() {
         let names = [
             "a long name.text",
@@ -130,6 +164,11 @@ mod tests {
             let made = short(name).unwrap();
             let units: Vec<u16> = made.encode_utf16().collect();
             assert!(is_short(&units), "{name} became {made}");
+            assert!(is_made_name(&units), "{name} became {made}");
+            let lower: Vec<u16> = made.to_lowercase().encode_utf16().collect();
+            let name: Vec<u16> = name.encode_utf16().collect();
+            assert!(is_short_name_of(&lower, &name));
+            assert!(!is_short_name_of(&name, &name));
         }
     }
 

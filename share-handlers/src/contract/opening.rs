@@ -1,6 +1,6 @@
 //! Opening and creating.
 
-use server::share::{Disposition, FileStat, Name, OpenHow, Wanted};
+use server::share::{Disposition, FileStat, Name, OpenHow, Wanted, short_name};
 use wire::NtStatus;
 use wire::Utf16String;
 use wire::dtyp::FileTime;
@@ -22,7 +22,24 @@ rules![
     new_objects_have_the_attributes_asked_for,
     an_open_tells_what_the_handle_tells,
     there_are_no_versions_of_the_past,
+    a_short_name_is_a_name,
 ];
+
+// test [MS-FSA] 2.1.5.1
+fn a_short_name_is_a_name(volume: &Volume) {
+    let short = |name: &str| short_name(Utf16String::from(name).as_units()).unwrap();
+    let folder = short("A long folder").to_string_lossy();
+    let file = short("A long name.text").to_string_lossy().to_lowercase();
+    volume.folder("A long folder");
+    volume.file("A long folder\\A long name.text", b"x");
+    let found = volume.look(&format!("{folder}\\{file}")).unwrap();
+    assert_eq!(found.name(), "A long folder\\A long name.text");
+    let taken = volume.open(&folder, &how(Disposition::New, Wanted::Directory));
+    assert_eq!(taken.err(), Some(NtStatus::OBJECT_NAME_COLLISION));
+    assert!(!volume.exists("A00000~1"), "nobody has this short name");
+    found.delete().unwrap();
+    assert_eq!(volume.names("A long folder"), [] as [&str; 0]);
+}
 
 // test [MS-FSA] 2.1.5.1
 fn dispositions_open_create_or_refuse(volume: &Volume) {

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::fs::{Mode, OFlags, RawDir};
 use rustix::io::Errno;
-use server::share::ObjectId;
+use server::share::{ObjectId, is_short_name_of};
 use wire::fscc::upcase::{eq_ignore_case, hash_ignore_case};
 
 use super::{identity, names};
@@ -392,6 +392,20 @@ fn scan_for(folder: BorrowedFd<'_>, component: &[u16]) -> Result<Option<Vec<u8>>
     let mut found = None;
     for_each_name(folder, |name| {
         if found.is_none() && eq_ignore_case(&names::from_disk(name), component) {
+            found = Some(name.to_vec());
+        }
+    })?;
+    Ok(found)
+}
+
+/// The name on disk of the file that `short` is the 8.3 name of. Reads the whole folder.
+pub(super) fn scan_for_short(
+    folder: BorrowedFd<'_>,
+    short: &[u16],
+) -> Result<Option<Vec<u8>>, Errno> {
+    let mut found = None;
+    for_each_name(folder, |name| {
+        if found.is_none() && is_short_name_of(short, &names::from_disk(name)) {
             found = Some(name.to_vec());
         }
     })?;

@@ -11,11 +11,11 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
-use server::share::{Name, ObjectId};
+use server::share::{Name, ObjectId, is_made_name};
 use wire::{NtStatus, Utf16String};
 
 use super::errno::{path_status, status};
-use super::index::NameIndex;
+use super::index::{NameIndex, scan_for_short};
 use super::{SymbolicLinks, names};
 
 /// The root of a share and how names below it are read.
@@ -189,7 +189,8 @@ impl Root {
         Ok(folder)
     }
 
-    /// The name on disk of `component` in `folder`: as it stands if that exists, else in any case.
+    /// The name on disk of `component` in `folder`: as it stands if that exists, else in any case,
+    /// else of the file that has it as its short name.
     pub(super) fn stored(
         &self,
         folder: &Folder,
@@ -203,9 +204,15 @@ impl Root {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error),
         }
-        match &self.index {
-            Some(index) => index.find(folder.descriptor.as_fd(), folder.id, component),
-            None => Ok(None),
+        let found = match &self.index {
+            Some(index) => index.find(folder.descriptor.as_fd(), folder.id, component)?,
+            None => None,
+        };
+        // [MS-FSA] 2.1.5.1
+        // The name may be a short one.
+        match found {
+            None if is_made_name(component) => scan_for_short(folder.descriptor.as_fd(), component),
+            found => Ok(found),
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use server::share::Name;
+use server::share::{Name, is_made_name, is_short_name_of};
 use wire::fscc::upcase::upcase;
 use wire::{NtStatus, Utf16String};
 
@@ -103,11 +103,21 @@ impl Names {
     /// The entry of `directory` called `name`.
     pub(super) fn child(&self, directory: &Node, name: &[u16]) -> Option<LinkId> {
         let directory = self.directories.get(&directory.id)?;
-        if self.case_sensitive {
-            directory.by_name.get(name).copied()
+        let found = if self.case_sensitive {
+            directory.by_name.get(name)
         } else {
-            directory.by_name.get(&*self.key(name)).copied()
-        }
+            directory.by_name.get(&*self.key(name))
+        };
+        // [MS-FSA] 2.1.5.1
+        // The name may be a short one.
+        found.copied().or_else(|| {
+            let mut ids = directory.by_position.iter();
+            let has_it = |id: &&LinkId| {
+                let link = self.links.get(id);
+                link.is_some_and(|link| is_short_name_of(name, link.name.as_units()))
+            };
+            is_made_name(name).then(|| ids.find(has_it).copied())?
+        })
     }
 
     /// A link, unless it has been removed.
