@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use conformance::client::{Offer, Outgoing, Reply, requests};
 use conformance::fuzz::rig::Rig;
-use conformance::sim::world;
-use server::Environment;
+use conformance::sim::{Virtual, world};
+use server::{Environment, Server};
 use share_handlers::faulty::{Fault, Faults, Faulty};
 use wire::create::{
     CreateContext, CreateDisposition, CreateResponseContext, LeaseContext, LeaseContextV2,
@@ -30,18 +30,27 @@ pub fn two_clients(slow: &'static [&'static str]) -> [Rig; 2] {
         let slow = Slow(environment.clone(), slow);
         Arc::new(Faulty::new(Arc::new(memory), Arc::new(slow)))
     });
-    [1, 2].map(|number| {
-        let offer = Offer {
-            client_guid: Guid([number; 16]),
-            ..Offer::dialect(Dialect::SMB_3_1_1)
-        };
-        let mut rig = Rig::connect(&server, &environment, offer);
-        rig.log_on();
-        rig
-    })
+    [1, 2].map(|number| client(&server, &environment, number))
 }
 
-struct Slow(conformance::sim::Virtual, &'static [&'static str]);
+/// The first client on a new connection, after its own is lost.
+pub fn reconnected(mut first: Rig) -> Rig {
+    first.end.close(None);
+    first.environment.run();
+    client(&first.server, &first.environment, 1)
+}
+
+fn client(server: &Arc<Server>, environment: &Virtual, number: u8) -> Rig {
+    let offer = Offer {
+        client_guid: Guid([number; 16]),
+        ..Offer::dialect(Dialect::SMB_3_1_1)
+    };
+    let mut rig = Rig::connect(server, environment, offer);
+    rig.log_on();
+    rig
+}
+
+struct Slow(Virtual, &'static [&'static str]);
 
 impl Faults for Slow {
     fn next(&self, call: &'static str) -> Fault {

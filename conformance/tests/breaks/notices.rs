@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conformance::client::{Related, requests};
-use wire::create::LeaseState;
-use wire::{FileId, NtStatus, OplockLevel};
+use wire::create::{CreateContext, LeaseState};
+use wire::{CreateRequest, FileId, NtStatus, OplockLevel};
 
 use crate::clients::*;
 
@@ -94,6 +94,35 @@ fn a_break_of_what_a_compound_opens_follows_the_compound() {
     assert_eq!(flushed.status(), NtStatus::SUCCESS);
     assert_eq!(broken_oplock(broken).file_id, opened(created).file_id);
     finish(clients);
+}
+
+// test [MS-SMB2] 3.3.5.9.7
+#[test]
+fn an_open_that_is_broken_while_its_client_takes_it_up_again_is_broken_after_the_reply() {
+    let [mut holder, mut other] = two_clients(&["stat"]);
+    let create = CreateRequest {
+        contexts: vec![CreateContext::DurableHandleRequest].into(),
+        ..with_oplock(requests::open_or_create("file"), OplockLevel::BATCH)
+    };
+    let file_id = opened(&send(&mut holder, create)[0]).file_id;
+    let mut holder = reconnected(holder);
+    let reconnect = CreateRequest {
+        contexts: vec![CreateContext::DurableHandleReconnect { file_id }].into(),
+        ..requests::open("file")
+    };
+    assert!(
+        send(&mut holder, reconnect).is_empty(),
+        "the handler is slow"
+    );
+    let waits = send(&mut other, requests::open("file"));
+    assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+    pass(&holder, Duration::from_secs(2));
+    let [created, broken] = &received(&mut holder)[..] else {
+        panic!("a reply and a break");
+    };
+    assert_eq!(opened(created).oplock_level, OplockLevel::BATCH);
+    assert_eq!(broken_oplock(broken).file_id, opened(created).file_id);
+    finish([holder, other]);
 }
 
 // test [MS-SMB2] 3.3.4.2

@@ -9,6 +9,7 @@ use wire::{CreateRequest, NtStatus};
 
 use super::durable::{Reconnect, ReconnectV2};
 use super::{contexts, response};
+use crate::commands::breaks::{CachingHolder, Unanswered};
 use crate::commands::{Answer, teardown};
 use crate::context::Context;
 use crate::durable::{self, Durability, DurableOwner};
@@ -30,6 +31,7 @@ pub(super) async fn run(
     let id = OpenId(reconnect.file_id.persistent);
     let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     check(context, request, reconnect, &known)?;
+    hold_back_breaks(context, &known);
     // Another reconnect, the timer, or a break may have come first.
     let waiting = server.disconnected.take(&server, id);
     let waiting = waiting.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
@@ -57,6 +59,17 @@ pub(super) async fn run(
     let answered = lease.into_iter().collect();
     let action = CreateAction::OPENED;
     Ok(response::new(&open, &stat, action, caching, answered).into())
+}
+
+/// A break of what the reply will name must not come before it.
+fn hold_back_breaks(context: &mut Context, open: &Open) {
+    let held = context.server.object_store.held(&open.attachment);
+    let holder = match held.caching {
+        GrantedCaching::Oplock(_) => CachingHolder::Open(open.id()),
+        GrantedCaching::Lease(lease) => CachingHolder::Lease(open.client_guid, lease.key),
+    };
+    let unanswered = Unanswered::begin(&context.server, holder);
+    context.hold_back_breaks(unanswered);
 }
 
 /// Checks that this is the client whose open it is, and that the open waits.
