@@ -50,6 +50,6 @@ pub use limits::Limits;
 pub use log::{Level, Log, LogFormat};
 pub use mistake::{Mistake, Mistakes};
 pub use server::{Cipher, Dialect, Encryption, GuestPolicy, Server, Signing, SigningAlgorithm};
-pub use shares::{Access, Caching, Oplocks, Share, ShareKind, Symlinks};
+pub use shares::{Access, Caching, Oplocks, PendingReplay, Share, ShareKind, Symlinks};
 pub use users::{Demo, Identity, RunAs};
 pub use value::{Mode, Size};

@@ -64,6 +64,8 @@ pub struct Share {
     pub caching: Caching,
     /// What clients may cache of what they have open.
     pub oplocks: Oplocks,
+    /// What a client is told that repeats a CREATE which is still under way.
+    pub pending_replay: PendingReplay,
 }
 
 /// What stands behind a share.
@@ -108,6 +110,16 @@ pub enum Oplocks {
     Never,
 }
 
+/// What a client is told that repeats a CREATE which is still under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PendingReplay {
+    /// ACCESS_DENIED, as [MS-SMB2] 3.3.5.9 says of an open without an owner, and as Windows does.
+    Denied,
+    /// FILE_NOT_AVAILABLE, as for other requests that are repeated while they are under way, and as
+    /// Samba does.
+    Unavailable,
+}
+
 /// What somebody may do on a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
@@ -148,6 +160,7 @@ impl Default for Share {
             access_based_enumeration: false,
             caching: Caching::Manual,
             oplocks: Oplocks::All,
+            pending_replay: PendingReplay::Denied,
         }
     }
 }
@@ -193,6 +206,7 @@ impl Section for Share {
         );
         visitor.visit(live("caching"), &mut self.caching);
         visitor.visit(live("oplocks"), &mut self.oplocks);
+        visitor.visit(live("pending_replay"), &mut self.pending_replay);
     }
 }
 
@@ -319,6 +333,11 @@ impl Choice for Oplocks {
         ("reading", Self::Reading),
         ("never", Self::Never),
     ];
+}
+
+impl Choice for PendingReplay {
+    const CHOICES: &'static [(&'static str, Self)] =
+        &[("denied", Self::Denied), ("unavailable", Self::Unavailable)];
 }
 
 /// Whether a share may be called so. `IPC$` is the server's own.

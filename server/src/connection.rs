@@ -345,7 +345,7 @@ impl Connection {
             tracing::info!(target: "smb::connection", connection = self.state.id, %reason, "disconnected");
         }
         self.server.remove_connection(self.state.id);
-        self.state.requests.end_all(NtStatus::CANCELLED);
+        self.state.requests.end_all(self.state.id);
         let (server, state) = (self.server, self.state);
         Job::new(async move {
             teardown::connection(&server, &state).await;

@@ -19,6 +19,7 @@ use crate::commands::{Answer, Unanswered};
 use crate::connection::ConnectionState;
 use crate::crypto::PreauthHash;
 use crate::disconnect::DisconnectReason;
+use crate::durable;
 use crate::mailbox::Mail;
 use crate::open::Open;
 use crate::packet::{Frame, ReplyBuffer, Signer};
@@ -182,6 +183,7 @@ impl Context {
         {
             return Err(NtStatus::FILE_CLOSED);
         }
+        durable::end_replay(&self.server, &open);
         self.verify_channel_sequence(&open)?;
         Ok(open)
     }
@@ -244,6 +246,15 @@ impl Context {
             ended.as_mut().poll(cx).map(Err)
         })
         .await
+    }
+
+    /// Has the request's waits go on when the connection is lost, as long as the session has another one.
+    ///
+    /// # Errors
+    /// `USER_SESSION_DELETED` without a session.
+    pub fn outlive_channel(&self) -> Result<(), NtStatus> {
+        self.entry.outlive_channel(self.session()?);
+        Ok(())
     }
 
     /// Refuses to wait for what may never happen when other requests of the frame come after.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use wire::create::{CreateOptions, ShareAccess};
+use wire::create::{CreateAction, CreateOptions, ShareAccess};
 use wire::dtyp::{AccessMask, FileTime, Guid};
 use wire::fscc::Pattern;
 use wire::fscc::file_info::FileMode;
@@ -52,6 +53,10 @@ pub struct Open {
     pub owner: DurableOwner,
     /// CreateGuid.
     pub create_guid: Option<Guid>,
+    /// What CREATE did.
+    pub create_action: CreateAction,
+    /// IsReplayEligible.
+    pub is_replay_eligible: AtomicBool,
     /// What changes over its life.
     pub state: Mutex<OpenState>,
 }
@@ -134,6 +139,8 @@ impl Open {
             client_guid: self.client_guid,
             owner: self.owner.clone(),
             create_guid: self.create_guid,
+            create_action: self.create_action,
+            is_replay_eligible: AtomicBool::new(self.is_replay_eligible.load(Ordering::Acquire)),
             state: Mutex::new(OpenState {
                 // The requests that were under way have ended with their connection.
                 channel_sequence: ChannelSequence::new(by.channel_sequence),

@@ -17,7 +17,7 @@ use crate::alarms::Alarms;
 use crate::commands::{AwaitedBreaks, SentNotices, UnansweredTable};
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
-use crate::durable::DisconnectedOpens;
+use crate::durable::{CreateGuids, DisconnectedOpens};
 use crate::environment::{Environment, IdentityMap, Surroundings};
 use crate::object_store::{self, ObjectStore, OpenId};
 use crate::open::Open;
@@ -52,6 +52,8 @@ pub struct Server {
     pub(crate) sent_notices: SentNotices,
     /// Opens that wait for their client.
     pub(crate) disconnected: DisconnectedOpens,
+    /// Opens by their CreateGuid.
+    pub(crate) create_guids: CreateGuids,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -119,6 +121,7 @@ impl Server {
             unanswered: UnansweredTable::default(),
             sent_notices: SentNotices::default(),
             disconnected: DisconnectedOpens::default(),
+            create_guids: CreateGuids::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),

@@ -6,6 +6,7 @@ use wire::{NtStatus, OplockBreakAcknowledgment, OplockBreakResponse, Response};
 use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects};
 use crate::context::Context;
+use crate::durable;
 
 /// Takes an acknowledgment and answers with what the client has now.
 ///
@@ -57,6 +58,11 @@ fn acknowledge_lease(
     let unanswered = Unanswered::begin(&context.server, CachingHolder::Lease(client, key));
     context.hold_back_breaks(unanswered);
     let store = &context.server.object_store;
+    for open in store.lease_opens(client, key) {
+        if let Some(open) = context.server.open(open) {
+            durable::end_replay(&context.server, &open);
+        }
+    }
     let (state, todo) = store.acknowledge_lease(client, key, broken.lease_state);
     effects::carry_out(&context.server, todo);
     Ok(OplockBreakResponse::Lease(LeaseBreak {

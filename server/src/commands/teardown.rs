@@ -23,6 +23,7 @@ use crate::share::CloseHow;
 // [MS-SMB2] 3.3.4.17
 pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStatus> {
     server.remove_open(open.id());
+    durable::end_replay(server, open);
     // [MS-FSA] 2.1.5.5
     // A directory that is not empty stays.
     if open.is_directory

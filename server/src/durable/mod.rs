@@ -1,7 +1,7 @@
 //! Opens that outlive their connection: durable and resilient ones.
 //!
 //! Owns the table of the opens that wait for their client, decides which may wait and for how long,
-//! and ends the wait. It never checks who comes back: that is CREATE's business.
+//! and ends the wait; and the table of the CREATEs that a client may repeat. It never checks who comes back: that is CREATE's business.
 //!
 //! ```text
 //! connected ──connection lost, LOGOFF──> waiting ──reconnect──> connected
@@ -10,6 +10,7 @@
 //!     └──CLOSE, TREE_DISCONNECT, an administrator─────────────────────────────────┴──> closed
 //! ```
 
+mod create_guids;
 mod table;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::object_store::OpenId;
 use crate::open::Open;
 use crate::server::Server;
 
+pub(crate) use create_guids::{CreateGuids, CreateName, Known, UnderWay, end_replay};
 pub(crate) use table::DisconnectedOpens;
 
 /// Whether, why and how long an open waits for a client that has lost its connection.

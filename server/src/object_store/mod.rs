@@ -273,6 +273,12 @@ impl ObjectStore {
         open::open(&self.shared, request)
     }
 
+    /// Whether share modes as they are now would let this open in.
+    #[must_use]
+    pub fn is_shared(&self, request: &OpenRequest<'_>) -> bool {
+        open::is_shared(&self.shared, request)
+    }
+
     /// Ends an open: releases its locks, oplock and watch, and tells whether it was the last one of
     /// something to be deleted. A second call does nothing.
     ///

@@ -40,6 +40,17 @@ pub(super) fn open(shared: &Arc<Shared>, request: &OpenRequest<'_>) -> Outcome<G
     Outcome::new(decision, effects)
 }
 
+/// Whether share modes as they are now would let an open in.
+pub(super) fn is_shared(shared: &Shared, request: &OpenRequest<'_>) -> bool {
+    let keys = shared.names.keys(&request.location);
+    let arrival = Arriving::new(shared, request, &keys);
+    let conflicts = |object: Arc<Object>| {
+        let state = object.lock();
+        state.sharing_conflicts(arrival.stream.as_deref(), arrival.mode)
+    };
+    !shared.object(request.object).is_some_and(conflicts)
+}
+
 /// An open on its way in.
 struct Arriving<'a> {
     request: &'a OpenRequest<'a>,

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use wire::{AsyncId, MessageId, NtStatus};
+
+use crate::session::Session;
 
 /// A request being carried out. [MS-SMB2] 3.3.1.13
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ struct EntryState {
     async_id: Option<AsyncId>,
     ended: Option<NtStatus>,
     waiting: Option<Waker>,
+    /// The session by whose other channels the client asks for the result.
+    session: Weak<Session>,
 }
 
 impl RequestEntry {
@@ -43,6 +47,17 @@ impl RequestEntry {
     /// Remembers the id that the client may cancel the request by.
     pub fn set_async_id(&self, id: AsyncId) {
         self.state.lock().async_id = Some(id);
+    }
+
+    /// Has the wait go on when the connection is lost, as long as the session has another one.
+    pub fn outlive_channel(&self, session: &Arc<Session>) {
+        self.state.lock().session = Arc::downgrade(session);
+    }
+
+    /// Whether the wait goes on without the connection with this number.
+    fn outlives(&self, lost: u64) -> bool {
+        let session = self.state.lock().session.upgrade();
+        session.is_some_and(|session| session.channels().iter().any(|other| other.id != lost))
     }
 
     fn async_id(&self) -> Option<AsyncId> {
@@ -123,11 +138,13 @@ impl RequestList {
             .cloned()
     }
 
-    /// Ends every wait: the connection is gone.
-    pub fn end_all(&self, status: NtStatus) {
+    /// Ends the waits because the connection with this number is lost.
+    // [MS-SMB2] 3.3.7.1
+    // departs [MS-SMB2] 3.3.7.1: a CREATE that is to be repeated on another channel goes on; so it does on Windows
+    pub fn end_all(&self, lost: u64) {
         let entries: Vec<_> = self.entries.lock().values().cloned().collect();
-        for entry in entries {
-            entry.end(status);
+        for entry in entries.iter().filter(|entry| !entry.outlives(lost)) {
+            entry.end(NtStatus::CANCELLED);
         }
     }
 }

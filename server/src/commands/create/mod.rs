@@ -11,9 +11,11 @@ mod contexts;
 mod durable;
 mod plan;
 mod reconnect;
+mod replay;
 mod response;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use parking_lot::Mutex;
 use wire::create::CreateAction;
@@ -24,7 +26,7 @@ use wire::{CreateRequest, FileId, NtStatus};
 use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects, teardown};
 use crate::context::Context;
-use crate::durable::DurableOwner;
+use crate::durable::{DurableOwner, Known};
 use crate::object_store::{
     Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind,
 };
@@ -33,6 +35,7 @@ use crate::request::ChannelSequence;
 use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
 use durable::Wish;
 use plan::Plan;
+use replay::Admission;
 
 /// Opens or creates what the name says.
 ///
@@ -44,7 +47,12 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     if let Wish::Reconnect(reconnect) = wish {
         return reconnect::run(context, &request, reconnect).await;
     }
+    let under_way = match replay::admit(context, &request, wish)? {
+        Admission::Repeated(open) => return replay::answer(context, &request, wish, &open).await,
+        Admission::New(under_way) => under_way,
+    };
     let mut plan = Plan::new(context, &request, wish)?;
+    plan.under_way = under_way;
     let tree = context.tree()?.clone();
     let caller = context.caller()?;
     access::limit(&tree, &caller, &mut plan)?;
@@ -69,7 +77,11 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     }
     context.related.file_id = Some(file_id);
     context.related.has_file = true;
-    let action = action(&plan, &opened);
+    let under_way = plan.under_way.take();
+    if let Some(under_way) = under_way.filter(|_| may_be_repeated(&open)) {
+        under_way.finish(&open);
+    }
+    let action = open.create_action;
     if action == CreateAction::CREATED {
         let filter = if open.is_directory {
             CompletionFilter::DIR_NAME
@@ -202,6 +214,13 @@ async fn arbitrate(
             Decision::Wait(waiter) => {
                 // Who waits has nothing yet; nor may a break of what it joins wait for it.
                 drop(unanswered);
+                if let Some(under_way) = &plan.under_way {
+                    context.outlive_channel()?;
+                    under_way.wait_for(match server.object_store.is_shared(&request) {
+                        true => Known::Opened,
+                        false => Known::Opening,
+                    });
+                }
                 context.wait(waiter).await?;
             }
         }
@@ -271,6 +290,8 @@ fn make_open(
         client_guid: session.client_guid,
         owner: DurableOwner::of(&session.identity.load()),
         create_guid: plan.wish.create_guid(),
+        create_action: action(plan, opened),
+        is_replay_eligible: AtomicBool::new(false),
         state: Mutex::new(state),
     })
 }
@@ -294,6 +315,17 @@ fn enter_session(context: &Context, open: &Arc<Open>) -> Result<(), NtStatus> {
         return Err(NtStatus::NETWORK_NAME_DELETED);
     }
     Ok(())
+}
+
+/// Whether the open is eligible for replay.
+// [MS-SMB2] 3.3.5.9.10
+fn may_be_repeated(open: &Open) -> bool {
+    let uses_contents = AccessMask::FILE_READ_DATA
+        .with(AccessMask::FILE_EXECUTE)
+        .with(AccessMask::FILE_WRITE_DATA)
+        .with(AccessMask::FILE_APPEND_DATA)
+        .with(AccessMask::DELETE);
+    !open.is_directory && open.granted_access.intersects(uses_contents)
 }
 
 fn action(plan: &Plan, opened: &Opened) -> CreateAction {

@@ -12,6 +12,7 @@ use wire::{CreateRequest, NtStatus};
 use super::caching;
 use super::durable::Wish;
 use crate::context::Context;
+use crate::durable::UnderWay;
 use crate::object_store::Caching;
 use crate::share::{Disposition, Name, OpenHow, ShareKind, StreamType, Wanted};
 
@@ -32,6 +33,8 @@ pub(super) struct Plan {
     pub(super) on_disk_id: bool,
     /// What the client wants of durable opens.
     pub(super) wish: Wish,
+    /// The client's GUID for the request, taken as long as that is under way.
+    pub(super) under_way: Option<UnderWay>,
 }
 
 /// [MS-FSA] 2.1.5.1, phase 1.
@@ -111,6 +114,7 @@ impl Plan {
             }),
             on_disk_id: contexts.contains(&CreateContext::QueryOnDiskId),
             wish,
+            under_way: None,
         })
     }
 

@@ -1,0 +1,130 @@
+//! A CREATE that a client repeats, because it has had no answer to the first: the open that is there
+//! already is the answer.
+
+use std::sync::Arc;
+
+use config::PendingReplay;
+use wire::create::LeaseState;
+use wire::{CreateRequest, HeaderFlags, NtStatus, OplockLevel};
+
+use super::durable::Wish;
+use super::{contexts, response};
+use crate::commands::Answer;
+use crate::context::Context;
+use crate::durable::{CreateName, DurableOwner, Known, UnderWay};
+use crate::object_store::GrantedCaching;
+use crate::open::Open;
+use crate::share::ShareKind;
+
+/// What a CREATE is, as far as the client's GUID for it tells.
+pub(super) enum Admission {
+    /// A new one; held until it has an open or has failed.
+    New(Option<UnderWay>),
+    /// One that has been carried out already, with this open.
+    Repeated(Arc<Open>),
+}
+
+/// Tells a repeated CREATE from a new one.
+///
+/// # Errors
+/// `ACCESS_DENIED` for another user's open, another lease, or a request that is still under way;
+/// `FILE_NOT_AVAILABLE` for the last where the share is set so; `DUPLICATE_OBJECTID` for a GUID that is in
+/// use without this being a repetition, or in another session.
+// [MS-SMB2] 3.3.5.9
+// [MS-SMB2] 3.3.5.9.10
+pub(super) fn admit(
+    context: &Context,
+    request: &CreateRequest,
+    wish: Wish,
+) -> Result<Admission, NtStatus> {
+    let share = &context.tree()?.share;
+    let Some(create) = wish.create_guid() else {
+        return Ok(Admission::New(None));
+    };
+    if share.features().kind != ShareKind::Disk {
+        return Ok(Admission::New(None));
+    }
+    let name = CreateName {
+        client: context.session()?.client_guid,
+        create,
+    };
+    let is_replay = context.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
+    match context.server.create_guids.find(name) {
+        Some(Known::Open(id)) => {
+            let Some(open) = context.server.open(id) else {
+                return Ok(Admission::New(None));
+            };
+            if !is_replay {
+                return Err(NtStatus::DUPLICATE_OBJECTID);
+            }
+            check(context, request, &open)?;
+            Ok(Admission::Repeated(open))
+        }
+        Some(known) => {
+            refuse_under_way(share.settings.pending_replay, known, is_replay)?;
+            Ok(Admission::New(None))
+        }
+        None => Ok(Admission::New(UnderWay::begin(&context.server, name))),
+    }
+}
+
+/// Refuses a repetition of what is still under way. An open that waits for others' caching is in the
+/// tables already, but has no owner yet, and by that is denied; one that waits for its sharing is not.
+// [MS-SMB2] 3.3.5.9
+fn refuse_under_way(setting: PendingReplay, known: Known, is_replay: bool) -> Result<(), NtStatus> {
+    match (setting, known, is_replay) {
+        (PendingReplay::Unavailable, _, true) => Err(NtStatus::FILE_NOT_AVAILABLE),
+        (PendingReplay::Denied, Known::Opening, true) | (_, Known::Opening, false) => Ok(()),
+        (PendingReplay::Denied, _, true) => Err(NtStatus::ACCESS_DENIED),
+        (_, _, false) => Err(NtStatus::DUPLICATE_OBJECTID),
+    }
+}
+
+// [MS-SMB2] 3.3.5.9
+fn check(context: &Context, request: &CreateRequest, open: &Open) -> Result<(), NtStatus> {
+    let session = context.session()?;
+    if DurableOwner::of(&session.identity.load()) != open.owner {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    let lease = context.server.object_store.held(&open.attachment).lease();
+    let is_asked = request.requested_oplock_level == OplockLevel::LEASE;
+    let named = request.contexts.lease().filter(|_| is_asked);
+    if lease.map(|lease| lease.key) != named.map(|lease| lease.lease_key) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    if open.session_id != session.id {
+        return Err(NtStatus::DUPLICATE_OBJECTID);
+    }
+    Ok(())
+}
+
+/// Answers with the open that is there.
+pub(super) async fn answer(
+    context: &mut Context,
+    request: &CreateRequest,
+    wish: Wish,
+    open: &Open,
+) -> Result<Answer, NtStatus> {
+    context.related.file_id = Some(open.file_id);
+    context.related.has_file = true;
+    let stat = open.handle.stat().await?;
+    // observed: smbtorture, made on Windows: the client is told no higher oplock than it asks for now
+    // (smb2.replay.replay-dhv2-oplock2)
+    let caching = match context.server.object_store.held(&open.attachment).caching {
+        GrantedCaching::Oplock(level) if level.0 > request.requested_oplock_level.0 => {
+            GrantedCaching::Oplock(request.requested_oplock_level)
+        }
+        held => held,
+    };
+    let keeps_handle = match caching {
+        GrantedCaching::Oplock(level) => level == OplockLevel::BATCH,
+        GrantedCaching::Lease(lease) => lease.state.contains(LeaseState::HANDLE_CACHING),
+    };
+    let lease = match caching {
+        GrantedCaching::Lease(lease) => Some(contexts::lease(lease)),
+        GrantedCaching::Oplock(_) => None,
+    };
+    let durable = wish.answer(open).filter(|_| keeps_handle);
+    let answered = lease.into_iter().chain(durable).collect();
+    Ok(response::new(open, &stat, open.create_action, caching, answered).into())
+}
