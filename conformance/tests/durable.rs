@@ -15,8 +15,8 @@ use wire::fscc::{Fsctl, fsctl_data::ResiliencyRequest};
 use wire::ioctl::IoctlFlags;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{
-    CreateRequest, CreateResponse, Dialect, FileId, IoctlRequest, LeaseKey, LockRequest,
-    LogoffRequest, NtStatus, OplockLevel, Request, TreeDisconnectRequest, Writer,
+    CreateRequest, CreateResponse, Dialect, FileId, HeaderFlags, IoctlRequest, LeaseKey,
+    LockRequest, LogoffRequest, NtStatus, OplockLevel, Request, TreeDisconnectRequest, Writer,
 };
 
 const GUID: Guid = Guid(*b"create, the 1st!");
@@ -363,10 +363,87 @@ fn no_more_opens_wait_for_one_user_than_the_limit_allows() {
     let mut client = scene.client(1);
     let most = scene.server.limits().disconnected_opens_per_user;
     for number in 0..=most {
-        let request = durable(&format!("file {number}"));
+        let contexts = vec![CreateContext::DurableHandleRequest].into();
+        let request = CreateRequest {
+            contexts,
+            ..durable(&format!("file {number}"))
+        };
         assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
     }
     scene.cut(client);
     assert_eq!(scene.server.open_count(), usize::try_from(most).unwrap());
     scene.client(1).finish();
+}
+
+// test [MS-SMB2] 3.3.5.9
+// test [MS-SMB2] 3.3.5.9.10
+#[test]
+fn a_repeated_create_is_answered_with_the_open_that_is_there_until_it_is_used() {
+    let scene = Scene::new();
+    let mut client = scene.client(1);
+    let first = opened(&send(&mut client, durable("file")));
+    let repeated = |client: &mut Rig| {
+        let mut request = client.client.prepare(client.scope, durable("file").into());
+        request.header.flags |= HeaderFlags::REPLAY_OPERATION;
+        client.ask(&request)
+    };
+    let again = opened(&repeated(&mut client));
+    assert_eq!(again.file_id, first.file_id);
+    assert_eq!(again.create_action, CreateAction::CREATED);
+    assert_eq!(
+        status(&mut client, durable("file")),
+        NtStatus::DUPLICATE_OBJECTID,
+        "this one says not that it is repeated"
+    );
+    assert_eq!(scene.server.open_count(), 1);
+    let read = requests::read(first.file_id, 0, 1);
+    assert_eq!(status(&mut client, read), NtStatus::END_OF_FILE);
+    assert!(
+        repeated(&mut client).is_notification(),
+        "it is a new request now, and breaks the oplock of the first"
+    );
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.9.13
+#[test]
+fn an_application_takes_its_open_from_its_other_client_but_not_from_a_later_start() {
+    let scene = Scene::new();
+    let for_application = |version: u64| {
+        let alone = CreateRequest {
+            share_access: wire::create::ShareAccess::NONE,
+            ..requests::open_or_create("file")
+        };
+        CreateRequest {
+            contexts: vec![
+                CreateContext::AppInstanceId(Guid([5; 16])),
+                CreateContext::AppInstanceVersion {
+                    high: 1,
+                    low: version,
+                },
+            ]
+            .into(),
+            ..alone
+        }
+    };
+    let [mut one, mut two] = [scene.client(1), scene.client(2)];
+    let first = opened(&send(&mut one, for_application(2))).file_id;
+    for version in [1, 2] {
+        assert_eq!(
+            status(&mut two, for_application(version)),
+            NtStatus::FILE_FORCED_CLOSED
+        );
+    }
+    assert_eq!(
+        status(&mut one, requests::read(first, 0, 1)),
+        NtStatus::END_OF_FILE
+    );
+    let second = opened(&send(&mut two, for_application(3))).file_id;
+    assert_eq!(
+        status(&mut one, requests::close(first)),
+        NtStatus::FILE_CLOSED
+    );
+    assert_eq!(status(&mut two, requests::close(second)), NtStatus::SUCCESS);
+    one.end.close(None);
+    two.finish();
 }

@@ -12,7 +12,7 @@ use wire::fscc::Pattern;
 use wire::fscc::file_info::FileMode;
 use wire::{FileId, NtStatus, SessionId};
 
-use crate::durable::{Durability, DurableOwner};
+use crate::durable::{AppInstance, Durability, DurableOwner};
 use crate::object_store::{Attachment, LockSequences, OpenId};
 use crate::request::ChannelSequence;
 use crate::share::{Entry, Handle, Name, StreamName};
@@ -53,6 +53,8 @@ pub struct Open {
     pub owner: DurableOwner,
     /// CreateGuid.
     pub create_guid: Option<Guid>,
+    /// AppInstanceId and its version.
+    pub app_instance: Option<AppInstance>,
     /// What CREATE did.
     pub create_action: CreateAction,
     /// IsReplayEligible.
@@ -139,6 +141,7 @@ impl Open {
             client_guid: self.client_guid,
             owner: self.owner.clone(),
             create_guid: self.create_guid,
+            app_instance: self.app_instance,
             create_action: self.create_action,
             is_replay_eligible: AtomicBool::new(self.is_replay_eligible.load(Ordering::Acquire)),
             state: Mutex::new(OpenState {

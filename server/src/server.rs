@@ -17,7 +17,7 @@ use crate::alarms::Alarms;
 use crate::commands::{AwaitedBreaks, SentNotices, UnansweredTable};
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
-use crate::durable::{CreateGuids, DisconnectedOpens};
+use crate::durable::{AppInstances, CreateGuids, DisconnectedOpens};
 use crate::environment::{Environment, IdentityMap, Surroundings};
 use crate::object_store::{self, ObjectStore, OpenId};
 use crate::open::Open;
@@ -54,6 +54,8 @@ pub struct Server {
     pub(crate) disconnected: DisconnectedOpens,
     /// Opens by their CreateGuid.
     pub(crate) create_guids: CreateGuids,
+    /// Opens by their AppInstanceId.
+    pub(crate) app_instances: AppInstances,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -122,6 +124,7 @@ impl Server {
             sent_notices: SentNotices::default(),
             disconnected: DisconnectedOpens::default(),
             create_guids: CreateGuids::default(),
+            app_instances: AppInstances::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),

@@ -24,6 +24,7 @@ use crate::share::CloseHow;
 pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStatus> {
     server.remove_open(open.id());
     durable::end_replay(server, open);
+    server.app_instances.remove(open);
     // [MS-FSA] 2.1.5.5
     // A directory that is not empty stays.
     if open.is_directory

@@ -1,7 +1,8 @@
 //! Opens that outlive their connection: durable and resilient ones.
 //!
 //! Owns the table of the opens that wait for their client, decides which may wait and for how long,
-//! and ends the wait; and the table of the CREATEs that a client may repeat. It never checks who comes back: that is CREATE's business.
+//! and ends the wait; and the tables of the CREATEs that a client may repeat
+//! and of the applications that opens are for. It never checks who comes back: that is CREATE's business.
 //!
 //! ```text
 //! connected ──connection lost, LOGOFF──> waiting ──reconnect──> connected
@@ -10,6 +11,7 @@
 //!     └──CLOSE, TREE_DISCONNECT, an administrator─────────────────────────────────┴──> closed
 //! ```
 
+mod app_instances;
 mod create_guids;
 mod table;
 
@@ -23,6 +25,8 @@ use crate::object_store::OpenId;
 use crate::open::Open;
 use crate::server::Server;
 
+pub use app_instances::AppInstance;
+pub(crate) use app_instances::AppInstances;
 pub(crate) use create_guids::{CreateGuids, CreateName, Known, UnderWay, end_replay};
 pub(crate) use table::DisconnectedOpens;
 

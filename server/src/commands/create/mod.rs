@@ -6,6 +6,7 @@
 //! writes what the client asked to be told. [`reconnect`] takes up an open that is there already.
 
 mod access;
+mod app_instance;
 mod caching;
 mod contexts;
 mod durable;
@@ -26,7 +27,7 @@ use wire::{CreateRequest, FileId, NtStatus};
 use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects, teardown};
 use crate::context::Context;
-use crate::durable::{DurableOwner, Known};
+use crate::durable::{DurableOwner, Known, UnderWay};
 use crate::object_store::{
     Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind,
 };
@@ -56,6 +57,7 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     let tree = context.tree()?.clone();
     let caller = context.caller()?;
     access::limit(&tree, &caller, &mut plan)?;
+    app_instance::take_over(context, &plan).await?;
     let file_id = new_file_id(context);
     let (opened, granted, arbitrated) = loop {
         // Whoever deletes or renames the object while this open is on its way comes first.
@@ -72,17 +74,19 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
         Ok(stat) => stat,
         Err(status) => return Err(abandon(context, &opened, &open, status).await),
     };
-    if let Err(status) = insert(context, &open) {
+    if let Err(status) = insert(context, &open, plan.under_way.take()) {
         return Err(abandon(context, &opened, &open, status).await);
     }
     context.related.file_id = Some(file_id);
     context.related.has_file = true;
-    let under_way = plan.under_way.take();
-    if let Some(under_way) = under_way.filter(|_| may_be_repeated(&open)) {
-        under_way.finish(&open);
-    }
-    let action = open.create_action;
-    if action == CreateAction::CREATED {
+    report_created(context, &opened, &open);
+    let answered = contexts::answer(context, &plan, &opened, &open, &stat, caching).await;
+    Ok(response::new(&open, &stat, open.create_action, caching, answered).into())
+}
+
+/// Tells those who watch of what is new.
+fn report_created(context: &Context, opened: &Opened, open: &Open) {
+    if opened.created {
         let filter = if open.is_directory {
             CompletionFilter::DIR_NAME
         } else {
@@ -95,10 +99,8 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
         let changes = [file, (&opened.name, added, filter)];
         let skipped = usize::from(!opened.created_with_file);
         let changes = changes.get(skipped..).unwrap_or_default();
-        effects::report_all(&context.server, &open, changes);
+        effects::report_all(&context.server, open, changes);
     }
-    let answered = contexts::answer(context, &plan, &opened, &open, &stat, caching).await;
-    Ok(response::new(&open, &stat, action, caching, answered).into())
 }
 
 /// Has the handler open the name, and the object store agree: what was opened, with which access.
@@ -290,6 +292,7 @@ fn make_open(
         client_guid: session.client_guid,
         owner: DurableOwner::of(&session.identity.load()),
         create_guid: plan.wish.create_guid(),
+        app_instance: plan.app_instance,
         create_action: action(plan, opened),
         is_replay_eligible: AtomicBool::new(false),
         state: Mutex::new(state),
@@ -297,7 +300,15 @@ fn make_open(
 }
 
 /// Puts the open into its tables.
-fn insert(context: &Context, open: &Arc<Open>) -> Result<(), NtStatus> {
+fn insert(
+    context: &Context,
+    open: &Arc<Open>,
+    under_way: Option<UnderWay>,
+) -> Result<(), NtStatus> {
+    context.server.app_instances.insert(open);
+    if let Some(under_way) = under_way.filter(|_| may_be_repeated(open)) {
+        under_way.finish(open);
+    }
     if !context.server.insert_open(open) {
         return Err(NtStatus::INSUFFICIENT_RESOURCES);
     }

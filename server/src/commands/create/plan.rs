@@ -9,10 +9,10 @@ use wire::fscc::FileAttributes;
 use wire::fscc::file_info::{FileMode, FullEa};
 use wire::{CreateRequest, NtStatus};
 
-use super::caching;
 use super::durable::Wish;
+use super::{app_instance, caching};
 use crate::context::Context;
-use crate::durable::UnderWay;
+use crate::durable::{AppInstance, UnderWay};
 use crate::object_store::Caching;
 use crate::share::{Disposition, Name, OpenHow, ShareKind, StreamType, Wanted};
 
@@ -35,6 +35,8 @@ pub(super) struct Plan {
     pub(super) wish: Wish,
     /// The client's GUID for the request, taken as long as that is under way.
     pub(super) under_way: Option<UnderWay>,
+    /// The application that the open is for.
+    pub(super) app_instance: Option<AppInstance>,
 }
 
 /// [MS-FSA] 2.1.5.1, phase 1.
@@ -115,6 +117,10 @@ impl Plan {
             on_disk_id: contexts.contains(&CreateContext::QueryOnDiskId),
             wish,
             under_way: None,
+            app_instance: context
+                .connection
+                .negotiated()
+                .and_then(|negotiated| app_instance::named(negotiated, contexts)),
         })
     }
 

@@ -108,7 +108,7 @@ pub(super) async fn answer(
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
     let stat = open.handle.stat().await?;
-    // observed: smbtorture, made on Windows: the client is told no higher oplock than it asks for now
+    // observed: smbtorture, made on Windows: the client is told no higher oplock than it asks for
     // (smb2.replay.replay-dhv2-oplock2)
     let caching = match context.server.object_store.held(&open.attachment).caching {
         GrantedCaching::Oplock(level) if level.0 > request.requested_oplock_level.0 => {
