@@ -9,8 +9,9 @@ use bytes::Bytes;
 use server::Task;
 use server::object_store::WatchScope;
 use server::share::{
-    Answer, Caller, CloseHow, Entry, Features, FileStat, Handle, ListFrom, Name, ObjectId, OpenHow,
-    Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted, Volume, WriteAt,
+    Answer, Caller, CloseHow, Controlled, Entry, Features, FileStat, Handle, ListFrom, Name,
+    ObjectId, OpenHow, Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted, Volume,
+    WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
@@ -181,7 +182,7 @@ impl Handle for FaultyHandle {
         })
     }
 
-    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
         let fault = self.faults.next("control");
         Box::pin(async move {
             suffer(fault).await?;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use server::object_store::WatchScope;
 use server::share::{
-    Answer, Caller, CloseHow, Disposition, Entry, Features, FileStat, Handle, ListFrom, Name,
-    ObjectId, OpenHow, Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted, Volume,
-    WriteAt,
+    Answer, Caller, CloseHow, Controlled, Disposition, Entry, Features, FileStat, Handle, ListFrom,
+    Name, ObjectId, OpenHow, Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted,
+    Volume, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
@@ -159,7 +159,7 @@ impl Handle for ReadOnlyHandle {
     /// Codes say themselves whether they change a file, except for a few that only need to be asked by somebody who
     /// could write.
     // [MS-FSCC] 2.3
-    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
         const NEEDS_WRITE_ACCESS: u32 = 0x8000;
         const CHANGES: [Fsctl; 7] = [
             Fsctl::SET_SPARSE,

@@ -180,11 +180,12 @@ pub trait Handle: Send + Sync {
         ready(Err(NtStatus::NOT_SUPPORTED))
     }
 
-    /// Carries out a control code with at most `room_bytes` of output.
+    /// Carries out a control code with at most `room_bytes` of output. Where more would be told than
+    /// there is room for, what fits may be told with [`Controlled::more`].
     ///
     /// # Errors
     /// `INVALID_DEVICE_REQUEST` for a code the handler does not know.
-    fn control(&self, _code: Fsctl, _input: Bytes, _room_bytes: usize) -> Answer<'_, Bytes> {
+    fn control(&self, _code: Fsctl, _input: Bytes, _room_bytes: usize) -> Answer<'_, Controlled> {
         ready(Err(NtStatus::INVALID_DEVICE_REQUEST))
     }
 
@@ -217,6 +218,23 @@ pub trait Handle: Send + Sync {
     /// Ends the open. With [`CloseHow::Delete`] the object's name is removed, by identity: if the
     /// name now belongs to another object, nothing is removed.
     fn close(&self, how: CloseHow) -> Answer<'_, ()>;
+}
+
+/// What [`Handle::control`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Controlled {
+    /// The output, at most as long as the room given.
+    pub output: Bytes,
+    /// There is more to be told than fits: `BUFFER_OVERFLOW` to the client, beside the output.
+    pub more: bool,
+}
+
+impl From<Bytes> for Controlled {
+    /// An output that is whole.
+    fn from(output: Bytes) -> Self {
+        let more = false;
+        Self { output, more }
+    }
 }
 
 /// A pipe's answer to [`Handle::transact`].

@@ -16,7 +16,7 @@ mod short_name;
 mod types;
 mod view;
 
-pub use handler::{Answer, Handle, ShareHandler, Transacted};
+pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use server::share::{
-    Caller, CloseHow, Disposition, Entry, FileStat, ListFrom, Name, ObjectId, OpenHow, Opened,
-    Place, Replace, ReplyRoom, SetInfo, ShareHandler, Wanted, WriteAt,
+    Caller, CloseHow, Controlled, Disposition, Entry, FileStat, ListFrom, Name, ObjectId, OpenHow,
+    Opened, Place, Replace, ReplyRoom, SetInfo, ShareHandler, Wanted, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{AccessMask, Sid};
@@ -203,11 +203,19 @@ impl File {
         input: &[u8],
         room_bytes: usize,
     ) -> Result<Bytes, NtStatus> {
-        wait(
-            self.0
-                .handle
-                .control(code, Bytes::copy_from_slice(input), room_bytes),
-        )
+        let controlled = self.control_in_part(code, input, room_bytes)?;
+        assert!(!controlled.more, "there was to be room for all");
+        Ok(controlled.output)
+    }
+
+    pub(super) fn control_in_part(
+        &self,
+        code: Fsctl,
+        input: &[u8],
+        room_bytes: usize,
+    ) -> Result<Controlled, NtStatus> {
+        let input = Bytes::copy_from_slice(input);
+        wait(self.0.handle.control(code, input, room_bytes))
     }
 
     pub(super) fn list(

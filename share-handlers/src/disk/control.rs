@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::io::Errno;
+use server::share::Controlled;
 use wire::NtStatus;
 use wire::fscc::{FileAttributes, Fsctl};
 
@@ -16,12 +17,12 @@ impl Opening {
         code: Fsctl,
         input: &[u8],
         room_bytes: usize,
-    ) -> Result<Bytes, NtStatus> {
+    ) -> Result<Controlled, NtStatus> {
         match code {
-            Fsctl::SET_SPARSE => self.set_sparse(input),
-            Fsctl::SET_ZERO_DATA => self.set_zero_data(input),
+            Fsctl::SET_SPARSE => self.set_sparse(input).map(Into::into),
+            Fsctl::SET_ZERO_DATA => self.set_zero_data(input).map(Into::into),
             Fsctl::QUERY_ALLOCATED_RANGES => self.allocated_ranges(input, room_bytes),
-            Fsctl::CREATE_OR_GET_OBJECT_ID => self.object_id_buffer(room_bytes),
+            Fsctl::CREATE_OR_GET_OBJECT_ID => self.object_id_buffer(room_bytes).map(Into::into),
             _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
         }
     }
@@ -84,7 +85,7 @@ impl Opening {
     }
 
     /// [MS-FSA] 2.1.5.10.22
-    fn allocated_ranges(&self, input: &[u8], room_bytes: usize) -> Result<Bytes, NtStatus> {
+    fn allocated_ranges(&self, input: &[u8], room_bytes: usize) -> Result<Controlled, NtStatus> {
         let (from, length) = pair(input)?;
         let behind = from
             .checked_add(length)
@@ -96,27 +97,29 @@ impl Opening {
         let behind = behind.min(self.file.stat()?.stx_size);
         // departs [MS-FSA] 2.1.5.10.22: of a file that is not sparse, Windows tells what exists
         if behind <= from {
-            return Ok(Bytes::new());
+            return Ok(Bytes::new().into());
         }
         if room_bytes < RANGE_SIZE {
             return Err(NtStatus::BUFFER_TOO_SMALL);
         }
         if !self.is_sparse()? {
-            return Ok(range(from, behind));
+            return Ok(range(from, behind).into());
         }
         let mut ranges = Vec::new();
-        let mut at = from;
+        let (mut at, mut more) = (from, false);
         while at < behind {
             let Some((start, end)) = self.next_data(at, behind)? else {
                 break;
             };
             if ranges.len() + RANGE_SIZE > room_bytes {
-                return Err(NtStatus::BUFFER_OVERFLOW);
+                more = true;
+                break;
             }
             ranges.extend_from_slice(&range(start, end));
             at = end;
         }
-        Ok(ranges.into())
+        let output = ranges.into();
+        Ok(Controlled { output, more })
     }
 
     /// The next stretch of data at or behind `at`, cut to `behind`.
@@ -193,13 +196,16 @@ mod tests {
             let code = Fsctl::QUERY_ALLOCATED_RANGES;
             wait(file.handle.control(code, numbers(&[from, length]), room))
         };
-        assert_eq!(ask(0, 1000, 0), Ok(Bytes::new()));
+        assert_eq!(ask(0, 1000, 0), Ok(Bytes::new().into()));
         set(&file, SetInfo::EndOfFile(1 << 20)).unwrap();
-        assert_eq!(ask(0, 1 << 30, 16), Ok(numbers(&[0, 1 << 20])));
+        assert_eq!(ask(0, 1 << 30, 16), Ok(numbers(&[0, 1 << 20]).into()));
         wait(file.handle.control(Fsctl::SET_SPARSE, Bytes::new(), 0)).unwrap();
-        assert_eq!(ask(0, 1 << 30, 16), Ok(Bytes::new()));
+        assert_eq!(ask(0, 1 << 30, 16), Ok(Bytes::new().into()));
         write(&file.handle, 256 << 10, &[7; 64 << 10]).unwrap();
-        assert_eq!(ask(0, 1 << 30, 16), Ok(numbers(&[256 << 10, 64 << 10])));
+        assert_eq!(
+            ask(0, 1 << 30, 16),
+            Ok(numbers(&[256 << 10, 64 << 10]).into())
+        );
         assert_eq!(ask(0, 1 << 30, 15), Err(NtStatus::BUFFER_TOO_SMALL));
         assert_eq!(ask(u64::MAX, 1, 16), Err(NtStatus::INVALID_PARAMETER));
         wait(
@@ -236,7 +242,7 @@ mod tests {
         let file = fixture.create("a");
         let code = Fsctl::CREATE_OR_GET_OBJECT_ID;
         let id = wait(file.handle.control(code, Bytes::new(), 64)).unwrap();
-        assert_eq!(id.len(), 64);
+        assert_eq!(id.output.len(), 64);
         assert_eq!(wait(file.handle.control(code, Bytes::new(), 64)), Ok(id));
         let unknown = wait(file.handle.control(Fsctl(0x0009_9999), Bytes::new(), 64));
         assert_eq!(unknown, Err(NtStatus::INVALID_DEVICE_REQUEST));

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use server::object_store::WatchScope;
 use server::share::{
-    Answer, Caller, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom,
-    SetInfo, StreamEntry, WriteAt,
+    Answer, Caller, CloseHow, Controlled, Entry, FileStat, Handle, ListFrom, Name, ObjectId,
+    ReplyRoom, SetInfo, StreamEntry, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
@@ -149,7 +149,7 @@ impl Handle for DiskHandle {
         self.as_caller(move |opening| opening.set_security_now(parts, &descriptor))
     }
 
-    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
         self.on_pool(move |opening| opening.control_now(code, &input, room_bytes))
     }
 

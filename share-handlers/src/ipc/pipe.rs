@@ -13,8 +13,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::Mutex;
 use server::access::SecurityToken;
 use server::share::{
-    Answer, CloseHow, FileStat, Handle, Name, ObjectId, ReplyRoom, ServerView, SetInfo, Transacted,
-    WriteAt,
+    Answer, CloseHow, Controlled, FileStat, Handle, Name, ObjectId, ReplyRoom, ServerView, SetInfo,
+    Transacted, WriteAt,
 };
 use wire::fscc::file_info::{
     PipeInformation, PipeLocalInformation, PipeRemoteInformation, PipeState, PipeType,
@@ -154,7 +154,7 @@ impl Pipe {
 
     /// What is to be read, left where it is.
     // [MS-FSCC] 2.3.46
-    fn peek(&self, room_bytes: usize) -> Result<Bytes, NtStatus> {
+    fn peek(&self, room_bytes: usize) -> Result<Controlled, NtStatus> {
         let room = room_bytes.checked_sub(PipePeekResponse::FIXED_SIZE);
         let room = room.ok_or(NtStatus::INVALID_PARAMETER)?;
         let state = self.state.lock();
@@ -171,7 +171,11 @@ impl Pipe {
         };
         let mut out = BytesMut::new();
         response.encode(&mut Writer::new(&mut out));
-        Ok(out.freeze())
+        // [MS-SMB2] 3.3.4.4
+        Ok(Controlled {
+            output: out.freeze(),
+            more: first.len() > room,
+        })
     }
 
     fn information(&self, class: FileInfoClass) -> Result<FileInformation, NtStatus> {
@@ -378,7 +382,7 @@ impl Handle for Pipe {
         ready(self.set_mode(information))
     }
 
-    fn control(&self, code: Fsctl, _input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+    fn control(&self, code: Fsctl, _input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
         ready(match code {
             Fsctl::PIPE_PEEK => self.peek(room_bytes),
             _ => Err(NtStatus::INVALID_DEVICE_REQUEST),

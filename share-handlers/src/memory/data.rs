@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use bytes::{Bytes, BytesMut};
-use server::share::{Place, ReplyRoom};
+use server::share::{Controlled, Place, ReplyRoom};
 use wire::fscc::Fsctl;
 use wire::fscc::fsctl_data::{AllocatedRange, ZeroData, decode_set_sparse};
 use wire::{NtStatus, Writer};
@@ -119,10 +119,10 @@ impl MemoryHandle {
         code: Fsctl,
         input: &[u8],
         room_bytes: usize,
-    ) -> Result<Bytes, NtStatus> {
+    ) -> Result<Controlled, NtStatus> {
         match code {
-            Fsctl::SET_SPARSE => self.set_sparse(decode_set_sparse(input)),
-            Fsctl::SET_ZERO_DATA => self.set_zero_data(input),
+            Fsctl::SET_SPARSE => self.set_sparse(decode_set_sparse(input)).map(Into::into),
+            Fsctl::SET_ZERO_DATA => self.set_zero_data(input).map(Into::into),
             Fsctl::QUERY_ALLOCATED_RANGES => self.allocated_ranges(input, room_bytes),
             _ => Err(NtStatus::INVALID_DEVICE_REQUEST),
         }
@@ -154,7 +154,7 @@ impl MemoryHandle {
     }
 
     // [MS-FSA] 2.1.5.10.22
-    fn allocated_ranges(&self, input: &[u8], room_bytes: usize) -> Result<Bytes, NtStatus> {
+    fn allocated_ranges(&self, input: &[u8], room_bytes: usize) -> Result<Controlled, NtStatus> {
         let body = self.node.body.read();
         let data = body.data(self.stream).map_err(not_for_directories)?;
         let asked = AllocatedRange::decode(input).map_err(|_| NtStatus::INVALID_PARAMETER)?;
@@ -164,7 +164,7 @@ impl MemoryHandle {
             .filter(|to| *to <= i64::MAX.unsigned_abs());
         let to = to.ok_or(NtStatus::INVALID_PARAMETER)?;
         if length == 0 {
-            return Ok(Bytes::new());
+            return Ok(Bytes::new().into());
         }
         let ranges = if data.is_sparse {
             data.contents.ranges(from, to)
@@ -177,19 +177,19 @@ impl MemoryHandle {
         if room_bytes < AllocatedRange::SIZE && !ranges.is_empty() {
             return Err(NtStatus::BUFFER_TOO_SMALL);
         }
-        if ranges.len() * AllocatedRange::SIZE > room_bytes {
-            return Err(NtStatus::BUFFER_OVERFLOW);
-        }
-        let mut out = BytesMut::with_capacity(ranges.len() * AllocatedRange::SIZE);
+        let fit = ranges.len().min(room_bytes / AllocatedRange::SIZE);
+        let more = fit < ranges.len();
+        let mut out = BytesMut::with_capacity(fit * AllocatedRange::SIZE);
         let mut writer = Writer::new(&mut out);
-        for (start, end) in ranges {
+        for (start, end) in ranges.into_iter().take(fit) {
             let range = AllocatedRange {
                 file_offset: start as i64,
                 length: (end - start) as i64,
             };
             range.encode(&mut writer);
         }
-        Ok(out.freeze())
+        let output = out.freeze();
+        Ok(Controlled { output, more })
     }
 }
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use server::access::SecurityToken;
 use server::share::{
-    Answer, Caller, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, ReplyRoom,
-    SetInfo, StreamEntry, WriteAt,
+    Answer, Caller, CloseHow, Controlled, Entry, FileStat, Handle, ListFrom, Name, ObjectId,
+    ReplyRoom, SetInfo, StreamEntry, WriteAt,
 };
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
 use wire::fscc::file_info::FullEa;
@@ -136,7 +136,7 @@ impl Handle for MemoryHandle {
         ready(self.set_security_now(parts, &descriptor))
     }
 
-    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Bytes> {
+    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
         ready(self.control_now(code, &input, room_bytes))
     }
 

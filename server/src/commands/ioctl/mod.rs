@@ -58,9 +58,10 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
             if code == Fsctl::SET_ZERO_DATA {
                 prepare_zeros(context, &open, &request.input).await?;
             }
-            open.handle
-                .control(code, request.input.clone(), room)
-                .await?
+            let control = open.handle.control(code, request.input.clone(), room);
+            let controlled = control.await?;
+            let status = status_with(controlled.more);
+            return Ok(answer(&request, open.file_id, status, controlled.output));
         }
     };
     Ok(answer(&request, open.file_id, NtStatus::SUCCESS, output))
@@ -136,12 +137,18 @@ async fn transceive(
         let transacting = open.handle.transact(request.input.clone(), room);
         context.wait(transacting).await??
     };
-    let status = if transacted.more {
+    let status = status_with(transacted.more);
+    Ok(answer(request, open.file_id, status, transacted.data))
+}
+
+/// The status beside an output that is whole, or only the part of it that fits.
+// [MS-SMB2] 3.3.4.4
+fn status_with(more: bool) -> NtStatus {
+    if more {
         NtStatus::BUFFER_OVERFLOW
     } else {
         NtStatus::SUCCESS
-    };
-    Ok(answer(request, open.file_id, status, transacted.data))
+    }
 }
 
 /// The access that a control code needs besides what the handler checks; any of it will do.
