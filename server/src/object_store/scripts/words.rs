@@ -237,6 +237,7 @@ pub(crate) fn operation(text: &str) -> Operation {
         "read" => Operation::Read,
         "write" => Operation::Write,
         "flush" => Operation::Flush,
+        "lock" => Operation::Lock,
         "size" => Operation::SetSize,
         "zero" => Operation::ZeroData,
         "rename" => Operation::Rename,
