@@ -28,13 +28,16 @@ pub mod identity;
 pub mod mechanism;
 pub mod ntlm;
 pub mod oid;
+pub mod passwords;
 pub mod policy;
 pub mod spnego;
 
 pub use accounts::{Account, AccountFile, AccountStore, NtHash};
 pub use failed_logons::{FailedLogonLimits, FailedLogons};
 pub use identity::{Identity, LogonKind, LogonName};
-pub use mechanism::{AcceptFacts, AuthError, Context, Mechanism, Refusal, SessionKey, Step};
+pub use mechanism::{
+    AcceptFacts, AuthError, Context, Mechanism, MessageProtection, Refusal, SessionKey, Step,
+};
 pub use ntlm::{NtlmMechanism, ServerNames};
 pub use oid::Oid;
 pub use policy::{Anonymous, AuthPolicy, ChannelBindings, Guest, NtlmV1};

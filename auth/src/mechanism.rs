@@ -3,6 +3,7 @@
 //! This module owns the contract between a session set-up and a mechanism; it knows no mechanism.
 
 use std::fmt;
+use std::ops::Range;
 
 use subtle::ConstantTimeEq as _;
 use wire::dtyp::FileTime;
@@ -61,6 +62,23 @@ pub trait Context: Send {
 
     /// Whether `mic` is the client's signature of `message`. False for a context without a key.
     fn verify_mic(&self, message: &[u8], mic: &[u8]) -> bool;
+
+    /// What signs and encrypts the messages that follow the log-on, once it is done; each call begins anew.
+    /// `mics` is how many signatures each side has made during the log-on. `None` if the mechanism protects no
+    /// messages, or client and server share no key.
+    fn protection(&self, _mics: u32) -> Option<Box<dyn MessageProtection>> {
+        None
+    }
+}
+
+/// Signs and encrypts the messages of one log-on, each once and in their order.
+pub trait MessageProtection: Send {
+    /// Encrypts the `secret` part of `message`, which may be empty, and gives the signature of the whole as it was.
+    fn seal(&mut self, message: &mut [u8], secret: Range<usize>) -> [u8; 16];
+
+    /// Decrypts the `secret` part of the client's `message`; false unless `signature` is the one of the whole.
+    #[must_use]
+    fn unseal(&mut self, message: &mut [u8], secret: Range<usize>, signature: &[u8]) -> bool;
 }
 
 /// What a log-on is accepted under: the facts that differ from one log-on to the next.

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use wire::dtyp::FileTime;
 
 use crate::identity::Identity;
-use crate::mechanism::{AcceptFacts, AuthError, Context, Mechanism, Refusal, SessionKey, Step};
+use crate::mechanism::{
+    AcceptFacts, AuthError, Context, Mechanism, MessageProtection, Refusal, SessionKey, Step,
+};
 use crate::oid::Oid;
 
 pub mod der;
@@ -75,8 +77,16 @@ enum State {
     Bare(Box<dyn Context>),
     Negotiating(Negotiation),
     AwaitingMic(Negotiation, Identity, SessionKey),
-    Done(Box<dyn Context>),
+    /// The mechanism, and whether both sides have signed their lists.
+    Done(Box<dyn Context>, Signed),
     Failed,
+}
+
+/// Whether the list of mechanisms was signed by both sides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signed {
+    Yes,
+    No,
 }
 
 /// A mechanism that was chosen, and what the choice was made from.
@@ -118,10 +128,10 @@ impl Context for SpnegoContext {
                         identity,
                         session_key,
                     },
-                    State::Done(negotiation.context),
+                    State::Done(negotiation.context, Signed::Yes),
                 )
             }
-            State::Done(_) | State::Failed => return Err(Refusal::OutOfSequence.into()),
+            State::Done(..) | State::Failed => return Err(Refusal::OutOfSequence.into()),
         };
         self.state = state;
         Ok(step)
@@ -132,21 +142,30 @@ impl Context for SpnegoContext {
             State::Start => self.mechanisms.iter().any(|mechanism| mechanism.blocks()),
             State::Bare(context) => context.blocks(),
             State::Negotiating(negotiation) => negotiation.context.blocks(),
-            State::AwaitingMic(..) | State::Done(_) | State::Failed => false,
+            State::AwaitingMic(..) | State::Done(..) | State::Failed => false,
         }
     }
 
     fn mic(&self, message: &[u8]) -> Option<Vec<u8>> {
         match &self.state {
-            State::Done(context) => context.mic(message),
+            State::Done(context, _) => context.mic(message),
             _ => None,
         }
     }
 
     fn verify_mic(&self, message: &[u8], mic: &[u8]) -> bool {
         match &self.state {
-            State::Done(context) => context.verify_mic(message, mic),
+            State::Done(context, _) => context.verify_mic(message, mic),
             _ => false,
+        }
+    }
+
+    // observed: Windows and Samba start the key streams anew after the signatures of the lists, and go on counting
+    fn protection(&self, mics: u32) -> Option<Box<dyn MessageProtection>> {
+        match &self.state {
+            State::Done(context, Signed::Yes) => context.protection(mics.saturating_add(1)),
+            State::Done(context, Signed::No) => context.protection(mics),
+            _ => None,
         }
     }
 }
@@ -258,6 +277,11 @@ impl Negotiation {
             response_token: token,
             mech_list_mic: ours.filter(|_| wanted),
         };
+        let signed = if mic.is_some() && wanted {
+            Signed::Yes
+        } else {
+            Signed::No
+        };
         let token = reply.encode();
         Ok(if waiting {
             (
@@ -271,7 +295,7 @@ impl Negotiation {
                     identity,
                     session_key,
                 },
-                State::Done(self.context),
+                State::Done(self.context, signed),
             )
         })
     }
@@ -296,7 +320,7 @@ fn bare(
     let step = context.step(token, now)?;
     let state = match step {
         Step::Continue(_) => State::Bare(context),
-        Step::Done { .. } => State::Done(context),
+        Step::Done { .. } => State::Done(context, Signed::No),
     };
     Ok((step, state))
 }

@@ -3,6 +3,8 @@
 //! Nothing here decides anything; names follow the specification's. MD4, MD5, RC4 and DES are what the
 //! protocol is made of, and are used for nothing else.
 
+use std::ops::Range;
+
 use des::Des;
 use des::cipher::BlockCipherEncrypt as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -16,6 +18,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::flags::NegotiateFlags;
 use crate::accounts::NtHash;
+use crate::mechanism::MessageProtection;
 
 /// A 128-bit key, zeroed on drop.
 pub type Key = Zeroizing<[u8; 16]>;
@@ -148,7 +151,7 @@ pub enum Side {
 ///
 /// This is what the list of mechanisms is signed with; NTLM signs nothing else for SMB.
 // [MS-SPNG] 3.2.5.1
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SessionSecurity {
     #[zeroize(skip)]
     flags: NegotiateFlags,
@@ -169,7 +172,7 @@ impl SessionSecurity {
     #[must_use]
     pub fn mic(&self, side: Side, message: &[u8]) -> [u8; 16] {
         let mut stream = KeyStream::new(&self.seal_key(side));
-        self.mic_with(side, message, &mut stream)
+        self.mic_with(side, 0, message, &mut stream)
     }
 
     /// Whether `mic` is the signature of `message` by `side`.
@@ -188,7 +191,14 @@ impl SessionSecurity {
         same(&expected, mic)
     }
 
-    fn mic_with(&self, side: Side, message: &[u8], stream: &mut KeyStream) -> [u8; 16] {
+    fn mic_with(
+        &self,
+        side: Side,
+        sequence: u32,
+        message: &[u8],
+        stream: &mut KeyStream,
+    ) -> [u8; 16] {
+        let number = sequence.to_le_bytes();
         // [MS-NLMP] 3.4.4.3
         if !self
             .flags
@@ -203,7 +213,7 @@ impl SessionSecurity {
         {
             let mut pad = [0; 4];
             let mut checksum = crc32(message).to_le_bytes();
-            let mut sequence = [0; 4];
+            let mut sequence = number;
             stream.apply(&mut pad);
             stream.apply(&mut checksum);
             stream.apply(&mut sequence);
@@ -211,13 +221,13 @@ impl SessionSecurity {
             return assemble([0, 0, 0, 0, a, b, c, d], sequence);
         }
         // [MS-NLMP] 3.4.4.2
-        let digest = hmac_md5(&*self.sign_key(side), &[&[0; 4], message]);
+        let digest = hmac_md5(&*self.sign_key(side), &[&number, message]);
         let [a, b, c, d, e, f, g, h, ..] = digest;
         let mut checksum = [a, b, c, d, e, f, g, h];
         if self.flags.contains(NegotiateFlags::KEY_EXCH) {
             stream.apply(&mut checksum);
         }
-        assemble(checksum, [0; 4])
+        assemble(checksum, number)
     }
 
     // [MS-NLMP] 3.4.5.2
@@ -263,7 +273,77 @@ impl SessionSecurity {
         let mut stream = KeyStream::new(&self.seal_key(side));
         let plain = message.to_vec();
         stream.apply(message);
-        self.mic_with(side, &plain, &mut stream)
+        self.mic_with(side, 0, &plain, &mut stream)
+    }
+}
+
+/// Signs and encrypts the messages of a session in order: each takes the next number, and the next bytes of
+/// the key stream.
+pub struct MessageStream {
+    security: SessionSecurity,
+    ours: Direction,
+    theirs: Direction,
+}
+
+/// The messages from one side.
+struct Direction {
+    side: Side,
+    stream: KeyStream,
+    sequence: u32,
+}
+
+impl MessageStream {
+    /// The server's part, whose first message has the number `first`. None without extended session security,
+    /// in which both sides draw on one key stream.
+    // [MS-NLMP] 3.4.4.2
+    #[must_use]
+    pub fn of_server(security: SessionSecurity, first: u32) -> Option<Self> {
+        if !security
+            .flags
+            .contains(NegotiateFlags::EXTENDED_SESSION_SECURITY)
+        {
+            return None;
+        }
+        let direction = |side: Side| Direction {
+            side,
+            stream: KeyStream::new(&security.seal_key(side)),
+            sequence: first,
+        };
+        let (ours, theirs) = (direction(Side::Server), direction(Side::Client));
+        Some(Self {
+            security,
+            ours,
+            theirs,
+        })
+    }
+}
+
+impl MessageProtection for MessageStream {
+    // [MS-NLMP] 3.4.3
+    fn seal(&mut self, message: &mut [u8], secret: Range<usize>) -> [u8; 16] {
+        let Self { security, ours, .. } = self;
+        let plain = Zeroizing::new(message.to_vec());
+        ours.stream
+            .apply(message.get_mut(secret).unwrap_or_default());
+        ours.next_signature(security, &plain)
+    }
+
+    fn unseal(&mut self, message: &mut [u8], secret: Range<usize>, signature: &[u8]) -> bool {
+        let Self {
+            security, theirs, ..
+        } = self;
+        theirs
+            .stream
+            .apply(message.get_mut(secret).unwrap_or_default());
+        same(&theirs.next_signature(security, message), signature)
+    }
+}
+
+impl Direction {
+    fn next_signature(&mut self, security: &SessionSecurity, message: &[u8]) -> [u8; 16] {
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        security.mic_with(self.side, sequence, message, &mut self.stream)
     }
 }
 
@@ -323,11 +403,17 @@ fn desl(key: &[u8; 16], data: [u8; 8]) -> [u8; 24] {
     ];
     let mut response = [0; 24];
     for (third, room) in thirds.iter().zip(response.as_chunks_mut::<8>().0) {
-        let mut block = data.into();
-        Des::new(&spread_key(*third).into()).encrypt_block(&mut block);
-        *room = block.into();
+        *room = des_with_seven_bytes(*third, data);
     }
     response
+}
+
+/// DES with a key of 56 bits.
+// [MS-NLMP] 6
+pub(crate) fn des_with_seven_bytes(key: [u8; 7], data: [u8; 8]) -> [u8; 8] {
+    let mut block = data.into();
+    Des::new(&spread_key(key).into()).encrypt_block(&mut block);
+    block.into()
 }
 
 /// Spreads 56 bits over the 8 bytes of a DES key, whose lowest bits are parity that nobody looks at.

@@ -15,13 +15,15 @@ use wire::dtyp::FileTime;
 use zeroize::Zeroizing;
 
 use super::avpairs::{AvFlags, AvId, AvPairs};
-use super::compute::{self, Key, SessionSecurity, Side};
+use super::compute::{self, Key, MessageStream, SessionSecurity, Side};
 use super::flags::NegotiateFlags;
 use super::messages::{Authenticate, Challenge, Negotiate, NtlmV2Response, SIGNATURE, without_mic};
 use super::text::Charset;
 use crate::accounts::{Account, AccountStore, NtHash};
 use crate::identity::{Identity, LogonKind, LogonName};
-use crate::mechanism::{AcceptFacts, AuthError, Context, Mechanism, Refusal, SessionKey, Step};
+use crate::mechanism::{
+    AcceptFacts, AuthError, Context, Mechanism, MessageProtection, Refusal, SessionKey, Step,
+};
 use crate::oid::Oid;
 use crate::policy::{Anonymous, AuthPolicy, ChannelBindings, Guest, NtlmV1};
 
@@ -170,6 +172,16 @@ impl Context for NtlmContext {
         match &self.state {
             State::Done(Some(security)) => security.verify_mic(Side::Client, message, mic),
             _ => false,
+        }
+    }
+
+    fn protection(&self, mics: u32) -> Option<Box<dyn MessageProtection>> {
+        match &self.state {
+            State::Done(Some(security)) => {
+                let stream = MessageStream::of_server(security.clone(), mics)?;
+                Some(Box::new(stream))
+            }
+            _ => None,
         }
     }
 }
