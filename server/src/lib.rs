@@ -20,6 +20,7 @@
 )]
 
 pub mod access;
+pub mod accounts;
 mod alarms;
 pub mod commands;
 pub mod connection;
@@ -33,6 +34,7 @@ pub mod job;
 pub mod mailbox;
 pub mod object_store;
 pub mod open;
+mod pace;
 pub mod packet;
 pub mod request;
 pub mod server;

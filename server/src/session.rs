@@ -19,6 +19,7 @@ use crate::crypto::{
 };
 use crate::environment::Environment;
 use crate::open::OpenTable;
+use crate::share::LogOnFacts;
 use crate::tree_connect::TreeConnect;
 
 /// An authenticated session. [MS-SMB2] 3.3.1.8
@@ -136,6 +137,25 @@ impl Session {
     #[must_use]
     pub fn is_guest_or_anonymous(&self) -> bool {
         self.identity.load().kind != LogonKind::User
+    }
+
+    /// What services for remote administration may know of the log-on of `identity`.
+    pub(crate) fn log_on_facts(&self, identity: &Identity) -> LogOnFacts {
+        let address = self.channels().first().and_then(|first| first.facts.peer);
+        LogOnFacts {
+            identity: Arc::new(identity.clone()),
+            session_key: self.keys.as_ref().map(|keys| self.application_key(keys)),
+            address: address.map(|peer| peer.ip()),
+        }
+    }
+
+    // [MS-SMB2] 3.3.4.5
+    fn application_key(&self, keys: &SessionKeyring) -> SessionKey {
+        if self.protections.dialect >= Dialect::SMB_3_0 {
+            SessionKey::new(keys.application_key.bytes())
+        } else {
+            keys.session_key.clone()
+        }
     }
 
     /// The key that encrypts for the client.

@@ -48,6 +48,7 @@ impl Bench {
                 user: "user".into(),
                 token: Arc::new(token),
                 host: None,
+                log_on: None,
             },
         }
     }

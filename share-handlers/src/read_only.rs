@@ -211,6 +211,7 @@ mod tests {
             user: "user".into(),
             token: Arc::new(token),
             host: None,
+            log_on: None,
         }
     }
 

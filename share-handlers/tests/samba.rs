@@ -87,6 +87,7 @@ impl Both {
             user: "user".into(),
             token: Arc::new(token),
             host: None,
+            log_on: None,
         };
         let both = Self {
             folder,

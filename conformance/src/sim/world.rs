@@ -103,6 +103,7 @@ impl IdentityMap for Everybody {
             user: "user".into(),
             token: Arc::new(token),
             host: None,
+            log_on: None,
         })
     }
 }

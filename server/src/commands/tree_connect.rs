@@ -45,7 +45,8 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
     }
     let identity = session.identity.load_full();
     let maximal_access = maximal_access(&share, share.access(&identity))?;
-    let caller = context.server.identities().caller(&identity, &share)?;
+    let mut caller = context.server.identities().caller(&identity, &share)?;
+    caller.log_on = Some(Arc::new(session.log_on_facts(&identity)));
     if !share.acquire_use() {
         return Err(NtStatus::REQUEST_NOT_ACCEPTED);
     }

@@ -4,7 +4,9 @@
 //! Share modes, oplocks, leases, byte-range locks and change notification are not its business:
 //! the object store arbitrates them by the [`ObjectId`] that the handler reports.
 
+mod administration;
 mod handler;
+mod log_on;
 mod name;
 mod room;
 #[expect(
@@ -16,10 +18,16 @@ mod short_name;
 mod types;
 mod view;
 
+pub use administration::{
+    AccountChange, Administration, MachineId, NewShare, NoAdministration, ShareChange,
+};
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;
 pub use short_name::{is_made_name, is_short_name_of, short_name};
 pub use types::*;
-pub use view::{ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot};
+pub use view::{
+    OpenSnapshot, ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,
+    TreeConnectSnapshot,
+};

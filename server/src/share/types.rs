@@ -1,8 +1,10 @@
 //! The typed requests and answers between commands and share handlers.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use auth::{Identity, SessionKey};
 use wire::Utf16String;
 use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor};
 use wire::fscc::FileAttributes;
@@ -22,6 +24,20 @@ pub struct Caller {
     pub token: Arc<SecurityToken>,
     /// The user that file operations are done as; none where the server serves as itself.
     pub host: Option<Arc<HostUser>>,
+    /// How the user came in; none for what the server does of its own accord.
+    pub log_on: Option<Arc<LogOnFacts>>,
+}
+
+/// What a log-on left that services for remote administration need.
+#[derive(Debug, Clone)]
+pub struct LogOnFacts {
+    /// Who the user is.
+    pub identity: Arc<Identity>,
+    /// The key that encrypts passwords on their way.
+    // [MS-SMB2] 3.3.4.5
+    pub session_key: Option<SessionKey>,
+    /// Where the client is; none for a local socket.
+    pub address: Option<IpAddr>,
 }
 
 /// A user of the host system.

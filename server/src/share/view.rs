@@ -3,17 +3,29 @@
 //! Owns the trait, the snapshots, and [`ServerLink`], which stands between handlers and the server
 //! because the server is made after the handlers of its shares.
 
+use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
+use auth::Identity;
 use config::Caching;
-use wire::dtyp::FileTime;
+use wire::dtyp::{AccessMask, FileTime};
+use wire::{NtStatus, SessionId};
 
+use super::handler::{Answer, Handle};
+use super::log_on::LogOn;
+use super::name::Name;
 use super::share::Share;
-use super::types::ShareKind;
-use crate::commands::report_outside;
-use crate::object_store::Change;
+use super::types::{OpenHow, ShareKind};
+use crate::access;
+use crate::commands::{report_outside, teardown};
+use crate::environment::Task;
+use crate::object_store::{Change, OpenId};
+use crate::open::Open;
+use crate::pace::{LogonResult, slow_down};
 use crate::server::Server;
 use crate::session::Session;
+use crate::tree_connect::TreeConnect;
 
 /// What can be asked about the server. Each answer is a copy: it does not change afterwards.
 pub trait ServerView: Send + Sync {
@@ -25,6 +37,59 @@ pub trait ServerView: Send + Sync {
 
     /// All sessions, by id.
     fn sessions(&self) -> Vec<SessionSnapshot>;
+
+    /// All tree connects, by session and id.
+    fn tree_connects(&self) -> Vec<TreeConnectSnapshot> {
+        Vec::new()
+    }
+
+    /// All opens, by number.
+    fn opens(&self) -> Vec<OpenSnapshot> {
+        Vec::new()
+    }
+
+    /// Ends the session with this id and closes all it holds.
+    ///
+    /// # Errors
+    /// `USER_SESSION_DELETED` when there is none.
+    // [MS-SMB2] 3.3.4.12
+    fn close_session(&self, _id: u64) -> Answer<'static, ()> {
+        Box::pin(std::future::ready(Err(NtStatus::USER_SESSION_DELETED)))
+    }
+
+    /// Closes the open with this number.
+    ///
+    /// # Errors
+    /// `FILE_CLOSED` when there is none.
+    // [MS-SMB2] 3.3.4.17
+    fn close_open(&self, _id: u64) -> Answer<'static, ()> {
+        Box::pin(std::future::ready(Err(NtStatus::FILE_CLOSED)))
+    }
+
+    /// Counts a guess at a user's password that was not a log-on; ready when the answer may be given.
+    fn judge_guess(&self, _address: Option<IpAddr>, _user: &str, _is_right: bool) -> Task {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Begins a log-on inside a pipe; none where nobody can log on.
+    fn log_on(&self, _address: Option<IpAddr>) -> Option<LogOn> {
+        None
+    }
+
+    /// Opens an object on a share as the user with this identity, for no more than `access`, whatever shares and
+    /// share modes say.
+    ///
+    /// # Errors
+    /// `BAD_NETWORK_NAME`, `ACCESS_DENIED`, and what the handler says.
+    fn open_object(
+        &self,
+        _identity: &Identity,
+        _share: &str,
+        _name: Name,
+        _access: AccessMask,
+    ) -> Answer<'static, Arc<dyn Handle>> {
+        Box::pin(std::future::ready(Err(NtStatus::BAD_NETWORK_NAME)))
+    }
 }
 
 /// A server, as it was when it was asked about.
@@ -47,6 +112,8 @@ pub struct ServerSnapshot {
 pub struct ShareSnapshot {
     /// The name.
     pub name: String,
+    /// The folder of the host; none where there is no folder.
+    pub path: Option<PathBuf>,
     /// What it is.
     pub kind: ShareKind,
     /// The description for people.
@@ -68,6 +135,8 @@ pub struct ShareSnapshot {
 /// A session, as it was when it was asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionSnapshot {
+    /// The id, unique among sessions.
+    pub id: u64,
     /// The client's address, empty for a local socket.
     pub client: String,
     /// The user's name.
@@ -78,6 +147,46 @@ pub struct SessionSnapshot {
     pub opens: u32,
     /// When it was set up.
     pub creation_time: FileTime,
+}
+
+/// A tree connect, as it was when it was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeConnectSnapshot {
+    /// The id, unique in its session.
+    pub id: u32,
+    /// The share's name.
+    pub share: String,
+    /// What the share is.
+    pub kind: ShareKind,
+    /// The client's address, empty for a local socket.
+    pub client: String,
+    /// The user's name.
+    pub user: String,
+    /// What is open on it.
+    pub opens: u32,
+    /// When it was made.
+    pub creation_time: FileTime,
+}
+
+/// An open, as it was when it was asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenSnapshot {
+    /// The number, unique among opens.
+    pub id: u64,
+    /// The share's name.
+    pub share: String,
+    /// The folder of the host behind the share; none where there is no folder.
+    pub folder: Option<PathBuf>,
+    /// The name below the share's root, as it was when it was opened.
+    pub name: String,
+    /// Whether it is a pipe.
+    pub is_pipe: bool,
+    /// The user's name.
+    pub user: String,
+    /// The client's address, empty for a local socket.
+    pub client: String,
+    /// What was granted.
+    pub access: AccessMask,
 }
 
 impl ServerView for Server {
@@ -106,12 +215,77 @@ impl ServerView for Server {
         let sessions = Server::sessions(self);
         sessions.iter().map(|session| of_session(session)).collect()
     }
+
+    fn tree_connects(&self) -> Vec<TreeConnectSnapshot> {
+        let sessions = Server::sessions(self);
+        sessions
+            .iter()
+            .flat_map(|session| tree_connects_of(session))
+            .collect()
+    }
+
+    fn opens(&self) -> Vec<OpenSnapshot> {
+        let sessions = Server::sessions(self);
+        let mut all: Vec<_> = sessions
+            .iter()
+            .flat_map(|session| opens_of(session))
+            .collect();
+        all.sort_unstable_by_key(|open| open.id);
+        all
+    }
+}
+
+fn tree_connects_of(session: &Session) -> Vec<TreeConnectSnapshot> {
+    let (client, user) = (client_of(session), session.identity.load().user.clone());
+    let trees = session.tree_connects.lock().trees.clone();
+    let opens = session.opens.all();
+    let of = |tree: &Arc<TreeConnect>| TreeConnectSnapshot {
+        id: tree.id.0,
+        share: tree.share.name().to_owned(),
+        kind: tree.share.features().kind,
+        client: client.clone(),
+        user: user.clone(),
+        opens: count(
+            opens
+                .iter()
+                .filter(|open| Arc::ptr_eq(&open.tree, tree))
+                .count(),
+        ),
+        creation_time: tree.creation_time,
+    };
+    trees.values().map(of).collect()
+}
+
+fn opens_of(session: &Session) -> Vec<OpenSnapshot> {
+    let (client, user) = (client_of(session), session.identity.load().user.clone());
+    let of = |open: &Arc<Open>| OpenSnapshot {
+        id: open.id().0,
+        share: open.tree.share.name().to_owned(),
+        folder: open.tree.share.settings.path.clone(),
+        name: open.name.to_string(),
+        is_pipe: open.tree.share.is_pipe(),
+        user: user.clone(),
+        client: client.clone(),
+        access: open.granted_access,
+    };
+    session.opens.all().iter().map(of).collect()
+}
+
+fn client_of(session: &Session) -> String {
+    let first = session.channels().into_iter().next();
+    let peer = first.and_then(|connection| connection.facts.peer);
+    peer.map(|peer| peer.ip().to_string()).unwrap_or_default()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn of_share(share: &Share) -> ShareSnapshot {
     let settings = &share.settings;
     ShareSnapshot {
         name: settings.name.clone(),
+        path: settings.path.clone(),
         kind: share.features().kind,
         comment: settings.comment.clone(),
         hidden: settings.hidden,
@@ -125,13 +299,12 @@ fn of_share(share: &Share) -> ShareSnapshot {
 
 fn of_session(session: &Session) -> SessionSnapshot {
     let identity = session.identity.load();
-    let first = session.channels().into_iter().next();
-    let peer = first.and_then(|connection| connection.facts.peer);
     SessionSnapshot {
-        client: peer.map(|peer| peer.ip().to_string()).unwrap_or_default(),
+        id: session.id.0,
+        client: client_of(session),
         user: identity.user.clone(),
         is_guest: session.is_guest_or_anonymous(),
-        opens: u32::try_from(session.opens.len()).unwrap_or(u32::MAX),
+        opens: count(session.opens.len()),
         creation_time: session.creation_time,
     }
 }
@@ -196,5 +369,88 @@ impl ServerView for ServerLink {
         server
             .map(|server| ServerView::sessions(&*server))
             .unwrap_or_default()
+    }
+
+    fn tree_connects(&self) -> Vec<TreeConnectSnapshot> {
+        let server = self.server();
+        server
+            .map(|server| server.tree_connects())
+            .unwrap_or_default()
+    }
+
+    fn opens(&self) -> Vec<OpenSnapshot> {
+        self.server()
+            .map(|server| server.opens())
+            .unwrap_or_default()
+    }
+
+    fn close_session(&self, id: u64) -> Answer<'static, ()> {
+        let server = self.server();
+        Box::pin(async move {
+            let server = server.ok_or(NtStatus::USER_SESSION_DELETED)?;
+            let session = server.session(SessionId(id));
+            let session = session.ok_or(NtStatus::USER_SESSION_DELETED)?;
+            teardown::session(&server, &session, teardown::Ending::Revoked).await;
+            Ok(())
+        })
+    }
+
+    fn close_open(&self, id: u64) -> Answer<'static, ()> {
+        let server = self.server();
+        Box::pin(async move {
+            let server = server.ok_or(NtStatus::FILE_CLOSED)?;
+            let open = server.open(OpenId(id)).ok_or(NtStatus::FILE_CLOSED)?;
+            let session = server.session(open.session_id);
+            let session = session.ok_or(NtStatus::FILE_CLOSED)?;
+            let taken = session.opens.remove(open.file_id);
+            let taken = taken.ok_or(NtStatus::FILE_CLOSED)?;
+            teardown::open(&server, &taken).await
+        })
+    }
+
+    fn judge_guess(&self, address: Option<IpAddr>, user: &str, is_right: bool) -> Task {
+        let (server, user) = (self.server(), user.to_owned());
+        let result = if is_right {
+            LogonResult::Succeeded
+        } else {
+            LogonResult::Failed
+        };
+        Box::pin(async move {
+            if let Some(server) = server {
+                slow_down(&server, address, &user, result).await;
+            }
+        })
+    }
+
+    fn log_on(&self, address: Option<IpAddr>) -> Option<LogOn> {
+        Some(LogOn::new(self.server()?, address))
+    }
+
+    fn open_object(
+        &self,
+        identity: &Identity,
+        share: &str,
+        name: Name,
+        access: AccessMask,
+    ) -> Answer<'static, Arc<dyn Handle>> {
+        let found = self.server().and_then(|server| {
+            let share = server.settings().shares.find(share).cloned()?;
+            Some((server.identities().caller(identity, &share), share))
+        });
+        let identity = identity.clone();
+        Box::pin(async move {
+            let (caller, share) = found.ok_or(NtStatus::BAD_NETWORK_NAME)?;
+            let is_let_in = share.access(&identity) != config::Access::Denied;
+            if share.is_pipe() || !is_let_in {
+                return Err(NtStatus::ACCESS_DENIED);
+            }
+            let caller = caller?;
+            let how = OpenHow::to_look(access);
+            let opened = share.handler.open(&caller, &name, &how).await?;
+            if let Some(descriptor) = &opened.security {
+                access::check(&caller.token, descriptor, access)?;
+            }
+            Ok(opened.handle)
+        })
     }
 }

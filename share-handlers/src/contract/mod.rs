@@ -123,6 +123,7 @@ fn caller(user: Sid, group: Sid) -> Caller {
         user: "user".into(),
         token: Arc::new(token),
         host: None,
+        log_on: None,
     }
 }
 

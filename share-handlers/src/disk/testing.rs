@@ -113,6 +113,7 @@ pub(super) fn caller(host: Option<Arc<HostUser>>) -> Caller {
         user: "user".into(),
         token: Arc::new(token),
         host,
+        log_on: None,
     }
 }
 

@@ -27,6 +27,7 @@ fn caller() -> Caller {
         user: "user".into(),
         token: Arc::new(token),
         host: None,
+        log_on: None,
     }
 }
 

@@ -6,9 +6,9 @@
 
 mod binding;
 mod establish;
-mod pace;
 mod reauthentication;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use auth::{AcceptFacts, AuthError, Identity, LogonKind, Step};
@@ -21,10 +21,10 @@ use super::Answer;
 use super::negotiate::Negotiated;
 use super::teardown::{self, Ending};
 use crate::context::{Context, HashTarget};
+use crate::pace::{LogonResult, slow_down};
 use crate::session::{Purpose, Setup};
 use binding::bind;
 use establish::{Logon, establish};
-use pace::{LogonResult, slow_down};
 use reauthentication::renew;
 
 /// Takes the client's next token; at the end there is a session, renewed rights for one, or one more
@@ -69,7 +69,13 @@ pub async fn run(
             identity,
             session_key,
         }) => {
-            slow_down(context, &identity.user, LogonResult::Succeeded).await;
+            slow_down(
+                &context.server,
+                address(context),
+                &identity.user,
+                LogonResult::Succeeded,
+            )
+            .await;
             let token = Bytes::from(token.unwrap_or_default());
             log_success(context, id, &identity);
             let logon = Logon {
@@ -223,9 +229,14 @@ async fn refuse(
     }
     if error.is_failed_guess() {
         let user = error.name.as_ref().map_or("", |name| &name.user);
-        slow_down(context, user, LogonResult::Failed).await;
+        slow_down(&context.server, address(context), user, LogonResult::Failed).await;
     }
     error.status()
+}
+
+/// Where the client is; none for a local socket.
+fn address(context: &Context) -> Option<IpAddr> {
+    context.connection.facts.peer.map(|peer| peer.ip())
 }
 
 fn log_success(context: &Context, id: SessionId, identity: &Identity) {

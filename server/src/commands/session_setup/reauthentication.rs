@@ -40,7 +40,10 @@ pub(super) async fn renew(
         .collect();
     for tree in trees {
         match context.server.identities().caller(&identity, &tree.share) {
-            Ok(caller) => tree.caller.store(Arc::new(caller)),
+            Ok(mut caller) => {
+                caller.log_on = Some(Arc::new(session.log_on_facts(&identity)));
+                tree.caller.store(Arc::new(caller));
+            }
             // Nobody keeps the rights of who was there before.
             Err(_) => teardown::tree_connect(&context.server, session, tree.id).await,
         }

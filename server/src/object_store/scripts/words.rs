@@ -46,6 +46,7 @@ pub(crate) fn caller(number: u32) -> Caller {
         user: "user".into(),
         token: Arc::new(token),
         host: None,
+        log_on: None,
     }
 }
 

@@ -1,0 +1,108 @@
+//! A log-on inside a pipe: a client that proves once more who it is, to the service behind the pipe.
+//!
+//! Owns the steps of one such log-on. It is judged, counted and slowed down as one by SESSION_SETUP is.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use auth::{AcceptFacts, MessageProtection, Step};
+use wire::NtStatus;
+
+use super::types::{Caller, LogOnFacts};
+use crate::pace::{LogonResult, slow_down};
+use crate::server::Server;
+
+/// A log-on that has not ended.
+pub struct LogOn {
+    server: Arc<Server>,
+    address: Option<IpAddr>,
+    context: Box<dyn auth::Context>,
+}
+
+/// What a token has led to.
+pub enum LogOnStep {
+    /// Send this token and wait for the client's next one.
+    Continue {
+        /// The token.
+        token: Vec<u8>,
+        /// The log-on, for the next step.
+        log_on: LogOn,
+    },
+    /// The client is who it says.
+    Done {
+        /// A last token for the client, perhaps empty.
+        token: Vec<u8>,
+        /// What the client may do with pipes.
+        caller: Caller,
+        /// What protects the messages that follow; none for who shares no key with the server.
+        protection: Option<Box<dyn MessageProtection>>,
+    },
+}
+
+impl LogOn {
+    /// Begins a log-on of a client at `address`.
+    pub(super) fn new(server: Arc<Server>, address: Option<IpAddr>) -> Self {
+        let mut entropy = [0; 32];
+        server.environment().fill_random(&mut entropy);
+        let facts = AcceptFacts {
+            entropy,
+            channel_bindings: None,
+        };
+        let context = server.settings().mechanism.start(&facts);
+        Self {
+            server,
+            address,
+            context,
+        }
+    }
+
+    /// Takes the client's next token.
+    ///
+    /// # Errors
+    /// What the mechanism says, such as `LOGON_FAILURE`; `ACCESS_DENIED` where there are no pipes for the user.
+    pub async fn step(mut self, token: Vec<u8>) -> Result<LogOnStep, NtStatus> {
+        let now = self.server.environment().wall_clock();
+        match self.context.step(&token, now) {
+            Ok(Step::Continue(token)) => Ok(LogOnStep::Continue {
+                token,
+                log_on: self,
+            }),
+            Ok(Step::Done {
+                token,
+                identity,
+                session_key,
+            }) => {
+                let user = &identity.user;
+                slow_down(&self.server, self.address, user, LogonResult::Succeeded).await;
+                let mut caller = self.caller(&identity)?;
+                let has_key = identity.kind.can_sign();
+                caller.log_on = Some(Arc::new(LogOnFacts {
+                    identity: Arc::new(identity),
+                    session_key: has_key.then_some(session_key),
+                    address: self.address,
+                }));
+                Ok(LogOnStep::Done {
+                    token: token.unwrap_or_default(),
+                    caller,
+                    protection: self.context.protection(0),
+                })
+            }
+            Err(error) => {
+                self.server.statistics.failed_logons.add(1);
+                tracing::warn!(target: "smb::authentication", peer = ?self.address, why = %error, "log-on to a pipe refused");
+                if error.is_failed_guess() {
+                    let user = error.name.as_ref().map_or("", |name| &name.user);
+                    slow_down(&self.server, self.address, user, LogonResult::Failed).await;
+                }
+                Err(error.status())
+            }
+        }
+    }
+
+    fn caller(&self, identity: &auth::Identity) -> Result<Caller, NtStatus> {
+        let settings = self.server.settings();
+        let pipes = settings.shares.iter().find(|share| share.is_pipe());
+        let pipes = pipes.ok_or(NtStatus::ACCESS_DENIED)?;
+        self.server.identities().caller(identity, pipes)
+    }
+}
