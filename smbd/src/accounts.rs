@@ -57,6 +57,13 @@ impl Accounts {
     }
 }
 
+impl Accounts {
+    /// All accounts, in the order of the file.
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
+        self.current.load().accounts().cloned().collect()
+    }
+}
+
 impl AccountStore for Accounts {
     fn find(&self, user: &str) -> Option<Arc<Account>> {
         self.current.load().find(user)

@@ -13,8 +13,15 @@ use server::{
 use transport::{BufferPool, Framing, LinkSettings, netbios::session::CalledNames};
 
 use crate::{
-    accounts::Accounts, environment::Host, failure::Failure, files::create_private_folder,
-    identities::Identities, names::server_names, shares::Shares, state::server_guid,
+    accounts::Accounts,
+    administration::{Administrator, machine_id},
+    environment::Host,
+    failure::Failure,
+    files::create_private_folder,
+    identities::Identities,
+    names::server_names,
+    shares::Shares,
+    state::server_guid,
 };
 
 /// What outlives a reload.
@@ -23,6 +30,7 @@ pub(crate) struct Assembly {
     accounts: Arc<Accounts>,
     identities: Arc<Identities>,
     shares: Shares,
+    administrator: Administrator,
     /// Buffers of long messages on their way in.
     buffers: BufferPool,
 }
@@ -32,17 +40,28 @@ impl Assembly {
     pub(crate) fn new(configuration: &Configuration, host: &str) -> Result<Self, Failure> {
         create_private_folder(&configuration.server.state_dir)?;
         let names = server_names(&configuration.server, host);
+        let accounts = Arc::new(Accounts::open(configuration)?);
+        let machine = machine_id(server_guid(&configuration.server.state_dir)?);
+        let administrator = Administrator::new(configuration, accounts.clone(), machine);
         Ok(Self {
-            shares: Shares::new(&configuration.limits, &names.netbios_computer),
+            shares: Shares::new(
+                &configuration.limits,
+                &names.netbios_computer,
+                administrator.clone(),
+            ),
             names,
-            identities: Arc::new(Identities::new(configuration)?),
-            accounts: Arc::new(Accounts::open(configuration)?),
+            identities: Arc::new(Identities::new(configuration, machine)?),
+            accounts,
+            administrator,
             buffers: BufferPool::new(KEPT_BUFFERS),
         })
     }
 
     /// The server, with nobody connected.
-    pub(crate) fn server(&self, configuration: Configuration) -> Result<Arc<Server>, Failure> {
+    pub(crate) fn server(
+        self: &Arc<Self>,
+        configuration: Configuration,
+    ) -> Result<Arc<Server>, Failure> {
         let guid = server_guid(&configuration.server.state_dir)?;
         let surroundings = Surroundings {
             environment: Arc::new(Host::here(self.buffers.clone())),
@@ -51,6 +70,7 @@ impl Assembly {
         let settings = self.settings(configuration, None)?;
         let server = Arc::new(Server::new(guid, surroundings, settings));
         self.shares.connect(&server);
+        self.administrator.connect(self, &server);
         Ok(server)
     }
 
@@ -68,6 +88,13 @@ impl Assembly {
         self.identities.reload(identity);
         server.reload(settings);
         Ok(entitlement::enforce(server, &*self.accounts).await)
+    }
+
+    /// Takes over a configuration in which nothing but shares has changed.
+    pub(crate) fn replace(&self, server: &Server, new: Configuration) -> Result<(), Failure> {
+        let settings = self.settings(new, Some(&server.settings()))?;
+        server.reload(settings);
+        Ok(())
     }
 
     /// As whom is served.

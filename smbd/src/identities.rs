@@ -8,7 +8,8 @@ use config::{Configuration, RunAs};
 use server::{
     IdentityMap,
     access::{LogOn, Privileges, SecurityToken},
-    share::{Caller, HostUser, Share},
+    accounts::{ADMINISTRATORS, account_sid, group_relative_id},
+    share::{Caller, HostUser, MachineId, Share},
 };
 use wire::{NtStatus, dtyp::Sid};
 
@@ -25,6 +26,7 @@ pub(crate) struct Identities {
     users: HostUsers,
     /// The user who started the program.
     own: HostUser,
+    machine: MachineId,
 }
 
 /// Whose rights file operations have.
@@ -42,7 +44,7 @@ impl Identities {
     /// # Errors
     ///
     /// The configuration demands what only root can do.
-    pub(crate) fn new(configuration: &Configuration) -> Result<Self, Failure> {
+    pub(crate) fn new(configuration: &Configuration, machine: MachineId) -> Result<Self, Failure> {
         let is_root = rustix::process::geteuid().is_root();
         let serve_as = match (configuration.identity.run_as, is_root) {
             (RunAs::Auto | RunAs::SessionUser, true) => ServeAs::SessionUser,
@@ -58,6 +60,7 @@ impl Identities {
             settings,
             users: HostUsers::default(),
             own: own_user(),
+            machine,
         };
         identities.check(configuration)?;
         Ok(identities)
@@ -154,20 +157,48 @@ impl IdentityMap for Identities {
         // Pipes are no files: whoever is let in may ask, and needs no user of this machine.
         if share.is_pipe() {
             let host = self.host_user(identity, &share.settings).ok().flatten();
-            let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY));
+            let own = self.own_sids(identity);
+            let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY), own);
             return Ok(Caller {
                 user: identity.user.as_str().into(),
                 token: Arc::new(token),
                 host: None,
+                log_on: None,
             });
         }
         let host = self.host_user(identity, &share.settings)?;
-        let token = token(identity.kind, host.as_deref().unwrap_or(&self.own));
+        let own = self.own_sids(identity);
+        let token = token(identity.kind, host.as_deref().unwrap_or(&self.own), own);
         Ok(Caller {
             user: identity.user.as_str().into(),
             token: Arc::new(token),
             host,
+            log_on: None,
         })
+    }
+}
+
+impl Identities {
+    /// The identifiers by which this machine's own domain knows a user: the account's, its groups', and the one of
+    /// administrators for those whom the account file calls so.
+    fn own_sids(&self, identity: &Identity) -> Vec<Sid> {
+        let Some(account) = identity
+            .account
+            .as_ref()
+            .filter(|_| identity.kind == LogonKind::User)
+        else {
+            return Vec::new();
+        };
+        let of_group = |name: &String| {
+            if name.eq_ignore_ascii_case(ADMINISTRATORS) {
+                Sid::ADMINISTRATORS
+            } else {
+                Sid::domain_account(self.machine, group_relative_id(name))
+            }
+        };
+        let mut sids: Vec<Sid> = account.groups.iter().map(of_group).collect();
+        sids.push(account_sid(self.machine, account));
+        sids
     }
 }
 
@@ -187,7 +218,7 @@ fn user_name(identity: &Identity, share: &config::Share, settings: &config::Iden
 }
 
 /// The security identifiers and privileges of a session whose file operations `host` does.
-fn token(kind: LogonKind, host: &HostUser) -> SecurityToken {
+fn token(kind: LogonKind, host: &HostUser, own: Vec<Sid>) -> SecurityToken {
     let mut groups: Vec<Sid> = host
         .groups
         .iter()
@@ -199,6 +230,7 @@ fn token(kind: LogonKind, host: &HostUser) -> SecurityToken {
         LogonKind::Anonymous => (LogOn::Anonymous, None),
     };
     groups.extend(member_of);
+    groups.extend(own);
     let mut privileges = Privileges::NONE;
     // Whoever is root here may do anything; to refuse it in Windows' words would protect nothing.
     if host.uid == 0 && kind == LogonKind::User {
@@ -301,11 +333,11 @@ mod tests {
             gid: 100,
             groups: vec![100, 101],
         };
-        let user = token(LogonKind::User, &host);
+        let user = token(LogonKind::User, &host, Vec::new());
         assert!(user.contains(&Sid::unix_user(1000)) && user.contains(&Sid::unix_group(101)));
         assert!(user.contains(&Sid::USERS) && !user.contains(&Sid::ADMINISTRATORS));
         assert!(!user.privileges().contains(Privileges::BACKUP));
-        let guest = token(LogonKind::Guest, &host);
+        let guest = token(LogonKind::Guest, &host, Vec::new());
         assert!(guest.contains(&Sid::GUESTS) && !guest.contains(&Sid::USERS));
         assert!(!guest.contains(&Sid::AUTHENTICATED_USERS));
         let root = HostUser {
@@ -314,12 +346,12 @@ mod tests {
             groups: vec![0],
         };
         assert!(
-            token(LogonKind::User, &root)
+            token(LogonKind::User, &root, Vec::new())
                 .privileges()
                 .contains(Privileges::BACKUP)
         );
         assert!(
-            !token(LogonKind::Guest, &root)
+            !token(LogonKind::Guest, &root, Vec::new())
                 .privileges()
                 .contains(Privileges::BACKUP)
         );
@@ -329,7 +361,9 @@ mod tests {
     fn a_forced_user_who_does_not_exist_is_a_failure_at_start() {
         let text = "[[share]]\nname = 'a'\npath = '/a'\nforce_user = 'no-such-user-here'\n";
         let configuration = Configuration::parse(text, "f.toml").unwrap();
-        let sentence = Identities::new(&configuration).unwrap_err().to_string();
+        let sentence = Identities::new(&configuration, [1, 2, 3])
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             sentence,
             "share a: force_user: this machine has no user \"no-such-user-here\""

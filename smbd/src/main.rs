@@ -1,6 +1,7 @@
 //! The SMB server program: reads its arguments and carries out one subcommand.
 
 mod accounts;
+mod administration;
 mod announce;
 mod assembly;
 mod commands;

@@ -23,24 +23,26 @@ use share_handlers::{
 
 use wire::fscc::{CompletionFilter, FileAction};
 
-use crate::{environment::wall_clock, failure::Failure, pool::Pool};
+use crate::{administration::Administrator, environment::wall_clock, failure::Failure, pool::Pool};
 
 /// What shares are made with.
 pub(crate) struct Shares {
     pool: Pool,
     /// By which handlers see the server, which is made after them.
     link: Arc<ServerLink>,
+    administrator: Administrator,
     /// The number that the next new share gets.
     next_id: AtomicU32,
 }
 
 impl Shares {
     /// Handlers use a pool of as many threads as the limits allow, and see a server of this name.
-    pub(crate) fn new(limits: &Limits, server_name: &str) -> Self {
+    pub(crate) fn new(limits: &Limits, server_name: &str, administrator: Administrator) -> Self {
         let threads = usize::try_from(limits.blocking_threads).unwrap_or(usize::MAX);
         Self {
             pool: Pool::new(threads),
             link: Arc::new(ServerLink::new(server_name)),
+            administrator,
             next_id: AtomicU32::new(0),
         }
     }
@@ -90,7 +92,10 @@ impl Shares {
         id: ShareId,
     ) -> Result<Arc<dyn ShareHandler>, Failure> {
         match (share.kind, &share.path) {
-            _ if share.name == IPC => Ok(Arc::new(IpcHandler::new(self.link.clone()))),
+            _ if share.name == IPC => {
+                let administration = Arc::new(self.administrator.clone());
+                Ok(Arc::new(IpcHandler::new(self.link.clone(), administration)))
+            }
             (ShareKind::Disk, Some(path)) => self.disk(share, id, path),
             (ShareKind::Disk, None) => Err(Failure::new(format!(
                 "share {}: a disk share needs a path",
@@ -200,6 +205,16 @@ const IPC: &str = "IPC$";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::Accounts;
+
+    fn shares() -> Shares {
+        let folder = tempfile::tempdir().unwrap();
+        let mut configuration = Configuration::default();
+        configuration.server.accounts = folder.path().join("accounts");
+        let accounts = Accounts::open(&configuration).unwrap();
+        let administrator = Administrator::new(&configuration, Arc::new(accounts), [1, 2, 3]);
+        Shares::new(&Limits::default(), "SMBD", administrator)
+    }
 
     fn parse(text: &str) -> Configuration {
         Configuration::parse(text, "f.toml").unwrap()
@@ -207,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_share_that_did_not_change_stays_and_one_that_looks_the_same_keeps_its_handler() {
-        let shares = Shares::new(&Limits::default(), "SMBD");
+        let shares = shares();
         let memory = |name: &str, more: &str| {
             format!("[[share]]\nname = '{name}'\nkind = 'memory'\n{more}\n")
         };
@@ -238,7 +253,7 @@ mod tests {
     fn a_missing_folder_is_created_only_if_that_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        let shares = Shares::new(&Limits::default(), "SMBD");
+        let shares = shares();
         let text = format!("[[share]]\nname = 'a'\npath = '{}'\n", path.display());
         let mut configuration = parse(&text);
         let sentence = shares.list(&configuration, None).err().unwrap().to_string();

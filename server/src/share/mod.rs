@@ -22,6 +22,7 @@ pub use administration::{
     AccountChange, Administration, MachineId, NewShare, NoAdministration, ShareChange,
 };
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
+pub use log_on::{LogOn, LogOnStep};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;

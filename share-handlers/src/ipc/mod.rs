@@ -1,18 +1,24 @@
 //! `IPC$`: the pipes by which clients ask the server about itself.
 //!
 //! ```text
-//! pipe ── rpc ── srvsvc, wkssvc ── ServerView
+//! pipe ── rpc ── srvsvc, wkssvc, .. ── ServerView, Administration
 //!          └── pdu ── ndr
 //! ```
 //!
 //! Owns the names of pipes. What is said over them is decoded by pure functions, answered from snapshots, and never
-//! waits for anything.
+//! looks at a clock or a file.
 
+mod directory;
 mod enumeration;
+mod lsarpc;
+mod mgmt;
 mod ndr;
+mod nt;
 mod pdu;
 mod pipe;
+mod rights;
 mod rpc;
+mod samr;
 mod srvsvc;
 mod win32;
 mod wkssvc;
@@ -22,46 +28,56 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use server::share::{
-    Answer, Caller, Features, Name, ObjectId, OpenHow, Opened, ServerView, ShareHandler, ShareKind,
-    Volume,
+    Administration, Answer, Caller, Features, Name, ObjectId, OpenHow, Opened, ServerView,
+    ShareHandler, ShareKind, Volume,
 };
 use wire::dtyp::FileTime;
 use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
+use self::lsarpc::LSARPC;
+use self::mgmt::MGMT;
 use self::pipe::Pipe;
-use self::rpc::Service;
+use self::rpc::{Association, Interface, Services};
+use self::samr::SAMR;
 use self::srvsvc::SRVSVC;
 use self::wkssvc::WKSSVC;
 use crate::ready::ready;
 
 /// The pipes of a server.
 pub struct IpcHandler {
-    view: Arc<dyn ServerView>,
+    services: Arc<Services>,
     last_open: AtomicU64,
 }
 
 impl IpcHandler {
-    /// Pipes that tell what `view` shows.
+    /// Pipes that tell what `view` shows, and change what `administration` keeps.
     #[must_use]
-    pub fn new(view: Arc<dyn ServerView>) -> Self {
+    pub fn new(view: Arc<dyn ServerView>, administration: Arc<dyn Administration>) -> Self {
         Self {
-            view,
+            services: Arc::new(Services {
+                view,
+                administration,
+            }),
             last_open: AtomicU64::new(0),
         }
     }
 
     // [MS-FSA] 2.1.5.2
     fn open_now(&self, caller: &Caller, name: &Name) -> Result<Opened, NtStatus> {
-        let service = find(name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+        let (pipe, interfaces) = find(name).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+        let number = self.last_open.fetch_add(1, Ordering::Relaxed) + 1;
         let object = ObjectId {
             volume: VOLUME,
             // Opens of one pipe have nothing to do with each other.
-            file: self.last_open.fetch_add(1, Ordering::Relaxed) + 1,
+            file: number,
         };
-        let (view, token) = (Arc::clone(&self.view), Arc::clone(&caller.token));
-        let name = Name::root().child(Utf16String::from(service.pipe));
-        let pipe = Pipe::new(object, name.clone(), service, view, token);
+        let caller = Arc::new(caller.clone());
+        let services = Arc::clone(&self.services);
+        let group = u32::try_from(number & 0x7fff_ffff).unwrap_or(0);
+        let association = Association::new(services, (pipe, interfaces), caller, group);
+        let name = Name::root().child(Utf16String::from(pipe));
+        let pipe = Pipe::new(object, name.clone(), association);
         Ok(Opened {
             created: false,
             created_with_file: false,
@@ -120,21 +136,28 @@ impl fmt::Debug for IpcHandler {
     }
 }
 
-/// The service behind the pipe called `name`, which is a name below the root and no stream.
-fn find(name: &Name) -> Option<&'static Service> {
+/// The pipe that `name` means, which is a name below the root and no stream, and what is served there.
+fn find(name: &Name) -> Option<(&'static str, &'static [&'static Interface])> {
     let [last] = name.components() else {
         return None;
     };
-    let is_called = |service: &&Service| {
-        eq_ignore_case(Utf16String::from(service.pipe).as_units(), last.as_units())
+    let is_called = |(pipe, _): &&(&'static str, &[&Interface])| {
+        eq_ignore_case(Utf16String::from(*pipe).as_units(), last.as_units())
     };
-    SERVICES
+    PIPES
         .iter()
         .find(is_called)
+        .copied()
         .filter(|_| name.stream().is_none())
 }
 
-static SERVICES: [Service; 2] = [SRVSVC, WKSSVC];
+/// The pipes and what is served behind each.
+static PIPES: &[(&str, &[&Interface])] = &[
+    ("lsarpc", &[&LSARPC, &MGMT]),
+    ("samr", &[&SAMR, &MGMT]),
+    ("srvsvc", &[&SRVSVC, &MGMT]),
+    ("wkssvc", &[&WKSSVC, &MGMT]),
+];
 
 /// No volume of files has this number.
 const VOLUME: u64 = u64::MAX;

@@ -1,20 +1,19 @@
 //! One open of a pipe: messages in, messages out.
 //!
-//! Owns the queue of answers and who waits for them. A write is carried out where it stands, so that an answer is
-//! there before the write's own; a read waits only for a client that has not asked anything yet.
+//! Owns the queue of answers and who waits for them. A write is carried out before it is answered, so that an answer is
+//! there before the write's own; a read waits for a client that has not asked anything yet, and for a call of another
+//! write that takes long.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, Bytes, BytesMut};
-use parking_lot::Mutex;
-use server::access::SecurityToken;
+use parking_lot::{Mutex, MutexGuard};
 use server::share::{
-    Answer, CloseHow, Controlled, FileStat, Handle, Name, ObjectId, ReplyRoom, ServerView, SetInfo,
-    Transacted, WriteAt,
+    Answer, CloseHow, Controlled, FileStat, Handle, Name, ObjectId, ReplyRoom, SetInfo, Transacted,
+    WriteAt,
 };
 use wire::fscc::file_info::{
     PipeInformation, PipeLocalInformation, PipeRemoteInformation, PipeState, PipeType,
@@ -24,15 +23,13 @@ use wire::fscc::{FileAttributes, FileInfoClass, FileInformation, Fsctl};
 use wire::{NtStatus, Writer};
 
 use super::pdu::Header;
-use super::rpc::{Association, Call, Service};
+use super::rpc::{Association, Pending, Reply};
 use crate::ready::ready;
 
 /// One open of a pipe.
 pub(super) struct Pipe {
     object: ObjectId,
     name: Name,
-    view: Arc<dyn ServerView>,
-    token: Arc<SecurityToken>,
     state: Mutex<State>,
 }
 
@@ -44,6 +41,8 @@ struct State {
     output: VecDeque<Bytes>,
     mode: PipeInformation,
     end: Option<End>,
+    /// A call is being waited for; whoever does so carries on with what comes meanwhile.
+    is_busy: bool,
     waiting: BTreeMap<u64, Waker>,
     last_waiting: u64,
 }
@@ -64,16 +63,9 @@ struct Taken {
 }
 
 impl Pipe {
-    pub(super) fn new(
-        object: ObjectId,
-        name: Name,
-        service: &'static Service,
-        view: Arc<dyn ServerView>,
-        token: Arc<SecurityToken>,
-    ) -> Self {
-        let group = u32::try_from(object.file & 0x7fff_ffff).unwrap_or(0);
+    pub(super) fn new(object: ObjectId, name: Name, association: Association) -> Self {
         let state = State {
-            association: Association::new(service, group),
+            association,
             input: BytesMut::new(),
             output: VecDeque::new(),
             mode: PipeInformation {
@@ -81,14 +73,13 @@ impl Pipe {
                 completion_mode: WAITS,
             },
             end: None,
+            is_busy: false,
             waiting: BTreeMap::new(),
             last_waiting: 0,
         };
         Self {
             object,
             name,
-            view,
-            token,
             state: Mutex::new(state),
         }
     }
@@ -103,26 +94,47 @@ impl Pipe {
         }
     }
 
-    /// Takes what a client wrote, and answers each packet that is complete.
-    fn put(&self, data: &[u8]) -> Result<(), NtStatus> {
+    /// Takes what a client wrote, and answers each packet that is complete. Gives what has to be waited for first.
+    fn put(&self, data: &[u8]) -> Result<Option<Running>, NtStatus> {
         let mut state = self.state.lock();
         match state.end {
             None => {}
             Some(End::Closed) => return Err(NtStatus::PIPE_CLOSING),
             Some(End::Disconnected) => return Err(NtStatus::PIPE_DISCONNECTED),
         }
-        if state.unread() > MOST_UNREAD {
+        if state.unread() > MOST_UNREAD || state.input.len() > LONGEST_MESSAGE {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
-        let call = Call {
-            view: &*self.view,
-            token: &self.token,
-        };
         state.input.extend_from_slice(data);
-        let waiting = state.answer(&call);
+        if state.is_busy {
+            return Ok(None);
+        }
+        let running = state.answer();
+        self.tell(state);
+        Ok(running)
+    }
+
+    /// Waits for calls that take long, and goes on with what has come meanwhile.
+    async fn carry_on(&self, running: Option<Running>) {
+        let mut next = running;
+        while let Some(running) = next {
+            let guard = Busy { pipe: self };
+            let pending = running.await;
+            std::mem::forget(guard);
+            let mut state = self.state.lock();
+            state.is_busy = false;
+            let answers = state.association.resume(pending);
+            state.output.extend(answers);
+            next = state.answer();
+            self.tell(state);
+        }
+    }
+
+    /// Wakes who waits for what `state` has now.
+    fn tell(&self, mut state: MutexGuard<'_, State>) {
+        let waiting = state.take_waiting();
         drop(state);
         waiting.into_values().for_each(Waker::wake);
-        Ok(())
     }
 
     /// Takes the next message into `into`, if there is one.
@@ -221,37 +233,50 @@ impl Pipe {
 }
 
 impl State {
-    /// Answers the packets that are complete; gives who is to be told.
-    fn answer(&mut self, call: &Call<'_>) -> BTreeMap<u64, Waker> {
-        while let Some(answers) = self.answer_next(call) {
-            self.output.extend(answers);
+    /// Answers the packets that are complete, up to one that has to be waited for.
+    fn answer(&mut self) -> Option<Running> {
+        loop {
             // Whoever asks so much in one breath does not mean to read the answers.
             if self.unread() > MOST_UNREAD && !self.input.is_empty() {
                 self.disconnect();
             }
+            match self.answer_next()? {
+                Reply::Now(answers) => self.output.extend(answers),
+                Reply::Later(running) => {
+                    self.is_busy = true;
+                    return Some(running);
+                }
+            }
         }
+    }
+
+    /// Answers the first packet; none when it is not complete.
+    fn answer_next(&mut self) -> Option<Reply> {
+        let reply = match Header::decode(&self.input) {
+            Ok(None) => return None,
+            Ok(Some(header)) if header.length > self.input.len() => return None,
+            Ok(Some(header)) => {
+                let packet = self.input.split_to(header.length);
+                self.association.receive(packet).ok()
+            }
+            Err(_) => None,
+        };
+        if reply.is_none() {
+            self.disconnect();
+        }
+        if self.input.is_empty() {
+            // A pipe at rest keeps no buffer.
+            self.input = BytesMut::new();
+        }
+        reply
+    }
+
+    fn take_waiting(&mut self) -> BTreeMap<u64, Waker> {
         if self.output.is_empty() && self.end.is_none() {
             BTreeMap::new()
         } else {
             std::mem::take(&mut self.waiting)
         }
-    }
-
-    /// Answers the first packet; none when it is not complete.
-    fn answer_next(&mut self, call: &Call<'_>) -> Option<Vec<Bytes>> {
-        let answers = match Header::decode(&self.input) {
-            Ok(None) => return None,
-            Ok(Some(header)) if header.length > self.input.len() => return None,
-            Ok(Some(header)) => {
-                let packet = self.input.split_to(header.length);
-                self.association.receive(&packet, call).ok()
-            }
-            Err(_) => None,
-        };
-        if answers.is_none() {
-            self.disconnect();
-        }
-        answers
     }
 
     fn disconnect(&mut self) {
@@ -296,6 +321,22 @@ impl State {
             None => PipeState::CONNECTED,
             Some(_) => PipeState::CLOSING,
         }
+    }
+}
+
+/// A call that is being waited for.
+type Running = Pin<Box<dyn Future<Output = Pending> + Send>>;
+
+/// Breaks the pipe if a call is given up half done: nobody could tell its answer from the next one's.
+struct Busy<'a> {
+    pipe: &'a Pipe,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pipe.state.lock();
+        state.disconnect();
+        self.pipe.tell(state);
     }
 }
 
@@ -358,7 +399,14 @@ impl Handle for Pipe {
 
     fn write(&self, _at: WriteAt, data: Bytes) -> Answer<'_, u32> {
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        ready(self.put(&data).map(|()| length))
+        match self.put(&data) {
+            Err(status) => ready(Err(status)),
+            Ok(None) => ready(Ok(length)),
+            Ok(running) => Box::pin(async move {
+                self.carry_on(running).await;
+                Ok(length)
+            }),
+        }
     }
 
     fn flush(&self) -> Answer<'_, ()> {
@@ -394,10 +442,12 @@ impl Handle for Pipe {
         if !self.state.lock().output.is_empty() {
             return ready(Err(NtStatus::PIPE_BUSY));
         }
-        if let Err(status) = self.put(&input) {
-            return ready(Err(status));
-        }
+        let running = match self.put(&input) {
+            Err(status) => return ready(Err(status)),
+            Ok(running) => running,
+        };
         Box::pin(async move {
+            self.carry_on(running).await;
             let mut data = vec![0; room_bytes.min(LONGEST_MESSAGE)];
             let taken = self.take_later(&mut data).await?;
             data.truncate(taken.length);

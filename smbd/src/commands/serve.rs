@@ -19,6 +19,7 @@ use tokio::{
 use transport::{Framing, Link, LinkSettings};
 
 use crate::{
+    administration::with_added_shares,
     announce,
     assembly::Assembly,
     control,
@@ -88,7 +89,8 @@ impl Running {
         let open_files = raise_open_files();
         warn_if_few(open_files, &configuration);
         let host = names::host_name();
-        let assembly = Assembly::new(&configuration, &host)?;
+        let configuration = with_added_shares(configuration)?;
+        let assembly = Arc::new(Assembly::new(&configuration, &host)?);
         let server = assembly.server(configuration)?;
         let listeners = listen::open(&server.settings().configuration.server)?;
         let control = control::listen(&server)?;
@@ -132,6 +134,7 @@ impl Running {
     /// changes.
     async fn reload(&self, server: &Arc<Server>, assembly: &Assembly) {
         let read = read_configuration(&self.path).map_err(Failure::from);
+        let read = read.and_then(with_added_shares);
         let new = match read {
             Ok(configuration) => self.options.apply(configuration),
             Err(failure) => {

@@ -4,15 +4,15 @@ use super::*;
 
 // test [MS-RPCE] 3.3.1.5.3
 #[test]
-fn windows_is_bound_with_ndr32_and_without_ndr64_and_features() {
+fn windows_is_bound_with_both_representations_and_kept_when_a_call_is_orphaned() {
     let pipe = open("srvsvc");
     assert_eq!(write(&*pipe, &bytes(WINDOWS_BIND)), Ok(160));
     let (ack, is_partial) = read(&*pipe, 1024).unwrap();
     let expected = "05000c03100000007400000002000000b810b81001000000
         0d005c504950455c737276737663000003000000
         00000000045d888aeb1cc9119fe808002b10486002000000
-        020002000000000000000000000000000000000000000000
-        030000000000000000000000000000000000000000000000";
+        0000000033057171babe37498319b5dbef9ccc3601000000
+        030002000000000000000000000000000000000000000000";
     assert_eq!(hex(&ack), hex(&bytes(expected)));
     assert!(!is_partial);
 }
@@ -65,7 +65,7 @@ impl ServerView for Many {
 // test [C706] 12.6.4.10
 #[test]
 fn a_long_answer_comes_in_packets_that_the_client_can_take() {
-    let handler = IpcHandler::new(Arc::new(Many));
+    let handler = IpcHandler::new(Arc::new(Many), Arc::new(NoAdministration));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     let name = Name::parse_text("srvsvc").unwrap();
     let pipe = now(handler.open(&caller(&[]), &name, &how)).unwrap().handle;

@@ -13,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use server::access::{Privileges, SecurityToken};
 use server::share::{
-    CloseHow, Handle, Place, ReplyRoom, ServerSnapshot, SessionSnapshot, ShareSnapshot, Transacted,
-    WriteAt,
+    CloseHow, Handle, NoAdministration, Place, ReplyRoom, ServerSnapshot, SessionSnapshot,
+    ShareSnapshot, Transacted, WriteAt,
 };
 use wire::dtyp::{AccessMask, Sid};
 use wire::fscc::file_info::{PipeInformation, PipeType};
@@ -41,6 +41,7 @@ impl ServerView for Lab {
     fn shares(&self) -> Vec<ShareSnapshot> {
         let share = |name: &str, kind, comment: &str| ShareSnapshot {
             name: name.to_owned(),
+            path: None,
             kind,
             comment: comment.to_owned(),
             hidden: false,
@@ -65,6 +66,7 @@ impl ServerView for Lab {
 
     fn sessions(&self) -> Vec<SessionSnapshot> {
         let session = |user: &str, opens| SessionSnapshot {
+            id: 1,
             client: "192.0.2.7".to_owned(),
             user: user.to_owned(),
             is_guest: false,
@@ -81,11 +83,12 @@ fn caller(groups: &[Sid]) -> Caller {
         user: "user".into(),
         token: Arc::new(token),
         host: None,
+        log_on: None,
     }
 }
 
 fn open_as(groups: &[Sid], name: &str) -> Result<Opened, NtStatus> {
-    let handler = IpcHandler::new(Arc::new(Lab));
+    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     now(handler.open(&caller(groups), &Name::parse_text(name).unwrap(), &how))
 }

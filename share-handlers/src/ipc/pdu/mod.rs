@@ -1,11 +1,18 @@
 //! The packets of connection-oriented remote procedure calls.
 //!
-//! Owns their layouts and nothing that happens because of them. Incoming packets may have either byte order; outgoing
+//! Here are headers, and the packets that agree on something; those of calls are in [`call`], credentials in
+//! [`trailer`]. Owns their layouts and nothing that happens because of them. Incoming packets may have either byte order; outgoing
 //! ones are little-endian.
+
+mod call;
+mod trailer;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::ndr::{ByteOrder, Malformed, NdrReader};
+use super::ndr::{ByteOrder, Decoder, Malformed, Syntax};
+
+pub(super) use call::{Request, response_parts, response_prefix};
+pub(super) use trailer::Trailer;
 
 /// What every packet begins with.
 // [C706] 12.6.3.1
@@ -40,7 +47,7 @@ impl Header {
             0 => ByteOrder::Big,
             _ => ByteOrder::Little,
         };
-        let mut reader = NdrReader::new(&header[8..], order);
+        let mut reader = Decoder::new(&header[8..], order, Syntax::Ndr32);
         let length = usize::from(reader.u16()?);
         let auth_length = reader.u16()?;
         let call_id = reader.u32()?;
@@ -80,6 +87,8 @@ pub(super) mod kind {
 pub(super) mod flag {
     pub(in crate::ipc) const FIRST: u8 = 0x01;
     pub(in crate::ipc) const LAST: u8 = 0x02;
+    /// In a bind: headers can be signed, too. [MS-RPCE] 2.2.2.3
+    pub(in crate::ipc) const SUPPORT_HEADER_SIGN: u8 = 0x04;
     pub(in crate::ipc) const DID_NOT_EXECUTE: u8 = 0x20;
     pub(in crate::ipc) const OBJECT: u8 = 0x80;
 }
@@ -87,19 +96,25 @@ pub(super) mod flag {
 /// An interface or a way to write data, and its version.
 // [C706] 12.6.3.1, p_syntax_id_t
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Syntax {
+pub(super) struct SyntaxId {
     /// The identifier, as little-endian machines write it.
     pub id: [u8; 16],
     /// The major version below, the minor one in the upper half.
     pub version: u32,
 }
 
-impl Syntax {
+impl SyntaxId {
     /// The 32-bit representation of [`super::ndr`].
     // [C706] 14
     pub(super) const NDR: Self = Self {
         id: *b"\x04\x5d\x88\x8a\xeb\x1c\xc9\x11\x9f\xe8\x08\x00\x2b\x10\x48\x60",
         version: 2,
+    };
+    /// The 64-bit representation.
+    // [MS-RPCE] 2.2.5.1
+    pub(super) const NDR64: Self = Self {
+        id: *b"\x33\x05\x71\x71\xba\xbe\x37\x49\x83\x19\xb5\xdb\xef\x9c\xcc\x36",
+        version: 1,
     };
     /// No syntax.
     pub(super) const NONE: Self = Self {
@@ -107,13 +122,15 @@ impl Syntax {
         version: 0,
     };
 
-    /// Whether this proposes features of the association instead of a way to write data.
-    // [MS-RPCE] 3.3.1.5.3
-    pub(super) fn is_feature_negotiation(&self) -> bool {
-        self.id.starts_with(b"\x2c\x1c\xb7\x6c\x12\x98\x40\x45") && self.version == 1
+    /// The features that this proposes instead of a way to write data; none if it is one.
+    // [MS-RPCE] 2.2.2.14
+    pub(super) fn features(&self) -> Option<u16> {
+        let [prefix @ .., low, high, _, _, _, _, _, _] = &self.id;
+        let is_bitmask = prefix == b"\x2c\x1c\xb7\x6c\x12\x98\x40\x45" && self.version == 1;
+        is_bitmask.then(|| u16::from_le_bytes([*low, *high]))
     }
 
-    fn decode(reader: &mut NdrReader<'_>) -> Result<Self, Malformed> {
+    fn decode(reader: &mut Decoder<'_>) -> Result<Self, Malformed> {
         let mut id = [0; 16];
         let (one, two, three) = (reader.u32()?, reader.u16()?, reader.u16()?);
         id[..4].copy_from_slice(&one.to_le_bytes());
@@ -151,15 +168,15 @@ pub(super) struct Proposal {
     /// p_cont_id.
     pub id: u16,
     /// abstract_syntax.
-    pub interface: Syntax,
+    pub interface: SyntaxId,
     /// transfer_syntaxes.
-    pub transfer: Vec<Syntax>,
+    pub transfer: Vec<SyntaxId>,
 }
 
 impl Bind {
     /// Reads a whole packet.
     pub(super) fn decode(packet: &[u8], order: ByteOrder) -> Result<Self, Malformed> {
-        let mut reader = NdrReader::new(packet, order);
+        let mut reader = Decoder::new(packet, order, Syntax::Ndr32);
         reader.array::<{ Header::SIZE }>()?;
         let (max_sent, max_received) = (reader.u16()?, reader.u16()?);
         let group = reader.u32()?;
@@ -169,8 +186,8 @@ impl Bind {
             reader.align(4);
             let id = reader.u16()?;
             let [transfers, _] = reader.array()?;
-            let interface = Syntax::decode(&mut reader)?;
-            let transfer = (0..transfers).map(|_| Syntax::decode(&mut reader));
+            let interface = SyntaxId::decode(&mut reader)?;
+            let transfer = (0..transfers).map(|_| SyntaxId::decode(&mut reader));
             contexts.push(Proposal {
                 id,
                 interface,
@@ -195,26 +212,32 @@ pub(super) struct Outcome {
     /// reason, or the features that both sides have.
     pub reason: u16,
     /// transfer_syntax.
-    pub transfer: Syntax,
+    pub transfer: SyntaxId,
 }
 
 /// The answer to [`Bind`].
 // [C706] 12.6.4.4
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BindAck<'a> {
+pub(in crate::ipc) struct BindAck {
     /// max_xmit_frag and max_recv_frag.
     pub max_fragment: [u16; 2],
     /// assoc_group_id.
     pub group: u32,
     /// sec_addr: empty in the answer to alter_context.
-    pub address: &'a str,
+    pub address: String,
     /// p_result_list.
     pub outcomes: Vec<Outcome>,
 }
 
-impl BindAck<'_> {
-    /// The whole packet.
-    pub(super) fn encode(&self, kind: u8, call_id: u32) -> Bytes {
+impl BindAck {
+    /// The whole packet, with a token of a log-on where there is one.
+    pub(super) fn encode(
+        &self,
+        kind: u8,
+        flags: u8,
+        call_id: u32,
+        token: Option<(&Trailer, &[u8])>,
+    ) -> Bytes {
         let mut body = BytesMut::new();
         for length in self.max_fragment {
             body.put_u16_le(length);
@@ -235,7 +258,17 @@ impl BindAck<'_> {
             body.put_u16_le(outcome.reason);
             outcome.transfer.encode(&mut body);
         }
-        packet(kind, flag::FIRST | flag::LAST, call_id, &body)
+        let Some((trailer, token)) = token else {
+            return packet(kind, flag::FIRST | flag::LAST, call_id, &body);
+        };
+        trailer.append(&mut body, 4);
+        packet_with(
+            kind,
+            flag::FIRST | flag::LAST | flags,
+            call_id,
+            &body,
+            token,
+        )
     }
 }
 
@@ -248,63 +281,6 @@ pub(super) fn bind_nak(call_id: u32, reason: u16) -> Bytes {
     body.extend_from_slice(&[1, 5, 0]);
     body.resize(body.len().next_multiple_of(4), 0);
     packet(kind::BIND_NAK, flag::FIRST | flag::LAST, call_id, &body)
-}
-
-/// What a request says besides its arguments.
-// [C706] 12.6.4.9
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Request<'a> {
-    /// p_cont_id.
-    pub context: u16,
-    /// opnum.
-    pub operation: u16,
-    /// stub_data, or a part of it.
-    pub stub: &'a [u8],
-}
-
-impl<'a> Request<'a> {
-    /// Reads a whole packet.
-    pub(super) fn decode(packet: &'a [u8], header: &Header) -> Result<Self, Malformed> {
-        let mut reader = NdrReader::new(packet, header.order);
-        reader.array::<{ Header::SIZE }>()?;
-        let _alloc_hint = reader.u32()?;
-        let (context, operation) = (reader.u16()?, reader.u16()?);
-        if header.flags & flag::OBJECT != 0 {
-            reader.array::<16>()?;
-        }
-        Ok(Self {
-            context,
-            operation,
-            stub: reader.rest(),
-        })
-    }
-}
-
-/// The packets that carry the results of a call, none longer than `max_fragment`.
-// [C706] 12.6.4.10
-pub(super) fn responses(call_id: u32, context: u16, stub: &[u8], max_fragment: u16) -> Vec<Bytes> {
-    let most = usize::from(max_fragment).saturating_sub(CALL_HEADER_SIZE);
-    // Each part but the last is a multiple of 8 bytes long.
-    let most = (most & !7).max(8);
-    let mut rest = stub;
-    let mut packets = Vec::new();
-    loop {
-        let (part, later) = rest.split_at(rest.len().min(most));
-        let mut flags = if packets.is_empty() { flag::FIRST } else { 0 };
-        if later.is_empty() {
-            flags |= flag::LAST;
-        }
-        let mut body = BytesMut::with_capacity(part.len() + 8);
-        body.put_u32_le(u32::try_from(rest.len()).unwrap_or(u32::MAX));
-        body.put_u16_le(context);
-        body.put_u16_le(0);
-        body.extend_from_slice(part);
-        packets.push(packet(kind::RESPONSE, flags, call_id, &body));
-        if later.is_empty() {
-            return packets;
-        }
-        rest = later;
-    }
 }
 
 /// The failure of a call.
@@ -326,16 +302,25 @@ pub(super) fn fault(call_id: u32, context: u16, status: u32, executed: bool) -> 
 }
 
 fn packet(kind: u8, flags: u8, call_id: u32, body: &[u8]) -> Bytes {
-    let length = Header::SIZE + body.len();
+    packet_with(kind, flags, call_id, body, &[])
+}
+
+/// A packet whose body ends with a [`Trailer`], in front of `credentials`.
+pub(super) fn packet_with(
+    kind: u8,
+    flags: u8,
+    call_id: u32,
+    body: &[u8],
+    credentials: &[u8],
+) -> Bytes {
+    let length = Header::SIZE + body.len() + credentials.len();
     let mut out = BytesMut::with_capacity(length);
     // Version 5.0, little-endian, ASCII, IEEE.
     out.extend_from_slice(&[5, 0, kind, flags, 0x10, 0, 0, 0]);
     out.put_u16_le(u16::try_from(length).unwrap_or(u16::MAX));
-    out.put_u16_le(0);
+    out.put_u16_le(u16::try_from(credentials.len()).unwrap_or(u16::MAX));
     out.put_u32_le(call_id);
     out.extend_from_slice(body);
+    out.extend_from_slice(credentials);
     out.freeze()
 }
-
-/// What stands in front of the stub data of a response.
-const CALL_HEADER_SIZE: usize = 24;

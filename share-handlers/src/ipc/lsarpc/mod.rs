@@ -1,0 +1,39 @@
+//! The local security authority: what identifiers are called, and what the machine's domain is. [MS-LSAD], [MS-LSAT]
+//!
+//! Owns policy handles and the rights they carry; translation is in [`lookups`], the facts in [`policy`], the
+//! structures in [`types`]. Everybody but anonymous users may look up; nothing can be changed.
+
+mod lookups;
+mod policy;
+mod privileges;
+mod types;
+
+use super::rpc::interface;
+
+interface! {
+    /// The service behind `\PIPE\lsarpc`.
+    // [MS-LSAD] 1.9
+    LSARPC = "lsarpc", b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xab", version 0 {
+        0 => (policy::close),
+        2 => (privileges::enumerate),
+        3 => (policy::query_security),
+        6 => (policy::open_policy),
+        7 => (policy::query_information),
+        11 => (policy::enumerate_accounts),
+        13 => (policy::enumerate_trusted_domains),
+        14 => (lookups::lookup_names),
+        15 => (lookups::lookup_sids),
+        31 => (privileges::lookup_value),
+        32 => (privileges::lookup_name),
+        33 => (privileges::lookup_display_name),
+        36 => (policy::enumerate_account_rights),
+        44 => (policy::open_policy_2),
+        45 => (policy::get_user_name),
+        46 => (policy::query_information),
+        57 => (lookups::lookup_sids_2),
+        58 => (lookups::lookup_names_2),
+        68 => (lookups::lookup_names_3),
+        76 => (lookups::lookup_sids_3),
+        77 => (lookups::lookup_names_4),
+    }
+}

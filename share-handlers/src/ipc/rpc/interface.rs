@@ -1,0 +1,221 @@
+//! What a service is made of: procedures with their numbers, and what they may know and do.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use server::accounts::{Identity, LogonKind};
+use server::share::{Administration, Caller, ServerView};
+use wire::dtyp::Sid;
+
+use super::super::ndr::{ByteOrder, Decoder, Encoder, Handle, Malformed, Parameters, Syntax};
+use super::super::pdu::SyntaxId;
+
+/// The server as services see it.
+pub(in crate::ipc) struct Services {
+    /// What is going on.
+    pub view: Arc<dyn ServerView>,
+    /// Accounts and shares.
+    pub administration: Arc<dyn Administration>,
+}
+
+/// What a procedure may know of who calls it and of the server.
+pub(in crate::ipc) struct Call<'a> {
+    /// The server.
+    pub services: &'a Arc<Services>,
+    /// Who calls.
+    pub caller: &'a Arc<Caller>,
+    /// The context handles that the client holds on this pipe.
+    pub handles: &'a mut Handles,
+    /// What is served on this pipe.
+    pub interfaces: &'static [&'static Interface],
+}
+
+impl Call<'_> {
+    /// Whether the caller may administer the server.
+    pub(in crate::ipc) fn is_administrator(&self) -> bool {
+        self.caller.token.contains(&Sid::ADMINISTRATORS)
+    }
+
+    /// Whether the caller has not said who it is.
+    pub(in crate::ipc) fn is_anonymous(&self) -> bool {
+        let kind = self.identity().map(|identity| identity.kind);
+        kind == Some(LogonKind::Anonymous) || self.caller.token.contains(&Sid::ANONYMOUS)
+    }
+
+    /// Who the caller is; none in tests that do not say.
+    pub(in crate::ipc) fn identity(&self) -> Option<&Arc<Identity>> {
+        self.caller.log_on.as_ref().map(|facts| &facts.identity)
+    }
+}
+
+/// A procedure's answer.
+pub(in crate::ipc) enum Outcome {
+    /// The stub of the results, or why there is none.
+    Now(Result<BytesMut, Fault>),
+    /// The same, later.
+    Later(Pin<Box<dyn Future<Output = Result<BytesMut, Fault>> + Send>>),
+}
+
+/// An interface that is served.
+pub(in crate::ipc) struct Interface {
+    /// What it is called, for people.
+    pub name: &'static str,
+    /// What clients ask for.
+    pub id: SyntaxId,
+    /// Carries out a procedure.
+    pub call: fn(&mut Call<'_>, u16, Decoder<'_>) -> Outcome,
+}
+
+/// Declares an interface: its identifier as on the wire, its version, and the function behind each number. A
+/// function takes the [`Call`] and a tuple of the arguments and returns a tuple of the results, or, if it is marked
+/// `later`, a future of them.
+macro_rules! interface {
+    (
+        $(#[$about:meta])*
+        $name:ident = $text:literal, $id:literal, version $version:literal {
+            $($number:literal => $($later:ident)? ($function:path),)*
+        }
+    ) => {
+        $(#[$about])*
+        pub(in crate::ipc) static $name: $crate::ipc::rpc::Interface = $crate::ipc::rpc::Interface {
+            name: $text,
+            id: $crate::ipc::pdu::SyntaxId { id: *$id, version: $version },
+            call: |call, operation, arguments| match operation {
+                $($number => $crate::ipc::rpc::interface!(@run $($later)? call, arguments, $function),)*
+                _ => $crate::ipc::rpc::Outcome::Now(Err($crate::ipc::rpc::Fault::OPERATION_RANGE)),
+            },
+        };
+    };
+    (@run later $call:ident, $arguments:ident, $function:path) => {
+        $crate::ipc::rpc::run_later($call, $arguments, $function)
+    };
+    (@run $call:ident, $arguments:ident, $function:path) => {
+        $crate::ipc::rpc::run($call, $arguments, $function)
+    };
+}
+pub(in crate::ipc) use interface;
+
+/// Decodes the arguments, calls the function, encodes the results.
+pub(in crate::ipc) fn run<I: Parameters, O: Parameters>(
+    call: &mut Call<'_>,
+    mut arguments: Decoder<'_>,
+    function: fn(&mut Call<'_>, I) -> Result<O, Fault>,
+) -> Outcome {
+    let decoded = I::decode(&mut arguments).map_err(Fault::from);
+    let results = decoded.and_then(|decoded| function(call, decoded));
+    Outcome::Now(results.map(|results| encoded(&results, arguments.syntax())))
+}
+
+/// As [`run`], for a function that hands out what takes longer.
+pub(in crate::ipc) fn run_later<I: Parameters, O: Parameters + 'static>(
+    call: &mut Call<'_>,
+    mut arguments: Decoder<'_>,
+    function: fn(&mut Call<'_>, I) -> Result<Later<O>, Fault>,
+) -> Outcome {
+    let syntax = arguments.syntax();
+    let decoded = I::decode(&mut arguments).map_err(Fault::from);
+    match decoded.and_then(|decoded| function(call, decoded)) {
+        Err(fault) => Outcome::Now(Err(fault)),
+        Ok(later) => Outcome::Later(Box::pin(async move { Ok(encoded(&later.await, syntax)) })),
+    }
+}
+
+/// Results that are not there yet.
+pub(in crate::ipc) type Later<O> = Pin<Box<dyn Future<Output = O> + Send>>;
+
+fn encoded(results: &impl Parameters, syntax: Syntax) -> BytesMut {
+    let mut out = Encoder::new(ByteOrder::Little, syntax);
+    results.encode(&mut out);
+    out.into_bytes()
+}
+
+/// What the client holds: values by handle. A handle is good on the pipe that it was made on.
+#[derive(Default)]
+pub(in crate::ipc) struct Handles {
+    values: BTreeMap<u64, Box<dyn Any + Send>>,
+    last: u64,
+}
+
+impl Handles {
+    /// Keeps a value until its handle is closed.
+    ///
+    /// # Errors
+    /// [`Fault::NO_MEMORY`]: the client holds too many.
+    pub(in crate::ipc) fn open<T: Send + 'static>(&mut self, value: T) -> Result<Handle, Fault> {
+        if self.values.len() >= MOST_HANDLES {
+            return Err(Fault::NO_MEMORY);
+        }
+        self.last += 1;
+        self.values.insert(self.last, Box::new(value));
+        let mut id = *b"\0\0\0\0\0\0\0\0rpcserve";
+        let [number, _] = id.as_chunks_mut::<8>().0 else {
+            return Err(Fault::NO_MEMORY);
+        };
+        *number = self.last.to_le_bytes();
+        Ok(Handle { attributes: 0, id })
+    }
+
+    /// The value behind a handle.
+    ///
+    /// # Errors
+    /// [`Fault::CONTEXT_MISMATCH`]: there is none, or one of another kind.
+    pub(in crate::ipc) fn find<T: 'static>(&self, handle: &Handle) -> Result<&T, Fault> {
+        let value = self.values.get(&number(handle)?);
+        let value = value.and_then(|value| value.downcast_ref());
+        value.ok_or(Fault::CONTEXT_MISMATCH)
+    }
+
+    /// Drops what is behind a handle; gives the handle that the client is left with: none.
+    ///
+    /// # Errors
+    /// [`Fault::CONTEXT_MISMATCH`]: there is nothing.
+    pub(in crate::ipc) fn close(&mut self, handle: &Handle) -> Result<Handle, Fault> {
+        let value = self.values.remove(&number(handle)?);
+        value.map(|_| Handle::NULL).ok_or(Fault::CONTEXT_MISMATCH)
+    }
+}
+
+fn number(handle: &Handle) -> Result<u64, Fault> {
+    let [a, b, c, d, e, f, g, h, rest @ ..] = handle.id;
+    if handle.attributes != 0 || &rest != b"rpcserve" {
+        return Err(Fault::CONTEXT_MISMATCH);
+    }
+    Ok(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+}
+
+/// The most handles that a client may hold on one pipe.
+const MOST_HANDLES: usize = 512;
+
+/// Why a procedure has no results.
+// [C706] Appendix E
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ipc) struct Fault(pub u32);
+
+impl Fault {
+    /// ERROR_ACCESS_DENIED.
+    pub(in crate::ipc) const ACCESS_DENIED: Self = Self(0x0000_0005);
+    /// nca_op_rng_error: there is no such procedure here.
+    pub(in crate::ipc) const OPERATION_RANGE: Self = Self(0x1c01_0002);
+    /// nca_proto_error.
+    pub(in crate::ipc) const PROTOCOL: Self = Self(0x1c01_000b);
+    /// nca_s_fault_context_mismatch: there is no such handle.
+    pub(in crate::ipc) const CONTEXT_MISMATCH: Self = Self(0x1c00_001a);
+    /// nca_invalid_pres_context_id.
+    pub(in crate::ipc) const INVALID_CONTEXT: Self = Self(0x1c00_001c);
+    /// nca_s_fault_remote_no_memory: the arguments are longer than any that make sense.
+    pub(in crate::ipc) const NO_MEMORY: Self = Self(0x1c00_001b);
+    /// RPC_X_BAD_STUB_DATA: the arguments are not what the procedure takes.
+    pub(in crate::ipc) const BAD_STUB: Self = Self(0x0000_06f7);
+    /// RPC_S_SEC_PKG_ERROR: a packet is not protected as was agreed.
+    pub(in crate::ipc) const SECURITY: Self = Self(0x0000_0721);
+}
+
+impl From<Malformed> for Fault {
+    fn from(Malformed: Malformed) -> Self {
+        Self::BAD_STUB
+    }
+}

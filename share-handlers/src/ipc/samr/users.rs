@@ -1,0 +1,367 @@
+//! Accounts: what is told of one, and how administrators make, change and delete one.
+
+use std::sync::Arc;
+
+use server::accounts::{Account, check_name, relative_id};
+use server::share::AccountChange;
+use wire::dtyp::FileTime;
+
+use super::super::enumeration::Container;
+use super::super::ndr::{Counted, Enum16, Handle};
+use super::super::nt;
+use super::super::rpc::{Call, Fault, Later};
+use super::objects::{
+    CREATE_USER, DELETE, Domain, FORCE_PASSWORD_CHANGE, OpenUser, READ_GENERAL, WRITE_ACCOUNT,
+    domain, user,
+};
+use super::password::{opened, opened_salted};
+use super::types::{
+    LogonHours, Membership, Name, Number, Time, UserAll, UserGeneral, UserInfo, UserNames,
+};
+
+// [MS-SAMR] 2.2.1.12
+const DISABLED: u32 = 0x0001;
+const NORMAL: u32 = 0x0010;
+const NEVER_EXPIRES: u32 = 0x0200;
+const LOCKED: u32 = 0x0400;
+
+/// UserAccountControl.
+pub(super) fn control_of(account: &Account) -> u32 {
+    let flags = [
+        (account.disabled, DISABLED),
+        (account.locked, LOCKED),
+        (account.password_expires.is_none(), NEVER_EXPIRES),
+    ];
+    let set = flags.iter().filter(|(is_set, _)| *is_set);
+    set.fold(NORMAL, |all, (_, flag)| all | flag)
+}
+
+// [MS-SAMR] 3.1.5.5.5
+pub(super) fn query(
+    call: &mut Call<'_>,
+    (handle, class): (Handle, Enum16),
+) -> Result<(Option<UserInfo>, u32), Fault> {
+    let account = match user(call, &handle, 0)? {
+        Ok(account) => account,
+        Err(status) => return Ok((None, status)),
+    };
+    let name = || Counted::from(&account.name);
+    let full_name = || Counted::from(&account.comment);
+    let info = match class.0 {
+        1 => UserInfo::General(UserGeneral {
+            name: name(),
+            full_name: full_name(),
+            primary_group: PRIMARY_GROUP,
+            description: Counted::default(),
+            comment: Counted::default(),
+        }),
+        6 => UserInfo::Names(UserNames {
+            name: name(),
+            full_name: full_name(),
+        }),
+        7 => UserInfo::AccountName(Name { value: name() }),
+        8 => UserInfo::FullName(Name { value: full_name() }),
+        9 => UserInfo::PrimaryGroup(Number {
+            value: PRIMARY_GROUP,
+        }),
+        13 => UserInfo::AdminComment(Name {
+            value: Counted::default(),
+        }),
+        16 => UserInfo::Control(Number {
+            value: control_of(&account),
+        }),
+        17 => UserInfo::Expires(Time { value: NEVER }),
+        21 => UserInfo::All(all(&account)),
+        _ => return Ok((None, nt::INVALID_INFO_CLASS)),
+    };
+    Ok((Some(info), nt::SUCCESS))
+}
+
+// [MS-SAMR] 3.1.5.5.5.2
+fn all(account: &Account) -> UserAll {
+    let must_change = if account.password_must_change {
+        FileTime::ZERO
+    } else {
+        NEVER
+    };
+    UserAll {
+        last_logon: FileTime::ZERO,
+        last_logoff: NEVER,
+        password_set: FileTime::ZERO,
+        expires: NEVER,
+        password_can_change: FileTime::ZERO,
+        password_must_change: must_change,
+        name: Counted::from(&account.name),
+        full_name: Counted::from(&account.comment),
+        home: Counted::default(),
+        home_drive: Counted::default(),
+        script: Counted::default(),
+        profile: Counted::default(),
+        description: Counted::default(),
+        workstations: Counted::default(),
+        comment: Counted::default(),
+        parameters: Counted::default(),
+        lm_hash: Counted::default(),
+        nt_hash: Counted::default(),
+        private: Counted::default(),
+        descriptor_length: 0,
+        descriptor: None,
+        id: relative_id(account),
+        primary_group: PRIMARY_GROUP,
+        control: control_of(account),
+        fields: TOLD,
+        hours: LogonHours {
+            units: 168,
+            hours: Some(super::super::ndr::Varying {
+                room: 1260,
+                elements: vec![0xff; 21],
+            }),
+        },
+        bad_passwords: 0,
+        logons: 0,
+        country: 0,
+        code_page: 0,
+        lm_is_set: 0,
+        nt_is_set: u8::from(account.nt_hash.is_some()),
+        password_expired: u8::from(account.password_must_change),
+        private_changed: 0,
+    }
+}
+
+/// What is in [`UserAll`]: everything but secrets.
+const TOLD: u32 = 0x00ff_ffff;
+const NEVER: FileTime = FileTime(0x7fff_ffff_ffff_ffff);
+/// `None`, the group of everybody.
+const PRIMARY_GROUP: u32 = 513;
+
+// [MS-SAMR] 3.1.5.9.1
+pub(super) fn groups_of(
+    call: &mut Call<'_>,
+    (handle,): (Handle,),
+) -> Result<(Option<Container<Membership>>, u32), Fault> {
+    let found = user(call, &handle, 0)?;
+    Ok(match found {
+        Err(status) => (None, status),
+        Ok(_) => {
+            let everybody = Membership {
+                id: PRIMARY_GROUP,
+                attributes: 7,
+            };
+            (Some(Container(vec![everybody])), nt::SUCCESS)
+        }
+    })
+}
+
+// [MS-SAMR] 2.2.1.8
+const FULL_NAME: u32 = 0x0000_0002;
+const CONTROL: u32 = 0x0010_0000;
+const NT_PASSWORD: u32 = 0x0100_0000;
+const LM_PASSWORD: u32 = 0x0200_0000;
+const PASSWORD_EXPIRED: u32 = 0x0800_0000;
+
+// [MS-SAMR] 3.1.5.6.4
+pub(super) fn set(
+    call: &mut Call<'_>,
+    (handle, _, info): (Handle, Enum16, UserInfo),
+) -> Result<Later<(u32,)>, Fault> {
+    let found = user(call, &handle, 0)?;
+    let open: &OpenUser = call.handles.find(&handle)?;
+    let may = |right: u32| open.granted & right != 0;
+    let changed = found.and_then(|account| {
+        let mut new = Account::clone(&account);
+        let writes = !matches!(info, UserInfo::Password(_) | UserInfo::SaltedPassword(_));
+        if writes && !may(WRITE_ACCOUNT) {
+            return Err(nt::ACCESS_DENIED);
+        }
+        let password = match &info {
+            UserInfo::FullName(name) => {
+                new.comment = name.value.0.to_string_lossy();
+                return Ok(new);
+            }
+            UserInfo::Control(control) => {
+                set_control(&mut new, control.value);
+                return Ok(new);
+            }
+            UserInfo::All(all) => {
+                set_fields(&mut new, all, all.fields);
+                return Ok(new);
+            }
+            UserInfo::AllWithPassword(info) => {
+                set_fields(&mut new, &info.all, info.all.fields);
+                let is_there = info.all.fields & (NT_PASSWORD | LM_PASSWORD) != 0;
+                is_there.then(|| opened(call, &info.password))
+            }
+            UserInfo::AllWithSaltedPassword(info) => {
+                set_fields(&mut new, &info.all, info.all.fields);
+                let is_there = info.all.fields & (NT_PASSWORD | LM_PASSWORD) != 0;
+                is_there.then(|| opened_salted(call, &info.password))
+            }
+            UserInfo::Password(info) => Some(opened(call, &info.password)),
+            UserInfo::SaltedPassword(info) => Some(opened_salted(call, &info.password)),
+            _ => return Err(nt::INVALID_INFO_CLASS),
+        };
+        match password {
+            None => {}
+            Some(_) if !may(FORCE_PASSWORD_CHANGE) => return Err(nt::ACCESS_DENIED),
+            Some(None) => return Err(nt::WRONG_PASSWORD),
+            Some(Some(hash)) => {
+                new.nt_hash = Some(hash);
+                new.password_expires = None;
+                new.password_must_change = expires(&info);
+            }
+        }
+        Ok(new)
+    });
+    let change = changed.map(AccountChange::Replace);
+    let made = change.map(|change| call.services.administration.change_account(change));
+    Ok(Box::pin(async move {
+        match made {
+            Err(status) => (status,),
+            Ok(made) => (nt::of(made.await),),
+        }
+    }))
+}
+
+/// Whether the new password has to be changed at once.
+fn expires(info: &UserInfo) -> bool {
+    match info {
+        UserInfo::Password(info) => info.expired != 0,
+        UserInfo::SaltedPassword(info) => info.expired != 0,
+        UserInfo::AllWithPassword(info) => {
+            info.all.fields & PASSWORD_EXPIRED != 0 && info.all.password_expired != 0
+        }
+        UserInfo::AllWithSaltedPassword(info) => {
+            info.all.fields & PASSWORD_EXPIRED != 0 && info.all.password_expired != 0
+        }
+        _ => false,
+    }
+}
+
+fn set_fields(account: &mut Account, all: &UserAll, fields: u32) {
+    if fields & FULL_NAME != 0 {
+        account.comment = all.full_name.0.to_string_lossy();
+    }
+    if fields & CONTROL != 0 {
+        set_control(account, all.control);
+    }
+    if fields & PASSWORD_EXPIRED != 0 {
+        account.password_must_change = all.password_expired != 0;
+    }
+}
+
+fn set_control(account: &mut Account, control: u32) {
+    account.disabled = control & DISABLED != 0;
+    account.locked = control & LOCKED != 0;
+}
+
+type Created = (Handle, u32, u32, u32);
+
+// [MS-SAMR] 3.1.5.4.4
+pub(super) fn create_2(
+    call: &mut Call<'_>,
+    (handle, name, kind, wanted): (Handle, Counted, u32, u32),
+) -> Result<Later<Created>, Fault> {
+    let refused = |status| -> Result<Later<Created>, Fault> {
+        Ok(Box::pin(std::future::ready((Handle::NULL, 0, 0, status))))
+    };
+    if kind != NORMAL {
+        return refused(nt::INVALID_PARAMETER);
+    }
+    let may = domain(call, &handle, CREATE_USER)? == Some(Domain::Machine);
+    let name = name.0.to_string_lossy();
+    if !may || !call.is_administrator() {
+        return refused(nt::ACCESS_DENIED);
+    }
+    let accounts = call.services.administration.accounts();
+    if check_name(&name).is_err() {
+        return refused(nt::INVALID_ACCOUNT_NAME);
+    }
+    if accounts
+        .iter()
+        .any(|other| other.name.to_lowercase() == name.to_lowercase())
+    {
+        return refused(nt::USER_EXISTS);
+    }
+    let Some(id) = free_id(&accounts) else {
+        return refused(nt::NO_MEMORY);
+    };
+    let account = Account {
+        name: name.clone(),
+        nt_hash: None,
+        uid: None,
+        gid: None,
+        rid: Some(id),
+        groups: Vec::new(),
+        comment: String::new(),
+        // Nobody can use it before it has a password and is enabled.
+        disabled: true,
+        locked: false,
+        password_must_change: false,
+        password_expires: None,
+        must_encrypt: false,
+    };
+    let granted = ALL_OF_USER
+        & if wanted & MAXIMUM_ALLOWED == 0 {
+            wanted | READ_GENERAL
+        } else {
+            u32::MAX
+        };
+    let open = call.handles.open(OpenUser { name, granted })?;
+    let made = call
+        .services
+        .administration
+        .change_account(AccountChange::Add(account));
+    Ok(Box::pin(async move {
+        match made.await {
+            Ok(()) => (open, granted, id, nt::SUCCESS),
+            Err(status) => (Handle::NULL, 0, 0, status.0),
+        }
+    }))
+}
+
+const ALL_OF_USER: u32 = 0x000f_07ff;
+const MAXIMUM_ALLOWED: u32 = 0x0200_0000;
+
+/// A number that no account has, above those that are made from uids of usual size.
+fn free_id(accounts: &[Arc<Account>]) -> Option<u32> {
+    const FIRST: u32 = 0x1000_0000;
+    let taken = accounts.iter().map(|account| relative_id(account));
+    let highest = taken.filter(|id| (FIRST..FIRST * 2).contains(id)).max();
+    highest.map_or(Some(FIRST), |highest| highest.checked_add(1))
+}
+
+// [MS-SAMR] 3.1.5.4.5
+pub(super) fn create(
+    call: &mut Call<'_>,
+    (handle, name, wanted): (Handle, Counted, u32),
+) -> Result<Later<(Handle, u32, u32)>, Fault> {
+    let created = create_2(call, (handle, name, NORMAL, wanted))?;
+    Ok(Box::pin(async move {
+        let (handle, _, id, status) = created.await;
+        (handle, id, status)
+    }))
+}
+
+// [MS-SAMR] 3.1.5.7.3
+pub(super) fn delete(
+    call: &mut Call<'_>,
+    (handle,): (Handle,),
+) -> Result<Later<(Handle, u32)>, Fault> {
+    let made = match user(call, &handle, DELETE)? {
+        Err(status) => Err(status),
+        Ok(account) => {
+            call.handles.close(&handle)?;
+            let change = AccountChange::Remove(account.name.clone());
+            Ok(call.services.administration.change_account(change))
+        }
+    };
+    Ok(Box::pin(async move {
+        match made {
+            Err(status) => (handle, status),
+            Ok(made) => match nt::of(made.await) {
+                nt::SUCCESS => (Handle::NULL, nt::SUCCESS),
+                status => (handle, status),
+            },
+        }
+    }))
+}

@@ -1,0 +1,424 @@
+//! Shares: lists of them, what each is, and their changes.
+
+use std::path::{Path, PathBuf};
+
+use server::share::{NewShare, ShareChange, ShareKind, ShareSnapshot};
+use wire::{NtStatus, Utf16String};
+
+use super::super::enumeration::{Wanted, listed};
+use super::super::rpc::{Call, Fault, Later};
+use super::super::win32;
+use super::types::{
+    Share0, Share1, Share2, Share501, Share502, Share503, Share1005, ShareEnum, ShareInfo, Shares,
+};
+use super::{BACKSLASH, Text, is_same, text};
+
+type EnumArguments = (Text, ShareEnum, u32, Option<u32>);
+type EnumResults = (ShareEnum, u32, Option<u32>, u32);
+
+// [MS-SRVS] 3.1.4.8
+pub(super) fn share_enum(
+    call: &mut Call<'_>,
+    (_, asked, room, resume): EnumArguments,
+) -> Result<EnumResults, Fault> {
+    let is_anonymous = call.is_anonymous();
+    let refusal = match asked.level {
+        // What is behind a share is for its administrators.
+        2 | 502 | 503 if !call.is_administrator() => Some(win32::ACCESS_DENIED),
+        501 if is_anonymous => Some(win32::ACCESS_DENIED),
+        _ => None,
+    };
+    Ok(list(call, &asked, Wanted { room, resume }, refusal))
+}
+
+// [MS-SRVS] 3.1.4.9
+// Only shares that outlive a restart are wanted: all of these do.
+pub(super) fn share_enum_sticky(
+    call: &mut Call<'_>,
+    (_, asked, room, resume): EnumArguments,
+) -> Result<EnumResults, Fault> {
+    let refusal = match asked.level {
+        501 => Some(win32::INVALID_LEVEL),
+        2 | 502 | 503 if !call.is_administrator() => Some(win32::ACCESS_DENIED),
+        _ => None,
+    };
+    Ok(list(call, &asked, Wanted { room, resume }, refusal))
+}
+
+fn list(call: &Call<'_>, asked: &ShareEnum, wanted: Wanted, refusal: Option<u32>) -> EnumResults {
+    let level = asked.level;
+    let refused = |error| {
+        let list = emptied(&asked.list);
+        (ShareEnum { level, list }, 0, wanted.resume, error)
+    };
+    if let Some(error) = refusal {
+        return refused(error);
+    }
+    let is_administrator = call.is_administrator();
+    let shares = call.services.view.shares().into_iter();
+    let shown = shares.filter(|share| !share.hidden || is_administrator);
+    let (list, total, resume, error) = match asked.list {
+        Shares::Level0(_) => listed!(
+            wanted,
+            Shares::Level0,
+            shown.map(|share| share_0(&share)).collect()
+        ),
+        Shares::Level1(_) => listed!(
+            wanted,
+            Shares::Level1,
+            shown.map(|share| share_1(&share)).collect()
+        ),
+        Shares::Level2(_) => listed!(
+            wanted,
+            Shares::Level2,
+            shown.map(|share| share_2(&share)).collect()
+        ),
+        Shares::Level501(_) => {
+            listed!(
+                wanted,
+                Shares::Level501,
+                shown.map(|share| share_501(&share)).collect()
+            )
+        }
+        Shares::Level502(_) => {
+            listed!(
+                wanted,
+                Shares::Level502,
+                shown.map(|share| share_502(&share)).collect()
+            )
+        }
+        Shares::Level503(_) => {
+            listed!(
+                wanted,
+                Shares::Level503,
+                shown.map(|share| share_503(&share)).collect()
+            )
+        }
+        Shares::Other(_) => return refused(win32::INVALID_LEVEL),
+    };
+    (ShareEnum { level, list }, total, resume, error)
+}
+
+/// The same arm without a list.
+fn emptied(list: &Shares) -> Shares {
+    match list {
+        Shares::Level0(_) => Shares::Level0(None),
+        Shares::Level1(_) => Shares::Level1(None),
+        Shares::Level2(_) => Shares::Level2(None),
+        Shares::Level501(_) => Shares::Level501(None),
+        Shares::Level502(_) => Shares::Level502(None),
+        Shares::Level503(_) => Shares::Level503(None),
+        Shares::Other(level) => Shares::Other(*level),
+    }
+}
+
+// [MS-SRVS] 3.1.4.10
+pub(super) fn share_get_info(
+    call: &mut Call<'_>,
+    (_, name, level): (Text, Utf16String, u32),
+) -> Result<(ShareInfo, u32), Fault> {
+    if matches!(level, 2 | 502 | 503) && !call.is_administrator() {
+        return Ok((nothing(level), win32::ACCESS_DENIED));
+    }
+    let share = match find(call, &name) {
+        Ok(share) => share,
+        Err(error) => return Ok((nothing(level), error)),
+    };
+    let info = match level {
+        0 => ShareInfo::Level0(Some(share_0(&share))),
+        1 => ShareInfo::Level1(Some(share_1(&share))),
+        2 => ShareInfo::Level2(Some(share_2(&share))),
+        501 => ShareInfo::Level501(Some(share_501(&share))),
+        502 => ShareInfo::Level502(Some(share_502(&share))),
+        503 => ShareInfo::Level503(Some(share_503(&share))),
+        1005 => ShareInfo::Level1005(Some(Share1005 {
+            flags: share_flags(&share),
+        })),
+        _ => return Ok((nothing(level), win32::INVALID_LEVEL)),
+    };
+    Ok((info, win32::SUCCESS))
+}
+
+fn nothing(level: u32) -> ShareInfo {
+    match level {
+        0 => ShareInfo::Level0(None),
+        1 => ShareInfo::Level1(None),
+        2 => ShareInfo::Level2(None),
+        501 => ShareInfo::Level501(None),
+        502 => ShareInfo::Level502(None),
+        503 => ShareInfo::Level503(None),
+        1004 => ShareInfo::Level1004(None),
+        1005 => ShareInfo::Level1005(None),
+        1006 => ShareInfo::Level1006(None),
+        1501 => ShareInfo::Level1501(None),
+        other => ShareInfo::Other(other),
+    }
+}
+
+fn find(call: &Call<'_>, name: &Utf16String) -> Result<ShareSnapshot, u32> {
+    if name.is_empty() {
+        return Err(win32::INVALID_PARAMETER);
+    }
+    let mut shares = call.services.view.shares().into_iter();
+    let found = shares.find(|share| is_same(name, &share.name));
+    found.ok_or(win32::NET_NAME_NOT_FOUND)
+}
+
+/// Tells what is shared from a path: disks are, and the pipes.
+// [MS-SRVS] 3.1.4.16
+pub(super) fn share_check(
+    call: &mut Call<'_>,
+    (_, device): (Text, Utf16String),
+) -> Result<(u32, u32), Fault> {
+    let wanted = host_path(&device);
+    let shares = call.services.view.shares();
+    let found = shares
+        .iter()
+        .find(|share| share.path.is_some() && share.path == wanted);
+    Ok(match found {
+        Some(share) => (share_type(share.kind), win32::SUCCESS),
+        None => (0, win32::DEVICE_NOT_SHARED),
+    })
+}
+
+type AddArguments = (Text, u32, ShareInfo, Option<u32>);
+type ChangeResults = (Option<u32>, u32);
+
+// [MS-SRVS] 3.1.4.7
+pub(super) fn share_add(
+    call: &mut Call<'_>,
+    (_, _, info, wrong): AddArguments,
+) -> Result<Later<ChangeResults>, Fault> {
+    let described = match info {
+        ShareInfo::Level2(Some(info)) => Ok(info),
+        ShareInfo::Level502(Some(info)) => Ok(info.common),
+        ShareInfo::Level503(Some(info)) => Ok(info.common),
+        ShareInfo::Level2(None) | ShareInfo::Level502(None) | ShareInfo::Level503(None) => {
+            Err(win32::INVALID_PARAMETER)
+        }
+        _ => Err(win32::INVALID_LEVEL),
+    };
+    let change = described.and_then(|info| {
+        let name = info.common.name.unwrap_or_default().to_string_lossy();
+        if name.is_empty() || name.chars().any(is_wrong_in_share) {
+            return Err(win32::INVALID_NAME);
+        }
+        let path = info.path.as_ref().and_then(host_path);
+        Ok(ShareChange::Add(NewShare {
+            name,
+            path: path.ok_or(win32::INVALID_NAME)?,
+            comment: info.common.comment.unwrap_or_default().to_string_lossy(),
+            max_uses: Some(info.max_uses).filter(|most| *most != UNLIMITED),
+        }))
+    });
+    Ok(make(call, change, wrong))
+}
+
+// [MS-SRVS] 3.1.4.11
+pub(super) fn share_set_info(
+    call: &mut Call<'_>,
+    (_, name, _, info, wrong): (Text, Utf16String, u32, ShareInfo, Option<u32>),
+) -> Result<Later<ChangeResults>, Fault> {
+    let change = find(call, &name).and_then(|share| {
+        let mut new = NewShare {
+            name: share.name.clone(),
+            path: share.path.clone().unwrap_or_default(),
+            comment: share.comment.clone(),
+            max_uses: share.max_uses,
+        };
+        let limit = |most: u32| Some(most).filter(|most| *most != UNLIMITED);
+        let (comment, most) = match info {
+            ShareInfo::Level1(Some(info)) => (info.comment, None),
+            ShareInfo::Level2(Some(info)) => (info.common.comment, Some(info.max_uses)),
+            ShareInfo::Level502(Some(info)) => {
+                (info.common.common.comment, Some(info.common.max_uses))
+            }
+            ShareInfo::Level503(Some(info)) => {
+                (info.common.common.comment, Some(info.common.max_uses))
+            }
+            ShareInfo::Level1004(Some(info)) => (info.comment, None),
+            ShareInfo::Level1006(Some(info)) => {
+                new.max_uses = limit(info.max_uses);
+                return Ok(ShareChange::Set(new));
+            }
+            // Who may come in, and what clients may cache, is for the configuration to say.
+            ShareInfo::Level1005(_) | ShareInfo::Level1501(_) => return Err(win32::NOT_SUPPORTED),
+            ShareInfo::Level0(_) | ShareInfo::Level501(_) | ShareInfo::Other(_) => {
+                return Err(win32::INVALID_LEVEL);
+            }
+            _ => return Err(win32::INVALID_PARAMETER),
+        };
+        if let Some(comment) = comment {
+            new.comment = comment.to_string_lossy();
+        }
+        if let Some(most) = most {
+            new.max_uses = limit(most);
+        }
+        Ok(ShareChange::Set(new))
+    });
+    Ok(make(call, change, wrong))
+}
+
+// [MS-SRVS] 3.1.4.12
+pub(super) fn share_del(
+    call: &mut Call<'_>,
+    (_, name, _): (Text, Utf16String, u32),
+) -> Result<Later<(u32,)>, Fault> {
+    let change = find(call, &name).map(|share| ShareChange::Remove(share.name));
+    let made = make(call, change, None);
+    Ok(Box::pin(async move { (made.await.1,) }))
+}
+
+/// Has a change made, if the caller may have it.
+fn make(
+    call: &Call<'_>,
+    change: Result<ShareChange, u32>,
+    wrong: Option<u32>,
+) -> Later<ChangeResults> {
+    let change = if call.is_administrator() {
+        change
+    } else {
+        Err(win32::ACCESS_DENIED)
+    };
+    let made = change.map(|change| call.services.administration.change_share(change));
+    Box::pin(async move {
+        let error = match made {
+            Err(error) => error,
+            Ok(made) => made.await.err().map_or(win32::SUCCESS, error_of_change),
+        };
+        (wrong.map(|_| 0), error)
+    })
+}
+
+fn error_of_change(status: NtStatus) -> u32 {
+    match status {
+        NtStatus::OBJECT_NAME_COLLISION => win32::DUPLICATE_SHARE,
+        NtStatus::OBJECT_NAME_NOT_FOUND => win32::NET_NAME_NOT_FOUND,
+        NtStatus::OBJECT_PATH_NOT_FOUND => win32::UNKNOWN_DEVICE_OR_FOLDER,
+        NtStatus::INVALID_PARAMETER => win32::INVALID_PARAMETER,
+        _ => win32::ACCESS_DENIED,
+    }
+}
+
+fn share_0(share: &ShareSnapshot) -> Share0 {
+    Share0 {
+        name: text(&share.name),
+    }
+}
+
+fn share_1(share: &ShareSnapshot) -> Share1 {
+    Share1 {
+        name: text(&share.name),
+        kind: share_type(share.kind),
+        comment: text(&share.comment),
+    }
+}
+
+fn share_2(share: &ShareSnapshot) -> Share2 {
+    let path = share.path.as_deref().map(|path| text(&client_path(path)));
+    Share2 {
+        common: share_1(share),
+        permissions: 0,
+        max_uses: share.max_uses.unwrap_or(UNLIMITED),
+        current_uses: share.current_uses,
+        // What has no folder is shown as if it had one, because clients expect it.
+        path: path.unwrap_or_else(|| match share.kind {
+            ShareKind::Pipe => text("C:\\tmp"),
+            ShareKind::Disk | ShareKind::Print => text(&format!("C:\\{}", share.name)),
+        }),
+        password: None,
+    }
+}
+
+fn share_501(share: &ShareSnapshot) -> Share501 {
+    Share501 {
+        common: share_1(share),
+        flags: share_flags(share),
+    }
+}
+
+/// Without a descriptor: access is decided by lists of users.
+fn share_502(share: &ShareSnapshot) -> Share502 {
+    Share502 {
+        common: share_2(share),
+        descriptor_length: 0,
+        descriptor: None,
+    }
+}
+
+fn share_503(share: &ShareSnapshot) -> Share503 {
+    Share503 {
+        common: share_2(share),
+        server_name: text("*"),
+        descriptor_length: 0,
+        descriptor: None,
+    }
+}
+
+// [MS-SRVS] 2.2.2.4
+fn share_type(kind: ShareKind) -> u32 {
+    const STYPE_PRINTQ: u32 = 1;
+    const STYPE_IPC: u32 = 3;
+    const STYPE_SPECIAL: u32 = 0x8000_0000;
+    match kind {
+        ShareKind::Disk => 0,
+        ShareKind::Print => STYPE_PRINTQ,
+        ShareKind::Pipe => STYPE_IPC | STYPE_SPECIAL,
+    }
+}
+
+// [MS-SRVS] 2.2.4.29
+fn share_flags(share: &ShareSnapshot) -> u32 {
+    const ACCESS_BASED_DIRECTORY_ENUM: u32 = 0x0800;
+    const ENCRYPT_DATA: u32 = 0x8000;
+    // [MS-SRVS] 2.2.2.5
+    let caching = match share.caching {
+        config::Caching::Manual => 0x00,
+        config::Caching::Documents => 0x10,
+        config::Caching::Programs => 0x20,
+        config::Caching::Never => 0x30,
+    };
+    let optional = [
+        (share.access_based_enumeration, ACCESS_BASED_DIRECTORY_ENUM),
+        (share.encrypted, ENCRYPT_DATA),
+    ];
+    let set = optional.into_iter().filter(|(is_set, _)| *is_set);
+    set.fold(caching, |flags, (_, flag)| flags | flag)
+}
+
+/// How a client is told of a folder: as if all of the host were one drive.
+pub(super) fn client_path(path: &Path) -> String {
+    format!("C:{}", path.to_string_lossy().replace('/', "\\"))
+}
+
+/// The folder that a client means by a path, with or without a drive; none for a path that is not absolute.
+fn host_path(path: &Utf16String) -> Option<PathBuf> {
+    let units = path.as_units();
+    let colon = u16::from(b':');
+    let below = match units {
+        [_, second, rest @ ..] if *second == colon => rest,
+        all => all,
+    };
+    let is_separator = |unit: &u16| *unit == BACKSLASH || *unit == u16::from(b'/');
+    if !below.first().is_some_and(is_separator) {
+        return None;
+    }
+    let path = Utf16String::from_units(below.to_vec()).to_string_lossy();
+    let parts = path.split(['\\', '/']).filter(|part| !part.is_empty());
+    let mut host = PathBuf::from("/");
+    for part in parts {
+        if part == "." || part == ".." || part.contains('\0') {
+            return None;
+        }
+        host.push(part);
+    }
+    Some(host)
+}
+
+/// What the name of a share cannot hold.
+pub(super) fn is_wrong_in_share(letter: char) -> bool {
+    letter.is_control() || "\"/\\[]:|<>+;,?*=".contains(letter)
+}
+
+/// No limit to the number of uses.
+const UNLIMITED: u32 = u32::MAX;
