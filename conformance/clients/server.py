@@ -167,6 +167,8 @@ class Smbd(Server):
             "[server]", f'listen = ["{self.host}:{self.port}"]',
             f'netbios_listen = ["{self.host}:{self.netbios_port}"]', f'state_dir = "{self.scratch}/state"',
             f'accounts = "{self.scratch}/accounts"', f'min_dialect = "{self.settings.oldest_dialect}"',
+            # A guest knows this machine by another address.
+            'interfaces = ["127.0.0.1", "10.0.2.2;speed=10000000000,capability=RSS"]',
             f'signing = "{self.settings.signing}"', f'encryption = "{self.settings.encryption}"',
         ]
         guests = self.settings.encryption != "required"

@@ -18,7 +18,7 @@ RUN = Path(os.environ.get("GUEST", ROOT.parent / "shared/vm/run"))
 IMAGE = Path(os.environ.get("SMBVM_DIR", Path(tempfile.gettempdir()) / "smbvm"))
 KERNELS = ["6.12", "7.2"]
 MOUNTS = ["2.1", "3.0", "3.1.1", "3.1.1-sign", "3.1.1-seal", "3.1.1-multichannel"]
-CHECKS = ["mount", "tree", "random_io", "shared_file", "two_mounts", "names", "attributes", "large_directory", "unmount"]
+CHECKS = ["mount", "channels", "tree", "random_io", "shared_file", "two_mounts", "names", "attributes", "large_directory", "unmount"]
 GUEST_SECONDS = 600
 #: On a busy machine an emulated timer can be late enough to end a kernel's start, before it has met the server.
 BOOTS = 3

@@ -13,11 +13,12 @@ use conformance::sim::world::{PASSWORD, USER};
 use server::crypto::{Cipher, SigningAlgorithm};
 use server::{Environment, Server, Settings};
 use wire::dtyp::{FileTime, Guid};
+use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::negotiate::Capabilities;
 use wire::oplock_break::OplockBreak;
 use wire::{
-    CreateRequest, CreateResponse, Dialect, EchoRequest, LogoffRequest, NtStatus,
-    OplockBreakAcknowledgment, OplockLevel, Request, Response, SessionId,
+    CreateRequest, CreateResponse, Dialect, EchoRequest, FileId, LockRequest, LogoffRequest,
+    NtStatus, OplockBreakAcknowledgment, OplockLevel, Request, Response, SessionId,
 };
 
 /// A client with a session on one connection.
@@ -84,6 +85,10 @@ fn a_session_outlives_all_its_connections_but_the_last() {
         (read.status(), read.received),
         (NtStatus::SUCCESS, Received::Signed)
     );
+    let read = prepare(&mut second, requests::read(open, 0, 1));
+    let sealed = second.ask(&read.protected(Protection::Sealed));
+    assert_eq!(sealed.status(), NtStatus::SUCCESS);
+    assert_eq!(sealed.received, Received::Sealed(second.scope.session));
     cut(second);
     assert_eq!(status(&mut third, requests::close(open)), NtStatus::SUCCESS);
     cut(third);
@@ -379,11 +384,29 @@ fn a_session_expires_when_its_mechanism_says_so_and_goes_on_when_it_is_renewed()
     let mut third = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
     let refused = third.bind(&first, alice()).expect("a refusal");
     assert_eq!(refused.status(), NtStatus::NETWORK_SESSION_EXPIRED);
+    for (flags, expected) in [
+        (LockFlags::EXCLUSIVE_LOCK, NtStatus::NETWORK_SESSION_EXPIRED),
+        (LockFlags::UNLOCK, NtStatus::RANGE_NOT_LOCKED),
+    ] {
+        assert_eq!(status(&mut first, lock(open, flags)), expected);
+    }
     assert_eq!(status(&mut first, requests::close(open)), NtStatus::SUCCESS);
     change_log_ons(&first.server, |identity| identity.expires = None);
     reauthenticate(&mut first);
     let opened = status(&mut second, requests::open("file"));
     assert_eq!(opened, NtStatus::SUCCESS);
+}
+
+fn lock(file_id: FileId, flags: LockFlags) -> LockRequest {
+    LockRequest {
+        lock_sequence: LockSequence::default(),
+        file_id,
+        locks: vec![LockElement {
+            offset: 0,
+            length: 1,
+            flags,
+        }],
+    }
 }
 
 fn reauthenticate(rig: &mut Rig) {

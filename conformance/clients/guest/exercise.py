@@ -9,6 +9,7 @@ import hashlib
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def main():
         if not check(f"{name}.mount", mount, options):
             continue
         try:
-            for exercise in (tree, random_io, shared_file, two_mounts, names, attributes, large_directory):
+            for exercise in (channels, tree, random_io, shared_file, two_mounts, names, attributes, large_directory):
                 check(f"{name}.{exercise.__name__}", exercise, name)
         finally:
             check(f"{name}.unmount", run, "umount", POINT)
@@ -74,6 +75,23 @@ def drop_caches():
     run("sync")
     with open("/proc/sys/vm/drop_caches", "w") as drop:
         drop.write("3")
+
+
+# ---- connections
+
+
+def channels(name):
+    """A mount has as many connections as it asked for; the kernel goes on adding them while the mount is in use."""
+    wanted = 3 if "multichannel" in name else 0
+    deadline = time.monotonic() + 60
+    while True:
+        with open("/proc/fs/cifs/DebugData") as file:
+            found = re.search(r"Extra Channels: (\d+)", state := file.read())
+        extra = int(found[1]) if found else 0
+        if extra == wanted and "RECONNECTING" not in state:
+            return
+        assert time.monotonic() < deadline, f"{extra} further channels: {state[-1500:]}"
+        time.sleep(1)
 
 
 # ---- a tree of files, in and out

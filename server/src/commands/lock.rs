@@ -15,7 +15,7 @@ use crate::open::Open;
 ///
 /// # Errors
 /// `FILE_CLOSED`, `ACCESS_DENIED` without the right to read or write, `INVALID_PARAMETER`,
-/// `LOCK_NOT_GRANTED`, `RANGE_NOT_LOCKED`, `INVALID_LOCK_RANGE`, `CANCELLED`.
+/// `LOCK_NOT_GRANTED`, `RANGE_NOT_LOCKED`, `INVALID_LOCK_RANGE`, `CANCELLED`, `NETWORK_SESSION_EXPIRED`.
 pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     open.require_any(AccessMask::FILE_READ_DATA.with(AccessMask::FILE_WRITE_DATA))?;
@@ -28,6 +28,10 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     if first.flags.contains(LockFlags::UNLOCK) {
         unlock(context, &open, &request)?;
     } else {
+        // observed: Windows (smb2.session.expire2); an expired session may give locks up, but take none
+        if context.session()?.is_expired(context.server.environment()) {
+            return Err(NtStatus::NETWORK_SESSION_EXPIRED);
+        }
         lock(context, &open, &request).await?;
     }
     if is_verified {
