@@ -6,11 +6,13 @@ use std::time::Duration;
 use bytes::BytesMut;
 use conformance::client::{Offer, Reply, requests};
 use conformance::fuzz::rig::{Rig, leftovers};
-use conformance::sim::{Virtual, world};
+use conformance::sim::{Virtual, world, world::OTHER_USER};
 use server::Server;
 use wire::create::{CreateAction, CreateContext, CreateOptions, DurableHandleFlags};
-use wire::create::{LeaseContext, LeaseFlags, LeaseState};
-use wire::dtyp::Guid;
+use wire::create::{LeaseContext, LeaseFlags, LeaseState, ShareAccess};
+use wire::dtyp::{AccessMask, Guid};
+use wire::fscc::SetFileInformation;
+use wire::fscc::file_info::{RenameFlags, RenameInformation};
 use wire::fscc::{Fsctl, fsctl_data::ResiliencyRequest};
 use wire::ioctl::IoctlFlags;
 use wire::lock::{LockElement, LockFlags, LockSequence};
@@ -43,6 +45,17 @@ impl Scene {
         };
         let mut rig = Rig::connect(&self.server, &self.environment, offer);
         rig.log_on();
+        rig
+    }
+
+    /// The same client, at which somebody else has logged on.
+    fn client_of_another_user(&self, number: u8) -> Rig {
+        let offer = Offer {
+            client_guid: Guid([number; 16]),
+            ..Offer::dialect(Dialect::SMB_3_1_1)
+        };
+        let mut rig = Rig::connect(&self.server, &self.environment, offer);
+        rig.log_on_as(OTHER_USER);
         rig
     }
 
@@ -101,10 +114,17 @@ fn reconnecting(file_id: FileId, create_guid: Guid) -> CreateRequest {
     }
 }
 
+const RH: LeaseState = LeaseState::READ_CACHING.with(LeaseState::HANDLE_CACHING);
+const RWH: LeaseState = RH.with(LeaseState::WRITE_CACHING);
+
 fn with_lease(request: CreateRequest, key: u8) -> CreateRequest {
+    with_lease_state(request, key, RH)
+}
+
+fn with_lease_state(request: CreateRequest, key: u8, lease_state: LeaseState) -> CreateRequest {
     let lease = LeaseContext {
         lease_key: LeaseKey([key; 16]),
-        lease_state: LeaseState::READ_CACHING | LeaseState::HANDLE_CACHING,
+        lease_state,
         lease_flags: LeaseFlags::NONE,
         v2: None,
     };
@@ -228,7 +248,7 @@ fn a_durable_open_gives_way_to_others_and_a_resilient_one_does_not() {
     ] {
         let mut client = scene.client(1);
         let alone = CreateRequest {
-            share_access: wire::create::ShareAccess::NONE,
+            share_access: ShareAccess::NONE,
             ..durable("file")
         };
         let file_id = opened(&send(&mut client, alone)).file_id;
@@ -411,7 +431,7 @@ fn an_application_takes_its_open_from_its_other_client_but_not_from_a_later_star
     let scene = Scene::new();
     let for_application = |version: u64| {
         let alone = CreateRequest {
-            share_access: wire::create::ShareAccess::NONE,
+            share_access: ShareAccess::NONE,
             ..requests::open_or_create("file")
         };
         CreateRequest {
@@ -446,4 +466,125 @@ fn an_application_takes_its_open_from_its_other_client_but_not_from_a_later_star
     assert_eq!(status(&mut two, requests::close(second)), NtStatus::SUCCESS);
     one.end.close(None);
     two.finish();
+}
+
+/// Sends a request that may have to wait, and returns the status of its last reply.
+fn last_status(rig: &mut Rig, request: impl Into<Request>) -> NtStatus {
+    let request = rig.client.prepare(rig.scope, request.into());
+    let mut frame = BytesMut::new();
+    rig.client.encode(&[request], &mut frame);
+    let replies = rig.send(frame).expect("the connection stands");
+    replies.last().expect("an answer").status()
+}
+
+/// What another client does while the holder of a lease is away.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    /// Opens for attributes alone.
+    Look,
+    /// Opens and asks for a lease.
+    Open(LeaseState),
+    /// Opens without sharing anything.
+    OpenAlone,
+    /// Opens and writes.
+    Write,
+    /// Opens and renames.
+    Rename,
+}
+
+fn do_deed(other: &mut Rig, deed: Deed) {
+    let open = requests::open_or_create("file");
+    let open = match deed {
+        Deed::Look => CreateRequest {
+            desired_access: AccessMask::FILE_READ_ATTRIBUTES | AccessMask::SYNCHRONIZE,
+            ..requests::open("file")
+        },
+        Deed::Open(state) => with_lease_state(open, 2, state),
+        Deed::OpenAlone => CreateRequest {
+            share_access: ShareAccess::NONE,
+            ..open
+        },
+        Deed::Write | Deed::Rename => open,
+    };
+    assert_eq!(last_status(other, open), NtStatus::SUCCESS, "{deed:?}");
+    let file_id = *other.opens.last().expect("an open");
+    let data = bytes::Bytes::from_static(b"new");
+    let renamed = SetFileInformation::Rename(RenameInformation {
+        flags: RenameFlags::NONE,
+        root_directory: 0,
+        file_name: "other".into(),
+    });
+    let done = match deed {
+        Deed::Write => last_status(other, requests::write(file_id, 0, data)),
+        Deed::Rename => last_status(other, requests::set_file(file_id, &renamed)),
+        Deed::Look | Deed::Open(_) | Deed::OpenAlone => NtStatus::SUCCESS,
+    };
+    assert_eq!(done, NtStatus::SUCCESS, "{deed:?}");
+}
+
+// test [MS-SMB2] 3.3.4.7
+#[test]
+fn a_leased_open_waits_as_long_as_others_take_nothing_of_its_lease() {
+    for (state, deed, stays) in [
+        (RH, Deed::Look, true),
+        (RH, Deed::Open(RH), true),
+        (RH, Deed::Open(RWH), true),
+        (RWH, Deed::Look, true),
+        (RWH, Deed::Open(RWH), false),
+        (RWH, Deed::Open(RH), false),
+        (RH, Deed::OpenAlone, false),
+        (RH, Deed::Write, false),
+        (RH, Deed::Rename, false),
+    ] {
+        let scene = Scene::new();
+        let mut client = scene.client(1);
+        let shared = with_lease_state(durable("file"), 1, state);
+        let file_id = opened(&send(&mut client, shared)).file_id;
+        scene.cut(client);
+        let mut other = scene.client(2);
+        do_deed(&mut other, deed);
+        assert_eq!(
+            scene.server.open_count(),
+            1 + usize::from(stays),
+            "{deed:?}"
+        );
+        let mut client = scene.client(1);
+        let again = CreateRequest {
+            name: "file".into(),
+            ..reconnecting(file_id, GUID)
+        };
+        let expected = if stays {
+            NtStatus::SUCCESS
+        } else {
+            NtStatus::OBJECT_NAME_NOT_FOUND
+        };
+        let again = with_lease_state(again, 1, LeaseState::NONE);
+        assert_eq!(status(&mut client, again), expected, "{state:?} {deed:?}");
+        other.end.close(None);
+        client.finish();
+    }
+}
+
+// test [MS-SMB2] 3.3.5.9.7
+// test [MS-SMB2] 3.3.5.9.12
+#[test]
+fn nobody_gets_another_users_open_and_the_attempt_costs_its_owner_nothing() {
+    let scene = Scene::new();
+    let mut client = scene.client(1);
+    let file_id = opened(&send(&mut client, durable("file"))).file_id;
+    scene.cut(client);
+    let mut stranger = scene.client_of_another_user(1);
+    let by_version_1 = CreateRequest {
+        contexts: vec![CreateContext::DurableHandleReconnect { file_id }].into(),
+        ..requests::open("")
+    };
+    for request in [reconnecting(file_id, GUID), by_version_1] {
+        assert_eq!(status(&mut stranger, request), NtStatus::ACCESS_DENIED);
+    }
+    assert_eq!(scene.server.open_count(), 1);
+    stranger.end.close(None);
+    let mut client = scene.client(1);
+    let request = reconnecting(file_id, GUID);
+    assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
+    client.finish();
 }

@@ -53,9 +53,17 @@ impl Rig {
     /// # Panics
     /// The server refuses one of them.
     pub fn log_on(&mut self) {
+        self.log_on_as(USER);
+    }
+
+    /// [`Rig::log_on`] with another account.
+    ///
+    /// # Panics
+    /// The server refuses something.
+    pub fn log_on_as(&mut self, user: &str) {
         let negotiate = self.client.negotiate();
         self.ask(&negotiate);
-        let credentials = Credentials::password(USER, "", PASSWORD);
+        let credentials = Credentials::password(user, "", PASSWORD);
         let mut logon = Logon::ntlm(credentials, [9; 32], self.environment.wall_clock());
         let mut request = logon.start(&mut self.client);
         loop {

@@ -1,4 +1,4 @@
-//! A server made for simulations and fuzzers: shares in memory, one account, virtual time.
+//! A server made for simulations and fuzzers: shares in memory, two accounts, virtual time.
 
 use std::sync::Arc;
 
@@ -16,14 +16,16 @@ use wire::dtyp::{Guid, Sid};
 
 use super::environment::Virtual;
 
-/// The one account's name.
+/// One account's name.
 pub const USER: &str = "alice";
-/// Its password.
+/// Another account's name.
+pub const OTHER_USER: &str = "bob";
+/// The password of both.
 pub const PASSWORD: &str = "secret";
 /// The writable share in memory.
 pub const SHARE: &str = "sim";
 
-/// A server with the share [`SHARE`] and the account [`USER`], in an environment of its own.
+/// A server with the share [`SHARE`] and the accounts [`USER`] and [`OTHER_USER`], in an environment of its own.
 ///
 /// `wrap` may put something between the server and the share's memory.
 ///
@@ -80,8 +82,10 @@ pub fn build_with(
 
 fn mechanism() -> Spnego {
     let mut accounts = AccountFile::default();
-    let account = Account::new(USER, NtHash::of_password(PASSWORD));
-    accounts.add(account).expect("the first account");
+    for user in [USER, OTHER_USER] {
+        let account = Account::new(user, NtHash::of_password(PASSWORD));
+        accounts.add(account).expect("a new account");
+    }
     let ntlm = NtlmMechanism::new(
         ServerNames::standalone("SERVER", "server.example"),
         AuthPolicy::default(),
