@@ -8,7 +8,9 @@ use conformance::client::{Offer, Reply, requests};
 use conformance::fuzz::rig::{Rig, leftovers};
 use conformance::sim::{Virtual, world, world::OTHER_USER};
 use server::Server;
-use wire::create::{CreateAction, CreateContext, CreateOptions, DurableHandleFlags};
+use wire::create::{
+    CreateAction, CreateContext, CreateOptions, CreateResponseContext, DurableHandleFlags,
+};
 use wire::create::{LeaseContext, LeaseFlags, LeaseState, ShareAccess};
 use wire::dtyp::{AccessMask, Guid};
 use wire::fscc::SetFileInformation;
@@ -182,7 +184,17 @@ fn a_client_that_comes_back_finds_its_open_with_its_locks() {
         NtStatus::FILE_CLOSED,
         "the old volatile id is no id of the new session"
     );
-    let again = opened(&send(&mut client, reconnecting(first, GUID)));
+    let mut request = reconnecting(first, GUID);
+    let mut contexts: Vec<_> = request.contexts.iter().cloned().collect();
+    contexts.push(CreateContext::QueryOnDiskId);
+    request.contexts = contexts.into();
+    let again = opened(&send(&mut client, request));
+    let names: Vec<_> = again
+        .contexts
+        .iter()
+        .map(CreateResponseContext::name)
+        .collect();
+    assert_eq!(names, [b"QFid"], "what else is asked for is told, no more");
     assert_eq!(again.create_action, CreateAction::OPENED);
     assert_eq!(again.oplock_level, OplockLevel::BATCH);
     assert_eq!(again.file_id.persistent, first.persistent);

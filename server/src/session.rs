@@ -17,6 +17,7 @@ use crate::connection::ConnectionState;
 use crate::crypto::{
     Cipher, OpeningKey, PreauthHash, SealingKey, Secret, SigningAlgorithm, SigningKey,
 };
+use crate::durable::DurableOwner;
 use crate::environment::Environment;
 use crate::open::OpenTable;
 use crate::share::LogOnFacts;
@@ -36,6 +37,8 @@ pub struct Session {
     pub identity: ArcSwap<Identity>,
     /// Who logged on first: whoever this is knows the keys.
     pub first_identity: Arc<Identity>,
+    /// Whose the session's opens are; re-authentication does not change that.
+    pub owner: DurableOwner,
     /// SigningRequired: every message must be signed, or encrypted.
     pub signing_required: bool,
     /// EncryptData: requests must come encrypted.
@@ -114,6 +117,7 @@ impl Session {
             protections: facts.protections,
             client_guid: facts.client_guid,
             creation_time: facts.creation_time,
+            owner: DurableOwner::of(&identity),
             first_identity: identity.clone(),
             identity: ArcSwap::new(identity),
             signing_required: facts.signing_required,

@@ -1,55 +1,91 @@
 //! The contexts of a CREATE reply: what the client asked to be told.
 
 use wire::NtStatus;
-use wire::create::{CreateResponseContext, LeaseContext, LeaseContextV2, LeaseFlags};
-use wire::dtyp::AccessMask;
+use wire::create::{
+    CreateContext, CreateContexts, CreateResponseContext, LeaseContext, LeaseContextV2, LeaseFlags,
+};
+use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor, SecurityInformation};
 
-use super::plan::Plan;
 use crate::access;
 use crate::context::Context;
-use crate::object_store::{GrantedCaching, LeaseGrant, LeaseVersion};
+use crate::object_store::{GrantedCaching, LeaseVersion};
 use crate::open::Open;
-use crate::share::{FileStat, Opened};
+use crate::share::FileStat;
 
-/// Answers each context that wants an answer.
-pub(super) async fn answer(
-    context: &Context,
-    plan: &Plan,
-    opened: &Opened,
-    open: &Open,
-    stat: &FileStat,
-    caching: GrantedCaching,
-) -> Vec<CreateResponseContext> {
-    let mut answered = Vec::new();
-    // [MS-SMB2] 3.3.5.9.5
-    if let Some(timestamp) = plan.maximal_access {
-        answered.push(if timestamp == Some(stat.last_write_time) {
-            CreateResponseContext::MaximalAccess {
-                query_status: NtStatus::NONE_MAPPED,
-                maximal_access: AccessMask::NONE,
-            }
-        } else {
-            maximal_access(context, opened, open).await
-        });
+/// What a CREATE asks to be told, whatever open it ends with.
+pub(super) struct Questions {
+    /// The maximal access, unless the file is as old as this.
+    maximal_access: Option<Option<FileTime>>,
+    /// The numbers of file and volume.
+    on_disk_id: bool,
+}
+
+impl Questions {
+    pub(super) fn new(contexts: &CreateContexts) -> Self {
+        Self {
+            maximal_access: contexts.find_map(|each| match each {
+                CreateContext::QueryMaximalAccess { timestamp } => Some(*timestamp),
+                _ => None,
+            }),
+            on_disk_id: contexts.contains(&CreateContext::QueryOnDiskId),
+        }
     }
-    // [MS-SMB2] 3.3.5.9.9
-    if plan.on_disk_id {
-        let volume_id = opened.handle.object().volume;
-        answered.push(CreateResponseContext::OnDiskId {
-            disk_file_id: stat.file_id,
-            volume_id,
-        });
+
+    /// The answers for an open whose descriptor is known, if it has one.
+    pub(super) async fn answer(
+        &self,
+        context: &Context,
+        open: &Open,
+        stat: &FileStat,
+        security: Option<&SecurityDescriptor>,
+    ) -> Vec<CreateResponseContext> {
+        let mut answered = Vec::new();
+        // [MS-SMB2] 3.3.5.9.5
+        if let Some(timestamp) = self.maximal_access {
+            answered.push(if timestamp == Some(stat.last_write_time) {
+                CreateResponseContext::MaximalAccess {
+                    query_status: NtStatus::NONE_MAPPED,
+                    maximal_access: AccessMask::NONE,
+                }
+            } else {
+                maximal_access(context, open, security).await
+            });
+        }
+        // [MS-SMB2] 3.3.5.9.9
+        if self.on_disk_id {
+            answered.push(CreateResponseContext::OnDiskId {
+                disk_file_id: stat.file_id,
+                volume_id: open.handle.object().volume,
+            });
+        }
+        answered
     }
-    // [MS-SMB2] 3.3.5.9.8
-    if let GrantedCaching::Lease(lease) = caching {
-        answered.push(self::lease(lease));
+
+    /// The answers for an open that was there before.
+    pub(super) async fn answer_again(
+        &self,
+        context: &Context,
+        open: &Open,
+        stat: &FileStat,
+    ) -> Vec<CreateResponseContext> {
+        let parts = SecurityInformation::OWNER
+            .with(SecurityInformation::GROUP)
+            .with(SecurityInformation::DACL);
+        let security = match self.maximal_access {
+            Some(_) => open.handle.security(parts).await.ok(),
+            None => None,
+        };
+        self.answer(context, open, stat, security.as_ref()).await
     }
-    answered.extend(plan.wish.answer(open));
-    answered
 }
 
 /// What a client is told of its lease.
-pub(super) fn lease(lease: LeaseGrant) -> CreateResponseContext {
+// [MS-SMB2] 3.3.5.9.8
+// [MS-SMB2] 3.3.5.9.11
+pub(super) fn lease(caching: GrantedCaching) -> Option<CreateResponseContext> {
+    let GrantedCaching::Lease(lease) = caching else {
+        return None;
+    };
     let mut lease_flags = LeaseFlags::NONE;
     if lease.breaking {
         lease_flags |= LeaseFlags::BREAK_IN_PROGRESS;
@@ -61,15 +97,19 @@ pub(super) fn lease(lease: LeaseGrant) -> CreateResponseContext {
         parent_lease_key: lease.parent.unwrap_or_default(),
         epoch: lease.epoch,
     };
-    CreateResponseContext::Lease(LeaseContext {
+    Some(CreateResponseContext::Lease(LeaseContext {
         lease_key: lease.key,
         lease_state: lease.state,
         lease_flags,
         v2: (lease.version == LeaseVersion::V2).then_some(v2),
-    })
+    }))
 }
 
-async fn maximal_access(context: &Context, opened: &Opened, open: &Open) -> CreateResponseContext {
+async fn maximal_access(
+    context: &Context,
+    open: &Open,
+    security: Option<&SecurityDescriptor>,
+) -> CreateResponseContext {
     let share_allows = open.tree.maximal_access;
     let Ok(caller) = context.caller() else {
         return CreateResponseContext::MaximalAccess {
@@ -77,13 +117,10 @@ async fn maximal_access(context: &Context, opened: &Opened, open: &Open) -> Crea
             maximal_access: AccessMask::NONE,
         };
     };
-    let own = opened
-        .security
-        .as_ref()
-        .map_or(AccessMask::FILE_ALL_ACCESS, |security| {
-            access::maximal_access(&caller.token, security)
-        });
-    let from_parent = match opened.handle.parent_security().await {
+    let own = security.map_or(AccessMask::FILE_ALL_ACCESS, |security| {
+        access::maximal_access(&caller.token, security)
+    });
+    let from_parent = match open.handle.parent_security().await {
         Ok(Some(parent)) => access::from_parent(&caller.token, &parent),
         _ => AccessMask::NONE,
     };

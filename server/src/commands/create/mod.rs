@@ -27,7 +27,7 @@ use wire::{CreateRequest, FileId, NtStatus};
 use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects, teardown};
 use crate::context::Context;
-use crate::durable::{DurableOwner, Known, UnderWay};
+use crate::durable::{Known, UnderWay};
 use crate::object_store::{
     Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind,
 };
@@ -80,7 +80,10 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     context.related.file_id = Some(file_id);
     context.related.has_file = true;
     report_created(context, &opened, &open);
-    let answered = contexts::answer(context, &plan, &opened, &open, &stat, caching).await;
+    let security = opened.security.as_deref();
+    let mut answered = plan.questions.answer(context, &open, &stat, security).await;
+    answered.extend(contexts::lease(caching));
+    answered.extend(plan.wish.answer(&open));
     Ok(response::new(&open, &stat, open.create_action, caching, answered).into())
 }
 
@@ -290,7 +293,7 @@ fn make_open(
         name: opened.name.clone(),
         creation_time: context.server.environment().wall_clock(),
         client_guid: session.client_guid,
-        owner: DurableOwner::of(&session.identity.load()),
+        owner: session.owner.clone(),
         create_guid: plan.wish.create_guid(),
         app_instance: plan.app_instance,
         create_action: action(plan, opened),

@@ -4,11 +4,12 @@ use wire::create::{
     CreateContext, CreateContexts, CreateDisposition, CreateOptions, ImpersonationLevel,
     ShareAccess,
 };
-use wire::dtyp::{AccessMask, FileTime, GenericMapping, SecurityDescriptor};
+use wire::dtyp::{AccessMask, GenericMapping, SecurityDescriptor};
 use wire::fscc::FileAttributes;
 use wire::fscc::file_info::{FileMode, FullEa};
 use wire::{CreateRequest, NtStatus};
 
+use super::contexts::Questions;
 use super::durable::Wish;
 use super::{app_instance, caching};
 use crate::context::Context;
@@ -27,10 +28,8 @@ pub(super) struct Plan {
     pub(super) supersede: bool,
     /// What the client is told where the name does not exist.
     pub(super) if_missing: NtStatus,
-    /// The client asks for its maximal access, unless the file is as old as this.
-    pub(super) maximal_access: Option<Option<FileTime>>,
-    /// The client asks for the numbers of file and volume.
-    pub(super) on_disk_id: bool,
+    /// What the client asks to be told.
+    pub(super) questions: Questions,
     /// What the client wants of durable opens.
     pub(super) wish: Wish,
     /// The client's GUID for the request, taken as long as that is under way.
@@ -110,11 +109,7 @@ impl Plan {
             caching: caching::asked(context, request),
             if_missing: NtStatus::OBJECT_NAME_NOT_FOUND,
             supersede: request.create_disposition == CreateDisposition::SUPERSEDE,
-            maximal_access: contexts.find_map(|each| match each {
-                CreateContext::QueryMaximalAccess { timestamp } => Some(*timestamp),
-                _ => None,
-            }),
-            on_disk_id: contexts.contains(&CreateContext::QueryOnDiskId),
+            questions: Questions::new(contexts),
             wish,
             under_way: None,
             app_instance: context

@@ -7,12 +7,13 @@ use wire::create::CreateAction;
 use wire::dtyp::Guid;
 use wire::{CreateRequest, NtStatus};
 
+use super::contexts::{self, Questions};
 use super::durable::{Reconnect, ReconnectV2};
-use super::{contexts, response};
+use super::response;
 use crate::commands::breaks::{CachingHolder, Unanswered};
 use crate::commands::{Answer, teardown};
 use crate::context::Context;
-use crate::durable::{self, Durability, DurableOwner};
+use crate::durable::{self, Durability};
 use crate::object_store::{GrantedCaching, Held, LeaseVersion, OpenId};
 use crate::open::{Open, Resumption};
 use crate::share::Name;
@@ -31,6 +32,7 @@ pub(super) async fn run(
     let id = OpenId(reconnect.file_id.persistent);
     let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     check(context, request, reconnect, &known)?;
+    let stat = known.handle.stat().await?;
     hold_back_breaks(context, &known);
     // Another reconnect, the timer, or a break may have come first.
     let waiting = server.disconnected.take(&server, id);
@@ -50,13 +52,10 @@ pub(super) async fn run(
     }
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
-    let stat = open.handle.stat().await?;
     let caching = server.object_store.held(&open.attachment).caching;
-    let lease = match caching {
-        GrantedCaching::Lease(lease) => Some(contexts::lease(lease)),
-        GrantedCaching::Oplock(_) => None,
-    };
-    let answered = lease.into_iter().collect();
+    let questions = Questions::new(&request.contexts);
+    let mut answered = questions.answer_again(context, &open, &stat).await;
+    answered.extend(contexts::lease(caching));
     let action = CreateAction::OPENED;
     Ok(response::new(&open, &stat, action, caching, answered).into())
 }
@@ -100,7 +99,7 @@ fn check(
     }
     // departs [MS-SMB2] 3.3.5.9.7: the name is looked at only now, as for version 2; Windows does so too
     check_name(context, request, open, held)?;
-    if DurableOwner::of(&context.session()?.identity.load()) != open.owner {
+    if context.session()?.owner != open.owner {
         return Err(NtStatus::ACCESS_DENIED);
     }
     // The user's rights on the share may have shrunk meanwhile.

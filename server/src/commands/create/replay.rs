@@ -7,11 +7,12 @@ use config::PendingReplay;
 use wire::create::LeaseState;
 use wire::{CreateRequest, HeaderFlags, NtStatus, OplockLevel};
 
+use super::contexts::{self, Questions};
 use super::durable::Wish;
-use super::{contexts, response};
+use super::response;
 use crate::commands::Answer;
 use crate::context::Context;
-use crate::durable::{CreateName, DurableOwner, Known, UnderWay};
+use crate::durable::{CreateName, Known, UnderWay};
 use crate::object_store::GrantedCaching;
 use crate::open::Open;
 use crate::share::ShareKind;
@@ -83,7 +84,7 @@ fn refuse_under_way(setting: PendingReplay, known: Known, is_replay: bool) -> Re
 // [MS-SMB2] 3.3.5.9
 fn check(context: &Context, request: &CreateRequest, open: &Open) -> Result<(), NtStatus> {
     let session = context.session()?;
-    if DurableOwner::of(&session.identity.load()) != open.owner {
+    if session.owner != open.owner {
         return Err(NtStatus::ACCESS_DENIED);
     }
     let lease = context.server.object_store.held(&open.attachment).lease();
@@ -120,11 +121,9 @@ pub(super) async fn answer(
         GrantedCaching::Oplock(level) => level == OplockLevel::BATCH,
         GrantedCaching::Lease(lease) => lease.state.contains(LeaseState::HANDLE_CACHING),
     };
-    let lease = match caching {
-        GrantedCaching::Lease(lease) => Some(contexts::lease(lease)),
-        GrantedCaching::Oplock(_) => None,
-    };
-    let durable = wish.answer(open).filter(|_| keeps_handle);
-    let answered = lease.into_iter().chain(durable).collect();
+    let questions = Questions::new(&request.contexts);
+    let mut answered = questions.answer_again(context, open, &stat).await;
+    answered.extend(contexts::lease(caching));
+    answered.extend(wish.answer(open).filter(|_| keeps_handle));
     Ok(response::new(open, &stat, open.create_action, caching, answered).into())
 }
