@@ -39,6 +39,14 @@ pub const TARGETS: &[Target] = &[
         run: connection::connection,
     },
     Target {
+        name: "rpc_packets",
+        run: share_handlers::ipc::fuzzing::packets,
+    },
+    Target {
+        name: "rpc_stubs",
+        run: share_handlers::ipc::fuzzing::stubs,
+    },
+    Target {
         name: "config",
         run: config,
     },

@@ -92,7 +92,7 @@ impl Directory {
     /// The domain of groups that every machine has.
     pub(super) fn builtin() -> Domain {
         Domain {
-            name: "BUILTIN".to_owned(),
+            name: BUILTIN.to_owned(),
             sid: sid(5, &[32]),
         }
     }
@@ -212,7 +212,8 @@ impl Directory {
             _ => (domain, name),
         };
         if name.is_empty() {
-            return self.find_domain(domain?);
+            // observed: Windows takes no name at all for the domain of groups that every machine has
+            return self.find_domain(domain.unwrap_or(BUILTIN));
         }
         let is_in = |ours: &str| domain.is_none_or(|domain| domain.eq_ignore_ascii_case(ours));
         let well_known = WELL_KNOWN
@@ -412,5 +413,6 @@ fn unix_domain(name: &str, part: u32) -> Domain {
     }
 }
 
+const BUILTIN: &str = "BUILTIN";
 const UNIX_USER: &str = "Unix User";
 const UNIX_GROUP: &str = "Unix Group";

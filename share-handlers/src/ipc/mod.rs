@@ -10,6 +10,7 @@
 
 mod directory;
 mod enumeration;
+pub mod fuzzing;
 mod lsarpc;
 mod mgmt;
 mod ndr;

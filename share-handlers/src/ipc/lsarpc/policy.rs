@@ -93,7 +93,7 @@ pub(super) fn query_information(
             sid: Some(directory.machine.sid),
         }),
         // PolicyServerRolePrimary
-        6 => PolicyInformation::ServerRole(ServerRole { role: Enum16(3) }),
+        6 => PolicyInformation::ServerRole(ServerRole { role: 3 }),
         12 => PolicyInformation::DnsDomain(DnsDomain {
             name: Counted::from(&facts.domain),
             dns_name: Counted::default(),

@@ -45,7 +45,7 @@ ndr_struct! {
     /// POLICY_LSA_SERVER_ROLE_INFO.
     // [MS-LSAD] 2.2.4.9
     pub(in crate::ipc) struct ServerRole {
-        pub role: Enum16,
+        pub role: u32,
     }
 
     /// LSAPR_POLICY_DNS_DOMAIN_INFO.

@@ -3,13 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use server::share::{NewShare, ShareChange, ShareKind, ShareSnapshot};
+use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
 use super::super::enumeration::{Wanted, listed};
 use super::super::rpc::{Call, Fault, Later};
 use super::super::win32;
 use super::types::{
-    Share0, Share1, Share2, Share501, Share502, Share503, Share1005, ShareEnum, ShareInfo, Shares,
+    Descriptor, Share0, Share1, Share2, Share501, Share502, Share503, Share1004, Share1005,
+    Share1006, Share1007, ShareEnum, ShareInfo, Shares,
 };
 use super::{BACKSLASH, Text, is_same, text};
 
@@ -134,6 +136,21 @@ pub(super) fn share_get_info(
         1005 => ShareInfo::Level1005(Some(Share1005 {
             flags: share_flags(&share),
         })),
+        // departs [MS-SRVS] 3.1.4.10: Windows and Samba also tell by the levels that are for setting
+        1004 => ShareInfo::Level1004(Some(Share1004 {
+            comment: text(&share.comment),
+        })),
+        1006 => ShareInfo::Level1006(Some(Share1006 {
+            max_uses: share.max_uses.unwrap_or(UNLIMITED),
+        })),
+        1007 => ShareInfo::Level1007(Some(Share1007 {
+            flags: share_flags(&share),
+            other_name: text(""),
+        })),
+        1501 => ShareInfo::Level1501(Some(Descriptor {
+            length: 0,
+            bytes: None,
+        })),
         _ => return Ok((nothing(level), win32::INVALID_LEVEL)),
     };
     Ok((info, win32::SUCCESS))
@@ -150,6 +167,7 @@ fn nothing(level: u32) -> ShareInfo {
         1004 => ShareInfo::Level1004(None),
         1005 => ShareInfo::Level1005(None),
         1006 => ShareInfo::Level1006(None),
+        1007 => ShareInfo::Level1007(None),
         1501 => ShareInfo::Level1501(None),
         other => ShareInfo::Other(other),
     }
@@ -164,17 +182,19 @@ fn find(call: &Call<'_>, name: &Utf16String) -> Result<ShareSnapshot, u32> {
     found.ok_or(win32::NET_NAME_NOT_FOUND)
 }
 
-/// Tells what is shared from a path: disks are, and the pipes.
+/// Tells what is shared from a path, as clients are told of paths.
 // [MS-SRVS] 3.1.4.16
 pub(super) fn share_check(
     call: &mut Call<'_>,
     (_, device): (Text, Utf16String),
 ) -> Result<(u32, u32), Fault> {
-    let wanted = host_path(&device);
     let shares = call.services.view.shares();
-    let found = shares
-        .iter()
-        .find(|share| share.path.is_some() && share.path == wanted);
+    let is_told = |share: &&ShareSnapshot| {
+        share_2(share)
+            .path
+            .is_some_and(|path| is_same_text(&path, &device))
+    };
+    let found = shares.iter().find(is_told);
     Ok(match found {
         Some(share) => (share_type(share.kind), win32::SUCCESS),
         None => (0, win32::DEVICE_NOT_SHARED),
@@ -242,7 +262,9 @@ pub(super) fn share_set_info(
                 return Ok(ShareChange::Set(new));
             }
             // Who may come in, and what clients may cache, is for the configuration to say.
-            ShareInfo::Level1005(_) | ShareInfo::Level1501(_) => return Err(win32::NOT_SUPPORTED),
+            ShareInfo::Level1005(_) | ShareInfo::Level1007(_) | ShareInfo::Level1501(_) => {
+                return Err(win32::NOT_SUPPORTED);
+            }
             ShareInfo::Level0(_) | ShareInfo::Level501(_) | ShareInfo::Other(_) => {
                 return Err(win32::INVALID_LEVEL);
             }
@@ -418,6 +440,10 @@ fn host_path(path: &Utf16String) -> Option<PathBuf> {
 /// What the name of a share cannot hold.
 pub(super) fn is_wrong_in_share(letter: char) -> bool {
     letter.is_control() || "\"/\\[]:|<>+;,?*=".contains(letter)
+}
+
+fn is_same_text(one: &Utf16String, other: &Utf16String) -> bool {
+    eq_ignore_case(one.as_units(), other.as_units())
 }
 
 /// No limit to the number of uses.

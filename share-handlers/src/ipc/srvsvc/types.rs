@@ -146,6 +146,12 @@ ndr_struct! {
         pub max_uses: u32,
     }
 
+    /// The flags of a share and its other name, which [MS-SRVS] leaves out of SHARE_INFO.
+    pub(in crate::ipc) struct Share1007 {
+        pub flags: u32,
+        pub other_name: Text,
+    }
+
     /// SERVER_INFO_100.
     // [MS-SRVS] 2.2.4.40
     pub(in crate::ipc) struct Server100 {
@@ -336,6 +342,7 @@ ndr_union! {
         1004 => Level1004(Option<Share1004>),
         1005 => Level1005(Option<Share1005>),
         1006 => Level1006(Option<Share1006>),
+        1007 => Level1007(Option<Share1007>),
         1501 => Level1501(Option<Descriptor>),
         _ => Other,
     }
