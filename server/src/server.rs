@@ -270,6 +270,12 @@ impl Server {
         self.awaited_breaks.len()
     }
 
+    /// The opens that wait for their client, in the order of their numbers.
+    #[must_use]
+    pub fn disconnected_opens(&self) -> Vec<Arc<Open>> {
+        self.disconnected.all()
+    }
+
     /// The number of opens in all.
     #[must_use]
     pub fn open_count(&self) -> usize {

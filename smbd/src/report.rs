@@ -49,6 +49,7 @@ struct SessionLine {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Open {
+    /// The session, or `waiting` for an open that waits for its client.
     session: String,
     user: String,
     share: String,
@@ -61,7 +62,9 @@ impl Report {
         let connections = server.connections();
         let sessions = server.sessions();
         let now = server.environment().now();
+        let waiting = server.disconnected_opens();
         let opens = sessions.iter().flat_map(|session| opens_of(session));
+        let opens = opens.chain(waiting.iter().map(|open| waiting_open(open)));
         Self {
             guid: server.guid.to_string(),
             bytes_received: server.statistics.bytes_received.value(),
@@ -196,13 +199,23 @@ fn session_line(session: &Session, connections: &[Arc<ConnectionState>]) -> Sess
 
 fn opens_of(session: &Session) -> Vec<Open> {
     let user = session.identity.load().user.clone();
-    let line = |open: &Arc<server::Open>| Open {
-        session: session.id.to_string(),
-        user: user.clone(),
+    let opens = session.opens.all();
+    let line = |open: &Arc<server::Open>| open_line(session.id.to_string(), user.clone(), open);
+    opens.iter().map(line).collect()
+}
+
+/// An open that has lost its session and waits for its client.
+fn waiting_open(open: &server::Open) -> Open {
+    open_line("waiting".to_owned(), open.owner.to_string(), open)
+}
+
+fn open_line(session: String, user: String, open: &server::Open) -> Open {
+    Open {
+        session,
+        user,
         share: open.tree.share.name().to_owned(),
         path: format!("\\{}", open.name.to_utf16()),
-    };
-    session.opens.all().iter().map(line).collect()
+    }
 }
 
 /// Appends a table with columns as wide as they need; nothing if there are no rows.

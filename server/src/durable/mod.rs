@@ -15,6 +15,7 @@ mod app_instances;
 mod create_guids;
 mod table;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,12 @@ impl DurableOwner {
             LogonKind::Guest => format!("guest:{}", identity.user.to_lowercase()).into(),
             LogonKind::Anonymous => "anonymous:".into(),
         })
+    }
+}
+
+impl fmt::Display for DurableOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -52,6 +52,13 @@ impl DisconnectedOpens {
         Some(self.0.lock().opens.get(&id)?.open.clone())
     }
 
+    /// All that wait, in the order of their numbers.
+    pub(crate) fn all(&self) -> Vec<Arc<Open>> {
+        let table = self.0.lock();
+        let waiting = table.opens.values();
+        waiting.map(|waiting| waiting.open.clone()).collect()
+    }
+
     /// Takes the open with this number.
     pub(crate) fn take(&self, server: &Server, id: OpenId) -> Option<Arc<Open>> {
         self.take_if(server, id, |_| true)
