@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use wire::create::CreateAction;
+use wire::create::{CreateAction, DurableHandleFlags};
 use wire::dtyp::Guid;
 use wire::{CreateRequest, NtStatus};
 
@@ -22,7 +22,7 @@ use crate::share::Name;
 ///
 /// # Errors
 /// `OBJECT_NAME_NOT_FOUND` when there is no such open that waits, or not for this client;
-/// `INVALID_PARAMETER` for a lease on another name; `ACCESS_DENIED` for another user.
+/// `INVALID_PARAMETER` for a lease on another name, or for a persistent open; `ACCESS_DENIED` for another user.
 pub(super) async fn run(
     context: &mut Context,
     request: &CreateRequest,
@@ -99,6 +99,11 @@ fn check(
     }
     // departs [MS-SMB2] 3.3.5.9.7: the name is looked at only now, as for version 2; Windows does so too
     check_name(context, request, open, held)?;
+    // No open is persistent here.
+    let wants_persistent = |v2: ReconnectV2| v2.flags.contains(DurableHandleFlags::PERSISTENT);
+    if reconnect.v2.is_some_and(wants_persistent) {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
     if context.session()?.owner != open.owner {
         return Err(NtStatus::ACCESS_DENIED);
     }

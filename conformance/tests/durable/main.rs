@@ -1,168 +1,25 @@
 //! Opens that outlive their connection: who finds them again, and what ends their wait.
 
-use std::sync::Arc;
+mod leases;
+mod scene;
+
 use std::time::Duration;
 
 use bytes::BytesMut;
-use conformance::client::{Offer, Reply, requests};
+use conformance::client::requests;
 use conformance::fuzz::rig::{Rig, leftovers};
-use conformance::sim::{Virtual, world, world::OTHER_USER};
-use server::Server;
 use wire::create::{
     CreateAction, CreateContext, CreateOptions, CreateResponseContext, DurableHandleFlags,
+    ShareAccess,
 };
-use wire::create::{LeaseContext, LeaseFlags, LeaseState, ShareAccess};
-use wire::dtyp::{AccessMask, Guid};
-use wire::fscc::SetFileInformation;
-use wire::fscc::file_info::{RenameFlags, RenameInformation};
-use wire::fscc::{Fsctl, fsctl_data::ResiliencyRequest};
-use wire::ioctl::IoctlFlags;
-use wire::lock::{LockElement, LockFlags, LockSequence};
+use wire::dtyp::Guid;
+use wire::lock::LockSequence;
 use wire::{
-    CreateRequest, CreateResponse, Dialect, FileId, HeaderFlags, IoctlRequest, LeaseKey,
-    LockRequest, LogoffRequest, NtStatus, OplockLevel, Request, TreeDisconnectRequest, Writer,
+    CreateRequest, HeaderFlags, IoctlRequest, LogoffRequest, NtStatus, OplockLevel,
+    TreeDisconnectRequest,
 };
 
-const GUID: Guid = Guid(*b"create, the 1st!");
-
-/// A server whose clients come and go.
-struct Scene {
-    server: Arc<Server>,
-    environment: Virtual,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let (server, environment) = world::build(3, |memory, _| Arc::new(memory));
-        Self {
-            server,
-            environment,
-        }
-    }
-
-    fn client(&self, number: u8) -> Rig {
-        let offer = Offer {
-            client_guid: Guid([number; 16]),
-            ..Offer::dialect(Dialect::SMB_3_1_1)
-        };
-        let mut rig = Rig::connect(&self.server, &self.environment, offer);
-        rig.log_on();
-        rig
-    }
-
-    /// The same client, at which somebody else has logged on.
-    fn client_of_another_user(&self, number: u8) -> Rig {
-        let offer = Offer {
-            client_guid: Guid([number; 16]),
-            ..Offer::dialect(Dialect::SMB_3_1_1)
-        };
-        let mut rig = Rig::connect(&self.server, &self.environment, offer);
-        rig.log_on_as(OTHER_USER);
-        rig
-    }
-
-    /// Lets time pass step by step, as much as asked for.
-    fn pass(&self, time: Duration) {
-        let end = self.environment.elapsed() + time;
-        while self.environment.elapsed() < end {
-            self.environment.advance(end - self.environment.elapsed());
-            self.environment.run();
-        }
-    }
-
-    fn cut(&self, mut rig: Rig) {
-        rig.end.close(None);
-        self.environment.run();
-    }
-}
-
-fn send(rig: &mut Rig, request: impl Into<Request>) -> Reply {
-    let request = rig.client.prepare(rig.scope, request.into());
-    rig.ask(&request)
-}
-
-fn status(rig: &mut Rig, request: impl Into<Request>) -> NtStatus {
-    send(rig, request).status()
-}
-
-fn opened(reply: &Reply) -> CreateResponse {
-    assert_eq!(reply.status(), NtStatus::SUCCESS);
-    reply.body().expect("a CREATE response")
-}
-
-/// Opens or creates a file with a batch oplock, durably.
-fn durable(name: &str) -> CreateRequest {
-    CreateRequest {
-        requested_oplock_level: OplockLevel::BATCH,
-        contexts: vec![CreateContext::DurableHandleRequestV2 {
-            timeout_ms: 0,
-            flags: DurableHandleFlags::NONE,
-            create_guid: GUID,
-        }]
-        .into(),
-        ..requests::open_or_create(name)
-    }
-}
-
-fn reconnecting(file_id: FileId, create_guid: Guid) -> CreateRequest {
-    CreateRequest {
-        contexts: vec![CreateContext::DurableHandleReconnectV2 {
-            file_id,
-            create_guid,
-            flags: DurableHandleFlags::NONE,
-        }]
-        .into(),
-        ..requests::open("whatever")
-    }
-}
-
-const RH: LeaseState = LeaseState::READ_CACHING.with(LeaseState::HANDLE_CACHING);
-const RWH: LeaseState = RH.with(LeaseState::WRITE_CACHING);
-
-fn with_lease(request: CreateRequest, key: u8) -> CreateRequest {
-    with_lease_state(request, key, RH)
-}
-
-fn with_lease_state(request: CreateRequest, key: u8, lease_state: LeaseState) -> CreateRequest {
-    let lease = LeaseContext {
-        lease_key: LeaseKey([key; 16]),
-        lease_state,
-        lease_flags: LeaseFlags::NONE,
-        v2: None,
-    };
-    let mut contexts: Vec<_> = request.contexts.iter().cloned().collect();
-    contexts.push(CreateContext::RequestLease(lease));
-    CreateRequest {
-        requested_oplock_level: OplockLevel::LEASE,
-        contexts: contexts.into(),
-        ..request
-    }
-}
-
-fn locking(file_id: FileId, sequence: LockSequence) -> LockRequest {
-    LockRequest {
-        lock_sequence: sequence,
-        file_id,
-        locks: vec![LockElement {
-            offset: 0,
-            length: 1,
-            flags: LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY,
-        }],
-    }
-}
-
-fn resilient(file_id: FileId, timeout_ms: u32) -> IoctlRequest {
-    let mut input = BytesMut::new();
-    ResiliencyRequest { timeout_ms }.encode(&mut Writer::new(&mut input));
-    IoctlRequest {
-        ctl_code: Fsctl::LMR_REQUEST_RESILIENCY,
-        file_id,
-        max_input_response: 0,
-        max_output_response: 0,
-        flags: IoctlFlags::IS_FSCTL,
-        input: input.freeze(),
-    }
-}
+use scene::*;
 
 // test [MS-SMB2] 3.3.5.9.12
 // test [MS-SMB2] 3.3.7.1
@@ -358,6 +215,21 @@ fn an_open_is_given_back_only_to_who_names_it_rightly() {
             },
             NtStatus::INVALID_PARAMETER,
         ),
+        (
+            with_lease(
+                CreateRequest {
+                    contexts: vec![CreateContext::DurableHandleReconnectV2 {
+                        file_id,
+                        create_guid: GUID,
+                        flags: DurableHandleFlags::PERSISTENT,
+                    }]
+                    .into(),
+                    ..rightly.clone()
+                },
+                9,
+            ),
+            NtStatus::INVALID_PARAMETER,
+        ),
         (rightly, NtStatus::SUCCESS),
     ] {
         assert_eq!(status(&mut client, request), expected);
@@ -478,103 +350,6 @@ fn an_application_takes_its_open_from_its_other_client_but_not_from_a_later_star
     assert_eq!(status(&mut two, requests::close(second)), NtStatus::SUCCESS);
     one.end.close(None);
     two.finish();
-}
-
-/// Sends a request that may have to wait, and returns the status of its last reply.
-fn last_status(rig: &mut Rig, request: impl Into<Request>) -> NtStatus {
-    let request = rig.client.prepare(rig.scope, request.into());
-    let mut frame = BytesMut::new();
-    rig.client.encode(&[request], &mut frame);
-    let replies = rig.send(frame).expect("the connection stands");
-    replies.last().expect("an answer").status()
-}
-
-/// What another client does while the holder of a lease is away.
-#[derive(Clone, Copy, Debug)]
-enum Deed {
-    /// Opens for attributes alone.
-    Look,
-    /// Opens and asks for a lease.
-    Open(LeaseState),
-    /// Opens without sharing anything.
-    OpenAlone,
-    /// Opens and writes.
-    Write,
-    /// Opens and renames.
-    Rename,
-}
-
-fn do_deed(other: &mut Rig, deed: Deed) {
-    let open = requests::open_or_create("file");
-    let open = match deed {
-        Deed::Look => CreateRequest {
-            desired_access: AccessMask::FILE_READ_ATTRIBUTES | AccessMask::SYNCHRONIZE,
-            ..requests::open("file")
-        },
-        Deed::Open(state) => with_lease_state(open, 2, state),
-        Deed::OpenAlone => CreateRequest {
-            share_access: ShareAccess::NONE,
-            ..open
-        },
-        Deed::Write | Deed::Rename => open,
-    };
-    assert_eq!(last_status(other, open), NtStatus::SUCCESS, "{deed:?}");
-    let file_id = *other.opens.last().expect("an open");
-    let data = bytes::Bytes::from_static(b"new");
-    let renamed = SetFileInformation::Rename(RenameInformation {
-        flags: RenameFlags::NONE,
-        root_directory: 0,
-        file_name: "other".into(),
-    });
-    let done = match deed {
-        Deed::Write => last_status(other, requests::write(file_id, 0, data)),
-        Deed::Rename => last_status(other, requests::set_file(file_id, &renamed)),
-        Deed::Look | Deed::Open(_) | Deed::OpenAlone => NtStatus::SUCCESS,
-    };
-    assert_eq!(done, NtStatus::SUCCESS, "{deed:?}");
-}
-
-// test [MS-SMB2] 3.3.4.7
-#[test]
-fn a_leased_open_waits_as_long_as_others_take_nothing_of_its_lease() {
-    for (state, deed, stays) in [
-        (RH, Deed::Look, true),
-        (RH, Deed::Open(RH), true),
-        (RH, Deed::Open(RWH), true),
-        (RWH, Deed::Look, true),
-        (RWH, Deed::Open(RWH), false),
-        (RWH, Deed::Open(RH), false),
-        (RH, Deed::OpenAlone, false),
-        (RH, Deed::Write, false),
-        (RH, Deed::Rename, false),
-    ] {
-        let scene = Scene::new();
-        let mut client = scene.client(1);
-        let shared = with_lease_state(durable("file"), 1, state);
-        let file_id = opened(&send(&mut client, shared)).file_id;
-        scene.cut(client);
-        let mut other = scene.client(2);
-        do_deed(&mut other, deed);
-        assert_eq!(
-            scene.server.open_count(),
-            1 + usize::from(stays),
-            "{deed:?}"
-        );
-        let mut client = scene.client(1);
-        let again = CreateRequest {
-            name: "file".into(),
-            ..reconnecting(file_id, GUID)
-        };
-        let expected = if stays {
-            NtStatus::SUCCESS
-        } else {
-            NtStatus::OBJECT_NAME_NOT_FOUND
-        };
-        let again = with_lease_state(again, 1, LeaseState::NONE);
-        assert_eq!(status(&mut client, again), expected, "{state:?} {deed:?}");
-        other.end.close(None);
-        client.finish();
-    }
 }
 
 // test [MS-SMB2] 3.3.5.9.7
