@@ -3,9 +3,8 @@
 #[cfg(test)]
 mod contract;
 pub mod disk;
-pub mod faulty;
 pub mod ipc;
 pub mod memory;
 pub mod offload;
-pub mod read_only;
 mod ready;
+pub mod wrappers;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use server::{Environment, Server};
-use share_handlers::faulty::{Fault, Faults, Faulty};
+use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::{FileId, NtStatus};
 
 use super::actor::{Actor, Asked};

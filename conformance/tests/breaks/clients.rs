@@ -8,7 +8,7 @@ use conformance::client::{Offer, Outgoing, Reply, requests};
 use conformance::fuzz::rig::Rig;
 use conformance::sim::{Virtual, world};
 use server::{Environment, Server};
-use share_handlers::faulty::{Fault, Faults, Faulty};
+use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::create::{
     CreateContext, CreateDisposition, CreateResponseContext, LeaseContext, LeaseContextV2,
     LeaseFlags, LeaseState,
