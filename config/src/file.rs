@@ -16,6 +16,7 @@ use crate::{
     server::Server,
     shares::Share,
     users::{Demo, Identity, same_name},
+    wrappers::Wrapper,
 };
 
 /// Everything that a configuration file says, with defaults where it says nothing.
@@ -85,8 +86,12 @@ impl Configuration {
     /// Every setting as `section.setting`, with the line of comment that says what it takes and
     /// when a change takes effect.
     pub fn settings() -> Vec<(String, String)> {
+        let share = Share {
+            wrappers: Wrapper::each(),
+            ..Share::default()
+        };
         let configuration = Self {
-            shares: vec![Share::default()],
+            shares: vec![share],
             ..Self::default()
         };
         let mut settings = Vec::new();
@@ -129,11 +134,12 @@ impl Configuration {
             (format!("[{DEMO}]"), entries(&self.demo)),
             (format!("[{LAB}]"), entries(&self.lab)),
         ];
-        let shares = self
-            .shares
-            .iter()
-            .map(|share| (format!("[[{SHARE}]]"), entries(share)));
-        sections.extend(shares);
+        for share in &self.shares {
+            sections.push((format!("[[{SHARE}]]"), entries(share)));
+            let wrappers = share.wrappers.iter();
+            sections
+                .extend(wrappers.map(|wrapper| (format!("[[{SHARE_WRAPPER}]]"), entries(wrapper))));
+        }
         sections
     }
 
@@ -194,14 +200,18 @@ struct Sections<'a, 'm> {
 
 impl<'a> Sections<'a, '_> {
     /// The section of this name, and its defaults if there is none.
-    fn read<T: Section>(&mut self, name: &'static str, check: impl Fn(&T, &mut Reader<'_>)) -> T {
+    fn read<T: Section + Default>(
+        &mut self,
+        name: &'static str,
+        check: impl Fn(&T, &mut Reader<'_>),
+    ) -> T {
         match self.document.get(name) {
             Some(value) => self.read_one(name, value, check),
             None => T::default(),
         }
     }
 
-    fn read_one<T: Section>(
+    fn read_one<T: Section + Default>(
         &mut self,
         name: &'static str,
         value: &Spanned<DeValue<'_>>,
@@ -219,17 +229,9 @@ impl<'a> Sections<'a, '_> {
         let Some(value) = self.document.get(SHARE) else {
             return Vec::new();
         };
-        let Some(list) = value.get_ref().as_array() else {
-            let wrong = "it is one section".to_owned();
-            let right = "give each share as [[share]], with two brackets".to_owned();
-            let at = value.span().start;
-            self.mistakes
-                .push(self.source.mistake(at, SHARE.to_owned(), wrong, right));
-            return Vec::new();
-        };
         let mut shares: Vec<Share> = Vec::new();
-        for value in list {
-            let share = self.read_one(SHARE, value, |share: &Share, reader| {
+        for value in self.list(SHARE, value) {
+            let mut share = self.read_one(SHARE, value, |share: &Share, reader| {
                 share.check(server, reader);
                 if shares
                     .iter()
@@ -243,9 +245,46 @@ impl<'a> Sections<'a, '_> {
                     );
                 }
             });
+            let table = value.get_ref().as_table();
+            if let Some(wrappers) = table.and_then(|table| table.get(WRAPPER)) {
+                share.wrappers = self.read_wrappers(wrappers);
+            }
             shares.push(share);
         }
         shares
+    }
+
+    fn read_wrappers(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Wrapper> {
+        let mut wrappers = Vec::new();
+        for value in self.list(SHARE_WRAPPER, value) {
+            let reader = Reader::new(self.source, SHARE_WRAPPER, value, self.mistakes);
+            let Some(mut reader) = reader else { continue };
+            if let Some(kind) = reader.one("kind", "the wrapper has none") {
+                let mut wrapper = Wrapper::of(kind);
+                reader.fill(&mut wrapper);
+                wrappers.push(wrapper);
+            }
+        }
+        wrappers
+    }
+
+    /// The sections that may stand in the file several times under this name; if there is one only,
+    /// that is a mistake.
+    fn list<'v>(
+        &mut self,
+        name: &str,
+        value: &'v Spanned<DeValue<'v>>,
+    ) -> &'v [Spanned<DeValue<'v>>] {
+        if let Some(list) = value.get_ref().as_array() {
+            return list;
+        }
+        let one = name.rsplit('.').next().unwrap_or(name);
+        let wrong = "it is one section".to_owned();
+        let right = format!("give each {one} as [[{name}]], with two brackets");
+        let at = value.span().start;
+        self.mistakes
+            .push(self.source.mistake(at, name.to_owned(), wrong, right));
+        &[]
     }
 }
 
@@ -269,4 +308,7 @@ const LIMITS: &str = "limits";
 const DEMO: &str = "demo";
 const LAB: &str = "lab";
 const SHARE: &str = "share";
+/// Of a share.
+const WRAPPER: &str = "wrapper";
+const SHARE_WRAPPER: &str = "share.wrapper";
 const SECTIONS: &[&str] = &[SERVER, IDENTITY, LOG, LIMITS, DEMO, LAB, SHARE];

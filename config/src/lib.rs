@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `file` | [`Configuration`], the whole file |
 //! | `server`, `users`, `log`, `shares`, `lab`, [`limits`] | one section of the file each |
+//! | [`wrappers`] | what may stand between a share's users and its contents |
 //! | `interface` | how the file describes a network interface |
 //! | [`reload`] | what differs between two configurations, and what of it can take effect at once |
 //! | `mistake` | one mistake in a file, and the nearest known word |
@@ -42,6 +43,7 @@ mod server;
 mod shares;
 mod users;
 mod value;
+pub mod wrappers;
 
 pub use file::Configuration;
 pub use interface::Interface;
@@ -53,3 +55,4 @@ pub use server::{Cipher, Dialect, Encryption, GuestPolicy, Server, Signing, Sign
 pub use shares::{Access, Caching, Oplocks, PendingReplay, Share, ShareKind, Symlinks};
 pub use users::{Demo, Identity, RunAs};
 pub use value::{Mode, Size};
+pub use wrappers::Wrapper;

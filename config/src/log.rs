@@ -24,6 +24,8 @@ pub struct Log {
     pub object_store: Option<Level>,
     /// What share handlers do on disk.
     pub shares: Option<Level>,
+    /// What users do on shares with an audit log: `debug` tells names of files too.
+    pub audit: Option<Level>,
 }
 
 /// The form of each line of the log.
@@ -62,6 +64,7 @@ impl Default for Log {
             authentication: None,
             object_store: None,
             shares: None,
+            audit: None,
         }
     }
 }
@@ -75,6 +78,7 @@ impl Section for Log {
         visitor.visit(live("authentication"), &mut self.authentication);
         visitor.visit(live("object_store"), &mut self.object_store);
         visitor.visit(live("shares"), &mut self.shares);
+        visitor.visit(live("audit"), &mut self.audit);
     }
 }
 

@@ -65,19 +65,20 @@ impl Changes {
     }
 
     fn shares(&mut self, old: &[Share], new: &[Share]) {
-        let find = |list: &[Share], name: &str| {
-            list.iter()
-                .find(|share| same_name(&share.name, name))
-                .map(entries)
-        };
+        fn find<'a>(list: &'a [Share], name: &str) -> Option<&'a Share> {
+            list.iter().find(|share| same_name(&share.name, name))
+        }
         for share in old {
             let Some(after) = find(new, &share.name) else {
                 self.shares_removed.push(share.name.clone());
                 continue;
             };
-            let pairs = entries(share).into_iter().zip(after);
+            let pairs = entries(share).into_iter().zip(entries(after));
             let differ = pairs.filter(|(before, after)| before.value != after.value);
-            let settings: Vec<&'static str> = differ.map(|(before, _)| before.name).collect();
+            let mut settings: Vec<&'static str> = differ.map(|(before, _)| before.name).collect();
+            if share.wrappers != after.wrappers {
+                settings.push("wrapper");
+            }
             if !settings.is_empty() {
                 self.shares_changed.push((share.name.clone(), settings));
             }

@@ -14,7 +14,10 @@ use crate::{
 };
 
 /// A section of the file. Its fields start with their defaults.
-pub(crate) trait Section: Default {
+pub(crate) trait Section {
+    /// Sections that may stand below it, which are read by themselves.
+    const SECTIONS: &'static [&'static str] = &[];
+
     /// Shows each setting with its field to the visitor, in the order in which they are printed.
     fn settings(&mut self, visitor: &mut impl Visitor);
 }
@@ -121,9 +124,16 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads every setting of the section and notes each key that is none.
-    pub(crate) fn section<T: Section>(&mut self) -> T {
+    pub(crate) fn section<T: Section + Default>(&mut self) -> T {
         let mut section = T::default();
+        self.fill(&mut section);
+        section
+    }
+
+    /// As [`Reader::section`], with what a setting left out keeps.
+    pub(crate) fn fill<T: Section>(&mut self, section: &mut T) {
         section.settings(self);
+        self.known.extend(T::SECTIONS);
         for key in self
             .table
             .keys()
@@ -141,7 +151,6 @@ impl<'a> Reader<'a> {
                     .mistake(key.span().start, key_path, wrong, right),
             );
         }
-        section
     }
 
     /// Notes a mistake that one value alone does not show; it points to the setting, or to the
@@ -154,6 +163,20 @@ impl<'a> Reader<'a> {
             self.source
                 .mistake(at, key, wrong.to_owned(), right.to_owned()),
         );
+    }
+
+    /// The value of one setting, of which every mistake is noted; none if there is no right one.
+    pub(crate) fn one<T: Value>(&mut self, name: &'static str, missing: &str) -> Option<T> {
+        let Some(value) = self.table.get(name) else {
+            self.mistake(name, missing, &format!("give {}", T::expects()));
+            return None;
+        };
+        let read = T::read(value);
+        if let Err(unfit) = &read {
+            let wrong = format!("{} does not fit", unfit.shown);
+            self.mistake(name, &wrong, &format!("give {}", T::expects()));
+        }
+        read.ok()
     }
 
     /// Whether the file says anything about this setting.

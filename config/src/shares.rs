@@ -7,6 +7,7 @@ use crate::{
     server::{Encryption, GuestPolicy, Server},
     users::same_name,
     value::{Choice, Mode, Size},
+    wrappers::Wrapper,
 };
 
 /// One section `[[share]]`.
@@ -66,6 +67,8 @@ pub struct Share {
     pub oplocks: Oplocks,
     /// What a client is told that repeats a CREATE which is still under way.
     pub pending_replay: PendingReplay,
+    /// Every `[[share.wrapper]]` below the share, in the file's order.
+    pub wrappers: Vec<Wrapper>,
 }
 
 /// What stands behind a share.
@@ -161,11 +164,14 @@ impl Default for Share {
             caching: Caching::Manual,
             oplocks: Oplocks::All,
             pending_replay: PendingReplay::Denied,
+            wrappers: Vec::new(),
         }
     }
 }
 
 impl Section for Share {
+    const SECTIONS: &'static [&'static str] = &["wrapper"];
+
     fn settings(&mut self, visitor: &mut impl Visitor) {
         let name = live("name").only(SHARE_NAME, |name: &String| is_share_name(name));
         visitor.visit(name, &mut self.name);
@@ -249,6 +255,7 @@ impl Share {
             && self.file_mode == other.file_mode
             && self.directory_mode == other.directory_mode
             && self.streams == other.streams
+            && self.wrappers == other.wrappers
     }
 
     /// Notes what does not go together.
@@ -358,7 +365,7 @@ pub(crate) fn is_comment(text: &str) -> bool {
 }
 
 /// Whether a text is a pattern of names.
-fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     !text.is_empty() && !text.contains(['/', '\\', '\0'])
 }
 
@@ -370,7 +377,7 @@ const COMMENT_UNITS: usize = 256;
 const SHARE_NAME: &str =
     "a name of 1 to 80 letters without \" \\ / [ ] : | < > + = ; , * ?, and not IPC$";
 const SHARE_ENCRYPTION: &str = "\"offered\" or \"required\"";
-const PATTERNS: &str = "a list of names in which * and ? stand for any letters";
+pub(crate) const PATTERNS: &str = "a list of names in which * and ? stand for any letters";
 pub(crate) const COMMENT: &str = "a text of up to 256 letters on one line";
 
 #[cfg(test)]

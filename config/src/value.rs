@@ -196,7 +196,7 @@ impl Value for Mode {
 
 impl Value for Duration {
     fn expects() -> String {
-        "a time such as \"500 ms\", \"45 s\", \"15 min\" or \"2 h\"".into()
+        "a time such as \"500 ms\", \"45 s\", \"15 min\", \"2 h\" or \"30 d\"".into()
     }
 
     fn read(value: &Spanned<DeValue<'_>>) -> Result<Self, Unfit> {
@@ -340,8 +340,13 @@ const KIB: u32 = 1 << 10;
 const MIB: u32 = 1 << 20;
 
 /// The units of time with their worth in milliseconds.
-const DURATION_UNITS: &[(&str, u64)] =
-    &[("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000)];
+const DURATION_UNITS: &[(&str, u64)] = &[
+    ("ms", 1),
+    ("s", 1_000),
+    ("min", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 #[cfg(test)]
 mod tests {
