@@ -118,7 +118,7 @@ impl Simulation {
                 random: Mutex::new(Random::new(plan.seed)),
                 environment: environment.clone(),
             };
-            Arc::new(Faulty::new(memory, Arc::new(faults)))
+            Faulty::over(memory, Arc::new(faults))
         });
         let connect = |_| {
             let mut actor = Actor::connect(&server, &environment, &mut random);
@@ -352,7 +352,11 @@ impl Faults for Seeded {
             NtStatus::INSUFFICIENT_RESOURCES,
         ];
         let status = random.once_in(25).then(|| *random.pick(&statuses));
-        Fault { delay, status }
+        Fault {
+            delay,
+            status,
+            most_bytes: None,
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub const RWH: LeaseState = RH.with(LeaseState::WRITE_CACHING);
 pub fn two_clients(slow: &'static [&'static str]) -> [Rig; 2] {
     let (server, environment) = world::build(7, |memory, environment| {
         let slow = Slow(environment.clone(), slow);
-        Arc::new(Faulty::new(Arc::new(memory), Arc::new(slow)))
+        Faulty::over(Arc::new(memory), Arc::new(slow))
     });
     [1, 2].map(|number| client(&server, &environment, number))
 }
@@ -58,7 +58,7 @@ impl Faults for Slow {
         let delay = is_slow.then(|| self.0.sleep(Duration::from_secs(1)));
         Fault {
             delay,
-            status: None,
+            ..Fault::default()
         }
     }
 }

@@ -39,8 +39,13 @@ pub(crate) struct Subject {
 impl Subject {
     /// Tests `handler` as its host's superuser, who may do everything in the root.
     pub(crate) fn new(handler: impl ShareHandler + 'static) -> Self {
+        Self::of(Arc::new(handler))
+    }
+
+    /// [`Subject::new`] of a handler that is shared already.
+    pub(crate) fn of(handler: Arc<dyn ShareHandler>) -> Self {
         Self {
-            handler: Arc::new(handler),
+            handler,
             owner: caller(Sid::unix_user(0), Sid::unix_group(0)),
             _keeps: Box::new(()),
         }

@@ -1,22 +1,21 @@
 //! A handler that fails and dawdles: for simulations, and for rehearsing what clients do then.
 //!
-//! Owns no randomness and no clock: a [`Faults`] decides for each call. A call that fails has not
-//! been carried out; closing never fails, and neither do the calls that only tell.
+//! Owns no clock, and no randomness but what follows from a seed: a [`Faults`] decides for each
+//! call. A call that fails has not been carried out; closing never fails, and neither do the calls
+//! that only tell.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use bytes::Bytes;
-use server::Task;
-use server::object_store::WatchScope;
+use bytes::{Bytes, BytesMut};
 use server::share::{
-    Answer, Caller, CloseHow, Controlled, Entry, Features, FileStat, Handle, ListFrom, Name,
-    ObjectId, OpenHow, Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted, Volume,
-    WriteAt,
+    Answer, Caller, Handle, Name, OpenHow, Opened, ReplyRoom, ShareHandler, WriteAt,
 };
+use server::{Environment, Task};
 use wire::NtStatus;
-use wire::dtyp::{SecurityDescriptor, SecurityInformation};
-use wire::fscc::file_info::{FullEa, PipeInformation};
-use wire::fscc::{FileInfoClass, FileInformation, Fsctl, Pattern};
+
+use super::layer::{Call, HandleLayer, Layered, ShareLayer, wrap_opened};
 
 /// What happens to one call.
 #[derive(Default)]
@@ -25,6 +24,8 @@ pub struct Fault {
     pub delay: Option<Task>,
     /// What it then fails with, instead of being carried out.
     pub status: Option<NtStatus>,
+    /// The most bytes that it reads or writes, though more were wanted.
+    pub most_bytes: Option<u32>,
 }
 
 /// Decides which calls fail.
@@ -33,23 +34,31 @@ pub trait Faults: Send + Sync {
     fn next(&self, call: &'static str) -> Fault;
 }
 
-/// A handler whose calls go through [`Faults`] first.
+/// A wrapper whose calls go through [`Faults`] first.
 pub struct Faulty {
     inner: Arc<dyn ShareHandler>,
     faults: Arc<dyn Faults>,
 }
 
 impl Faulty {
-    /// Puts `faults` before `inner`.
+    /// Puts `faults` over a share.
     #[must_use]
-    pub fn new(inner: Arc<dyn ShareHandler>, faults: Arc<dyn Faults>) -> Self {
-        Self { inner, faults }
+    pub fn over(inner: Arc<dyn ShareHandler>, faults: Arc<dyn Faults>) -> Arc<dyn ShareHandler> {
+        Layered::share(Self { inner, faults })
     }
 }
 
-impl ShareHandler for Faulty {
-    fn features(&self) -> Features {
-        self.inner.features()
+impl ShareLayer for Faulty {
+    fn inner(&self) -> &dyn ShareHandler {
+        &*self.inner
+    }
+
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        call: Call,
+        make: impl FnOnce() -> Answer<'a, T> + Send + 'a,
+    ) -> Answer<'a, T> {
+        after(self.faults.next(call.name()), make)
     }
 
     fn open<'a>(
@@ -58,21 +67,13 @@ impl ShareHandler for Faulty {
         name: &'a Name,
         how: &'a OpenHow,
     ) -> Answer<'a, Opened> {
-        let fault = self.faults.next("open");
+        let fault = self.faults.next(Call::Open.name());
         Box::pin(async move {
             suffer(fault).await?;
             let opened = self.inner.open(caller, name, how).await?;
-            let handle = Arc::new(FaultyHandle {
-                inner: opened.handle.clone(),
-                faults: self.faults.clone(),
-            });
-            Ok(Opened { handle, ..opened })
+            let faults = self.faults.clone();
+            Ok(wrap_opened(opened, |inner| FaultyHandle { inner, faults }))
         })
-    }
-
-    fn volume(&self) -> Answer<'_, Volume> {
-        let fault = self.faults.next("volume");
-        after(fault, self.inner.volume())
     }
 }
 
@@ -81,152 +82,57 @@ struct FaultyHandle {
     faults: Arc<dyn Faults>,
 }
 
-impl FaultyHandle {
-    fn after<'a, T: 'a>(&self, call: &'static str, answer: Answer<'a, T>) -> Answer<'a, T> {
-        after(self.faults.next(call), answer)
+impl HandleLayer for FaultyHandle {
+    fn inner(&self) -> &dyn Handle {
+        &*self.inner
     }
 
-    /// For calls that must not fail: they are only late.
-    fn late<'a, T: 'a>(&self, call: &'static str, answer: Answer<'a, T>) -> Answer<'a, T> {
-        let fault = Fault {
-            status: None,
-            ..self.faults.next(call)
-        };
-        after(fault, answer)
-    }
-}
-
-impl Handle for FaultyHandle {
-    fn object(&self) -> ObjectId {
-        self.inner.object()
-    }
-
-    fn stat(&self) -> Answer<'_, FileStat> {
-        self.after("stat", self.inner.stat())
-    }
-
-    fn final_stat(&self) -> Answer<'_, FileStat> {
-        self.after("final_stat", self.inner.final_stat())
-    }
-
-    fn name(&self) -> Answer<'_, Name> {
-        self.late("name", self.inner.name())
+    fn around<'a, T: Send + 'a>(
+        &'a self,
+        call: Call,
+        make: impl FnOnce() -> Answer<'a, T> + Send + 'a,
+    ) -> Answer<'a, T> {
+        let mut fault = self.faults.next(call.name());
+        // These must not fail: they are only late.
+        if matches!(call, Call::Name | Call::Close) {
+            fault.status = None;
+        }
+        after(fault, make)
     }
 
     fn read<'a>(&'a self, at: u64, room: &'a mut ReplyRoom) -> Answer<'a, u32> {
-        self.after("read", self.inner.read(at, room))
+        let fault = self.faults.next(Call::Read.name());
+        Box::pin(async move {
+            let most = most(&fault, room.length());
+            suffer(fault).await?;
+            if most == room.length() {
+                return self.inner.read(at, room).await;
+            }
+            let mut piece = ReplyRoom::new(BytesMut::new(), 0, most);
+            let read = self.inner.read(at, &mut piece).await?;
+            room.as_mut_slice()[..most].copy_from_slice(piece.as_mut_slice());
+            Ok(read)
+        })
     }
 
-    fn write(&self, at: WriteAt, data: Bytes) -> Answer<'_, u32> {
-        let fault = self.faults.next("write");
+    fn write(&self, at: WriteAt, mut data: Bytes) -> Answer<'_, u32> {
+        let fault = self.faults.next(Call::Write.name());
         Box::pin(async move {
+            data.truncate(most(&fault, data.len()));
             suffer(fault).await?;
             self.inner.write(at, data).await
         })
     }
-
-    fn flush(&self) -> Answer<'_, ()> {
-        self.after("flush", self.inner.flush())
-    }
-
-    fn list<'a>(
-        &'a self,
-        from: ListFrom,
-        pattern: &'a Pattern,
-        room_bytes: usize,
-    ) -> Answer<'a, Vec<Entry>> {
-        self.after("list", self.inner.list(from, pattern, room_bytes))
-    }
-
-    fn streams(&self) -> Answer<'_, Vec<StreamEntry>> {
-        self.after("streams", self.inner.streams())
-    }
-
-    fn extended_attributes(&self) -> Answer<'_, Vec<FullEa>> {
-        self.after("extended_attributes", self.inner.extended_attributes())
-    }
-
-    fn pipe_information(&self, class: FileInfoClass) -> Answer<'_, FileInformation> {
-        self.after("pipe_information", self.inner.pipe_information(class))
-    }
-
-    fn set(&self, request: SetInfo) -> Answer<'_, ()> {
-        let fault = self.faults.next("set");
-        Box::pin(async move {
-            suffer(fault).await?;
-            self.inner.set(request).await
-        })
-    }
-
-    fn check_delete(&self) -> Answer<'_, ()> {
-        self.after("check_delete", self.inner.check_delete())
-    }
-
-    fn security(&self, parts: SecurityInformation) -> Answer<'_, SecurityDescriptor> {
-        self.after("security", self.inner.security(parts))
-    }
-
-    fn parent_security(&self) -> Answer<'_, Option<SecurityDescriptor>> {
-        self.after("parent_security", self.inner.parent_security())
-    }
-
-    fn set_security(
-        &self,
-        parts: SecurityInformation,
-        descriptor: SecurityDescriptor,
-    ) -> Answer<'_, ()> {
-        let fault = self.faults.next("set_security");
-        Box::pin(async move {
-            suffer(fault).await?;
-            self.inner.set_security(parts, descriptor).await
-        })
-    }
-
-    fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
-        let fault = self.faults.next("control");
-        Box::pin(async move {
-            suffer(fault).await?;
-            self.inner.control(code, input, room_bytes).await
-        })
-    }
-
-    fn transact(&self, input: Bytes, room_bytes: usize) -> Answer<'_, Transacted> {
-        let fault = self.faults.next("transact");
-        Box::pin(async move {
-            suffer(fault).await?;
-            self.inner.transact(input, room_bytes).await
-        })
-    }
-
-    fn watch(&self, scope: WatchScope) -> Result<(), NtStatus> {
-        self.inner.watch(scope)
-    }
-
-    fn set_pipe(&self, information: PipeInformation) -> Answer<'_, ()> {
-        let fault = self.faults.next("set_pipe");
-        Box::pin(async move {
-            suffer(fault).await?;
-            self.inner.set_pipe(information).await
-        })
-    }
-
-    fn close(&self, how: CloseHow) -> Answer<'_, ()> {
-        let fault = self.faults.next("close");
-        Box::pin(async move {
-            if let Some(delay) = fault.delay {
-                delay.await;
-            }
-            self.inner.close(how).await
-        })
-    }
 }
 
-/// An answer that changes nothing, behind its fault. Some handlers act when they are called, so
-/// what changes something is called only after [`suffer`].
-fn after<'a, T: 'a>(fault: Fault, answer: Answer<'a, T>) -> Answer<'a, T> {
+/// A call behind its fault.
+fn after<'a, T: Send + 'a>(
+    fault: Fault,
+    make: impl FnOnce() -> Answer<'a, T> + Send + 'a,
+) -> Answer<'a, T> {
     Box::pin(async move {
         suffer(fault).await?;
-        answer.await
+        make().await
     })
 }
 
@@ -235,4 +141,176 @@ async fn suffer(fault: Fault) -> Result<(), NtStatus> {
         delay.await;
     }
     fault.status.map_or(Ok(()), Err)
+}
+
+/// How many of the wanted bytes a fault lets through.
+fn most(fault: &Fault, wanted: usize) -> usize {
+    let most = fault.most_bytes.and_then(|most| usize::try_from(most).ok());
+    most.map_or(wanted, |most| most.min(wanted))
+}
+
+/// How often calls go wrong, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultyOptions {
+    /// Everything follows from it, given the same calls in the same order.
+    pub seed: u64,
+    /// One call in so many fails; 0 for none.
+    pub errors: u32,
+    /// One read or write in so many moves fewer bytes than it should; 0 for none.
+    pub short: u32,
+    /// One call in so many is late; 0 for none.
+    pub delays: u32,
+    /// How late at most.
+    pub longest_delay: Duration,
+}
+
+/// Faults that follow from a seed.
+pub struct Seeded {
+    options: FaultyOptions,
+    environment: Arc<dyn Environment>,
+    calls: AtomicU64,
+}
+
+impl Seeded {
+    /// The faults that these options describe.
+    #[must_use]
+    pub fn new(options: FaultyOptions, environment: Arc<dyn Environment>) -> Self {
+        let calls = AtomicU64::new(0);
+        Self {
+            options,
+            environment,
+            calls,
+        }
+    }
+}
+
+impl Faults for Seeded {
+    fn next(&self, _call: &'static str) -> Fault {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let draw = |purpose: u64| mixed(mixed(self.options.seed ^ mixed(number)) ^ purpose);
+        let happens = |purpose, one_in: u32| one_in > 0 && draw(purpose) % u64::from(one_in) == 0;
+        let delay = happens(1, self.options.delays).then(|| {
+            let longest = u64::try_from(self.options.longest_delay.as_micros());
+            let longest = longest.unwrap_or(u64::MAX).max(1);
+            let pause = Duration::from_micros(draw(2) % longest + 1);
+            self.environment.sleep(pause)
+        });
+        let status = happens(3, self.options.errors).then(|| {
+            let which = usize::try_from(draw(4) % STATUSES.len() as u64).unwrap_or(0);
+            STATUSES[which]
+        });
+        let most_bytes = happens(5, self.options.short).then(|| (draw(6) % SHORTEST) as u32 + 1);
+        Fault {
+            delay,
+            status,
+            most_bytes,
+        }
+    }
+}
+
+/// A number that tells nothing of the one it is made of (SplitMix64's finish).
+const fn mixed(number: u64) -> u64 {
+    let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    number ^ (number >> 31)
+}
+
+/// What disks and file systems fail with.
+const STATUSES: [NtStatus; 4] = [
+    NtStatus::DISK_FULL,
+    NtStatus::INSUFFICIENT_RESOURCES,
+    NtStatus::ACCESS_DENIED,
+    NtStatus::UNEXPECTED_IO_ERROR,
+];
+
+/// What is cut short moves this many bytes at most.
+const SHORTEST: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use server::share::Disposition;
+
+    use super::super::testing::{Share, to_create, to_open};
+    use super::*;
+
+    const NO_FAULTS: FaultyOptions = FaultyOptions {
+        seed: 7,
+        errors: 0,
+        short: 0,
+        delays: 0,
+        longest_delay: Duration::from_millis(100),
+    };
+
+    fn faulty(share: &Share, options: FaultyOptions) -> Share {
+        let faults = Arc::new(Seeded::new(options, share.time.clone()));
+        share.under(|inner| Faulty::over(inner, faults))
+    }
+
+    /// What a hundred opens come to.
+    fn outcomes(seed: u64) -> Vec<Option<NtStatus>> {
+        let memory = Share::memory();
+        memory.write_file("file", b"abc");
+        let options = FaultyOptions {
+            seed,
+            errors: 3,
+            ..NO_FAULTS
+        };
+        let share = faulty(&memory, options);
+        let opens = (0..100).map(|_| share.open("file", &to_open()).err());
+        opens.collect()
+    }
+
+    #[test]
+    fn equal_seeds_give_equal_faults() {
+        assert_eq!(outcomes(1), outcomes(1));
+        assert_ne!(outcomes(1), outcomes(2));
+        let failed = outcomes(1).iter().flatten().count();
+        assert!((15..60).contains(&failed), "{failed} of 100");
+    }
+
+    #[test]
+    fn a_call_that_fails_was_not_carried_out() {
+        let memory = Share::memory();
+        let options = FaultyOptions {
+            errors: 1,
+            ..NO_FAULTS
+        };
+        let share = faulty(&memory, options);
+        assert!(share.open("file", &to_create(Disposition::New)).is_err());
+        assert!(!memory.exists("file"));
+    }
+
+    #[test]
+    fn reads_and_writes_are_cut_short() {
+        let memory = Share::memory();
+        memory.write_file("file", &[7; 20_000]);
+        let options = FaultyOptions {
+            short: 1,
+            ..NO_FAULTS
+        };
+        let share = faulty(&memory, options);
+        let file = share.open("file", &to_open()).unwrap();
+        let read = file.read(20_000).unwrap();
+        assert!((1..=4096).contains(&read.len()) && read.iter().all(|byte| *byte == 7));
+        let written = file.write(&[8; 20_000]).unwrap();
+        assert!((1..=4096).contains(&written));
+        let length = memory.open("file", &to_open()).unwrap().0.stat.end_of_file;
+        assert_eq!(length, 20_000 + u64::from(written));
+    }
+
+    #[test]
+    fn calls_are_late_but_no_later_than_they_may() {
+        let memory = Share::memory();
+        memory.write_file("file", b"abc");
+        let options = FaultyOptions {
+            delays: 1,
+            ..NO_FAULTS
+        };
+        let share = faulty(&memory, options);
+        share.open("file", &to_open()).unwrap().close();
+        let slept = memory.time.take_slept();
+        assert_eq!(slept.len(), 2);
+        assert!(slept.iter().all(|pause| *pause <= NO_FAULTS.longest_delay));
+    }
 }

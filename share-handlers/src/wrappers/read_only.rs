@@ -1,28 +1,35 @@
 //! A share that cannot be changed, whatever handler is behind it.
 //!
-//! Owns nothing but the refusals: of creating, of writing and of changing. Everything else is the inner handler's.
+//! Owns nothing but the refusals: of creating, of writing and of changing. Everything else is the
+//! inner handler's.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use server::object_store::WatchScope;
 use server::share::{
-    Answer, Caller, CloseHow, Controlled, Disposition, Entry, Features, FileStat, Handle, ListFrom,
-    Name, ObjectId, OpenHow, Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted,
-    Volume, WriteAt,
+    Answer, Caller, CloseHow, Controlled, Disposition, Features, Handle, Name, OpenHow, Opened,
+    SetInfo, ShareHandler, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
-use wire::fscc::file_info::{FullEa, PipeInformation};
-use wire::fscc::{FileInfoClass, FileInformation, Fsctl, Pattern};
+use wire::fscc::Fsctl;
 
+use super::changes_file;
+use super::layer::{HandleLayer, Layered, ShareLayer, wrap_opened};
 use crate::ready::ready;
 
-/// A handler of which nothing can be changed.
-#[derive(Debug)]
-pub struct ReadOnly<H>(pub H);
+/// A wrapper through which nothing can be changed.
+pub struct ReadOnly {
+    inner: Arc<dyn ShareHandler>,
+}
 
-impl<H: ShareHandler> ReadOnly<H> {
+impl ReadOnly {
+    /// Puts it over a share.
+    #[must_use]
+    pub fn over(inner: Arc<dyn ShareHandler>) -> Arc<dyn ShareHandler> {
+        Layered::share(Self { inner })
+    }
+
     // [MS-FSA] 2.1.5.1
     async fn open_existing(
         &self,
@@ -37,11 +44,8 @@ impl<H: ShareHandler> ReadOnly<H> {
             disposition: Disposition::Existing,
             ..how.clone()
         };
-        match self.0.open(caller, name, &existing).await {
-            Ok(opened) => Ok(Opened {
-                handle: Arc::new(ReadOnlyHandle(opened.handle)),
-                ..opened
-            }),
+        match self.inner.open(caller, name, &existing).await {
+            Ok(opened) => Ok(wrap_opened(opened, ReadOnlyHandle)),
             Err(NtStatus::OBJECT_NAME_NOT_FOUND) if how.disposition == Disposition::Either => {
                 Err(NtStatus::MEDIA_WRITE_PROTECTED)
             }
@@ -50,11 +54,15 @@ impl<H: ShareHandler> ReadOnly<H> {
     }
 }
 
-impl<H: ShareHandler> ShareHandler for ReadOnly<H> {
+impl ShareLayer for ReadOnly {
+    fn inner(&self) -> &dyn ShareHandler {
+        &*self.inner
+    }
+
     fn features(&self) -> Features {
         Features {
             read_only: true,
-            ..self.0.features()
+            ..self.inner.features()
         }
     }
 
@@ -66,10 +74,6 @@ impl<H: ShareHandler> ShareHandler for ReadOnly<H> {
     ) -> Answer<'a, Opened> {
         Box::pin(self.open_existing(caller, name, how))
     }
-
-    fn volume(&self) -> Answer<'_, Volume> {
-        self.0.volume()
-    }
 }
 
 /// An open through which nothing can be changed.
@@ -80,25 +84,9 @@ fn refused<'a, T: Send + 'a>() -> Answer<'a, T> {
     ready(Err(NtStatus::MEDIA_WRITE_PROTECTED))
 }
 
-impl Handle for ReadOnlyHandle {
-    fn object(&self) -> ObjectId {
-        self.0.object()
-    }
-
-    fn stat(&self) -> Answer<'_, FileStat> {
-        self.0.stat()
-    }
-
-    fn final_stat(&self) -> Answer<'_, FileStat> {
-        self.0.final_stat()
-    }
-
-    fn name(&self) -> Answer<'_, Name> {
-        self.0.name()
-    }
-
-    fn read<'a>(&'a self, at: u64, room: &'a mut ReplyRoom) -> Answer<'a, u32> {
-        self.0.read(at, room)
+impl HandleLayer for ReadOnlyHandle {
+    fn inner(&self) -> &dyn Handle {
+        &*self.0
     }
 
     fn write(&self, _at: WriteAt, _data: Bytes) -> Answer<'_, u32> {
@@ -110,27 +98,6 @@ impl Handle for ReadOnlyHandle {
         ready(Ok(()))
     }
 
-    fn list<'a>(
-        &'a self,
-        from: ListFrom,
-        pattern: &'a Pattern,
-        room_bytes: usize,
-    ) -> Answer<'a, Vec<Entry>> {
-        self.0.list(from, pattern, room_bytes)
-    }
-
-    fn streams(&self) -> Answer<'_, Vec<StreamEntry>> {
-        self.0.streams()
-    }
-
-    fn extended_attributes(&self) -> Answer<'_, Vec<FullEa>> {
-        self.0.extended_attributes()
-    }
-
-    fn pipe_information(&self, class: FileInfoClass) -> Answer<'_, FileInformation> {
-        self.0.pipe_information(class)
-    }
-
     fn set(&self, _request: SetInfo) -> Answer<'_, ()> {
         refused()
     }
@@ -138,14 +105,6 @@ impl Handle for ReadOnlyHandle {
     // [MS-FSA] 2.1.5.1.2.1
     fn check_delete(&self) -> Answer<'_, ()> {
         ready(Err(NtStatus::CANNOT_DELETE))
-    }
-
-    fn security(&self, parts: SecurityInformation) -> Answer<'_, SecurityDescriptor> {
-        self.0.security(parts)
-    }
-
-    fn parent_security(&self) -> Answer<'_, Option<SecurityDescriptor>> {
-        self.0.parent_security()
     }
 
     fn set_security(
@@ -156,113 +115,56 @@ impl Handle for ReadOnlyHandle {
         refused()
     }
 
-    /// Codes say themselves whether they change a file, except for a few that only need to be asked by somebody who
-    /// could write.
-    // [MS-FSCC] 2.3
     fn control(&self, code: Fsctl, input: Bytes, room_bytes: usize) -> Answer<'_, Controlled> {
-        const NEEDS_WRITE_ACCESS: u32 = 0x8000;
-        const CHANGES: [Fsctl; 7] = [
-            Fsctl::SET_SPARSE,
-            Fsctl::SET_REPARSE_POINT,
-            Fsctl::DELETE_REPARSE_POINT,
-            Fsctl::SET_OBJECT_ID,
-            Fsctl::SET_OBJECT_ID_EXTENDED,
-            Fsctl::DELETE_OBJECT_ID,
-            Fsctl::SET_ENCRYPTION,
-        ];
-        if code.0 & NEEDS_WRITE_ACCESS != 0 || CHANGES.contains(&code) {
+        if changes_file(code) {
             return refused();
         }
         self.0.control(code, input, room_bytes)
     }
 
-    fn transact(&self, input: Bytes, room_bytes: usize) -> Answer<'_, Transacted> {
-        self.0.transact(input, room_bytes)
-    }
-
-    fn watch(&self, scope: WatchScope) -> Result<(), NtStatus> {
-        self.0.watch(scope)
-    }
-
-    fn set_pipe(&self, information: PipeInformation) -> Answer<'_, ()> {
-        self.0.set_pipe(information)
-    }
-
     /// Whatever was to be deleted stays.
-    fn close(&self, _how: CloseHow) -> Answer<'_, ()> {
-        self.0.close(CloseHow::Keep)
+    fn close(&self, how: CloseHow) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.0.close(CloseHow::Keep).await?;
+            match how {
+                CloseHow::Keep => Ok(()),
+                CloseHow::Delete(_) | CloseHow::DeleteFile(_) => Err(NtStatus::CANNOT_DELETE),
+            }
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use server::access::{Privileges, SecurityToken};
-    use server::share::{Place, Wanted};
-    use wire::dtyp::{AccessMask, FileTime, Sid};
-
+    use super::super::testing::{Share, to_create, to_open};
     use super::*;
-    use crate::memory::{MemoryHandler, MemoryOptions};
-    use crate::offload::tests::wait;
-
-    fn caller() -> Caller {
-        let groups = vec![Sid::EVERYONE];
-        let token = SecurityToken::new(Sid::SYSTEM, Sid::SYSTEM, groups, Privileges::NONE);
-        Caller {
-            user: "user".into(),
-            token: Arc::new(token),
-            host: None,
-            log_on: None,
-        }
-    }
-
-    fn open(handler: &dyn ShareHandler, how: &OpenHow) -> Result<Opened, NtStatus> {
-        wait(handler.open(&caller(), &Name::parse_text("file").unwrap(), how))
-    }
-
-    fn how(disposition: Disposition) -> OpenHow {
-        OpenHow {
-            disposition,
-            wanted: Wanted::File,
-            ..OpenHow::to_look(AccessMask::FILE_ALL_ACCESS)
-        }
-    }
-
-    const AT: WriteAt = WriteAt {
-        place: Place::End,
-        write_through: false,
-    };
 
     #[test]
     fn what_exists_can_be_read_and_not_changed() {
-        let clock = Arc::new(|| FileTime(1));
-        let memory = MemoryHandler::new(MemoryOptions::new("x"), clock).unwrap();
-        let made = open(&memory, &how(Disposition::New)).unwrap();
-        wait(made.handle.write(AT, Bytes::from_static(b"abc"))).unwrap();
-        let handler = ReadOnly(memory);
-        assert!(handler.features().read_only);
-        let file = open(&handler, &how(Disposition::Either)).unwrap().handle;
+        let memory = Share::memory();
+        memory.write_file("file", b"abc");
+        let share = memory.under(ReadOnly::over);
+        assert!(share.handler.features().read_only);
+        let file = share.open("file", &to_create(Disposition::Either)).unwrap();
         let protected = Err(NtStatus::MEDIA_WRITE_PROTECTED);
-        assert_eq!(wait(file.write(AT, Bytes::from_static(b"x"))), protected);
-        let protected = Err(NtStatus::MEDIA_WRITE_PROTECTED);
-        assert_eq!(wait(file.set(SetInfo::EndOfFile(0))), protected);
-        let sparse = wait(file.control(Fsctl::SET_SPARSE, Bytes::new(), 0));
-        assert_eq!(sparse, Err(NtStatus::MEDIA_WRITE_PROTECTED));
-        assert_eq!(wait(file.check_delete()), Err(NtStatus::CANNOT_DELETE));
-        wait(file.close(CloseHow::Delete(caller()))).unwrap();
-        let file = open(&handler, &how(Disposition::Existing)).unwrap().handle;
-        assert_eq!(wait(file.stat()).unwrap().end_of_file, 3);
+        assert_eq!(file.write(b"x").map(drop), protected);
+        assert_eq!(file.set(SetInfo::EndOfFile(0)), protected);
+        assert_eq!(file.control(Fsctl::SET_SPARSE).map(drop), protected);
+        assert_eq!(file.check_delete(), Err(NtStatus::CANNOT_DELETE));
+        assert_eq!(file.delete(), Err(NtStatus::CANNOT_DELETE));
+        assert_eq!(share.read_file("file"), b"abc");
     }
 
     // test [MS-FSA] 2.1.5.1
     #[test]
     fn what_is_missing_is_not_made() {
-        let clock = Arc::new(|| FileTime(1));
-        let handler = ReadOnly(MemoryHandler::new(MemoryOptions::new("x"), clock).unwrap());
+        let memory = Share::memory();
+        let share = memory.under(ReadOnly::over);
         for disposition in [Disposition::New, Disposition::Either] {
-            let opened = open(&handler, &how(disposition)).map(drop);
+            let opened = share.open("file", &to_create(disposition)).map(drop);
             assert_eq!(opened, Err(NtStatus::MEDIA_WRITE_PROTECTED));
         }
-        let missing = open(&handler.0, &how(Disposition::Existing)).map(drop);
+        let missing = memory.open("file", &to_open()).map(drop);
         assert_eq!(missing, Err(NtStatus::OBJECT_NAME_NOT_FOUND));
     }
 }
