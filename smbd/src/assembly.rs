@@ -10,6 +10,7 @@ use server::{
     Server, Settings, Surroundings,
     entitlement::{self, Ended},
 };
+use share_handlers::wrappers::configured as wrappers;
 use transport::{BufferPool, Framing, LinkSettings, netbios::session::CalledNames};
 
 use crate::{
@@ -31,6 +32,7 @@ pub(crate) struct Assembly {
     identities: Arc<Identities>,
     shares: Shares,
     administrator: Administrator,
+    environment: Arc<Host>,
     /// Buffers of long messages on their way in.
     buffers: BufferPool,
 }
@@ -43,17 +45,27 @@ impl Assembly {
         let accounts = Arc::new(Accounts::open(configuration)?);
         let machine = machine_id(server_guid(&configuration.server.state_dir)?);
         let administrator = Administrator::new(configuration, accounts.clone(), machine);
+        let identities = Arc::new(Identities::new(configuration, machine)?);
+        let buffers = BufferPool::new(KEPT_BUFFERS);
+        let environment = Arc::new(Host::here(buffers.clone()));
+        let with = wrappers::Surroundings {
+            environment: environment.clone(),
+            own: identities.own_caller(),
+        };
+        let shares = Shares::new(
+            &configuration.limits,
+            &names.netbios_computer,
+            administrator.clone(),
+            with,
+        );
         Ok(Self {
-            shares: Shares::new(
-                &configuration.limits,
-                &names.netbios_computer,
-                administrator.clone(),
-            ),
+            shares,
             names,
-            identities: Arc::new(Identities::new(configuration, machine)?),
+            identities,
             accounts,
             administrator,
-            buffers: BufferPool::new(KEPT_BUFFERS),
+            environment,
+            buffers,
         })
     }
 
@@ -64,7 +76,7 @@ impl Assembly {
     ) -> Result<Arc<Server>, Failure> {
         let guid = server_guid(&configuration.server.state_dir)?;
         let surroundings = Surroundings {
-            environment: Arc::new(Host::here(self.buffers.clone())),
+            environment: self.environment.clone(),
             identities: self.identities.clone(),
         };
         let settings = self.settings(configuration, None)?;

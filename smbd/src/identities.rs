@@ -102,6 +102,16 @@ impl Identities {
         self.users.forget();
     }
 
+    /// The server itself, for what it does for no user.
+    pub(crate) fn own_caller(&self) -> Caller {
+        Caller {
+            user: "".into(),
+            token: Arc::new(token(LogonKind::User, &self.own, Vec::new())),
+            host: None,
+            log_on: None,
+        }
+    }
+
     /// As whom is served, for people.
     pub(crate) fn describe(&self) -> String {
         match self.serve_as {

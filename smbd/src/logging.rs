@@ -43,7 +43,7 @@ impl Logging {
 /// accord names its area as target, `smb::request` and the like; everything else has its module as
 /// target.
 fn targets(log: &Log) -> Targets {
-    let areas: [(Option<Level>, &[&str]); 5] = [
+    let areas: [(Option<Level>, &[&str]); 6] = [
         (log.connections, &["smb::connection", "smbd", "transport"]),
         (log.requests, &["smb::request", "server"]),
         (log.authentication, &["smb::authentication", "auth"]),
@@ -52,6 +52,7 @@ fn targets(log: &Log) -> Targets {
             &["smb::object_store", "server::object_store"],
         ),
         (log.shares, &["smb::share", "share_handlers"]),
+        (log.audit, &["smb::audit"]),
     ];
     let mut targets = Targets::new().with_default(filter(log.level));
     for (level, modules) in areas {

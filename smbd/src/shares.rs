@@ -10,6 +10,7 @@ use std::{
 };
 
 use config::{Caching, Configuration, Limits, ShareKind, Symlinks};
+use parking_lot::Mutex;
 use server::{
     Server, ShareList,
     object_store::{Change, Location, NameCase, ShareId},
@@ -19,6 +20,10 @@ use share_handlers::{
     disk::{ChangeSink, DiskHandler, DiskOptions, SymbolicLinks},
     ipc::IpcHandler,
     memory::{MemoryHandler, MemoryOptions},
+    wrappers::{
+        configured::{Surroundings, vetoed_names, wrap},
+        veto::VetoedNames,
+    },
 };
 
 use wire::fscc::{CompletionFilter, FileAction};
@@ -31,18 +36,28 @@ pub(crate) struct Shares {
     /// By which handlers see the server, which is made after them.
     link: Arc<ServerLink>,
     administrator: Administrator,
+    /// For the wrappers over handlers.
+    surroundings: Surroundings,
+    memories: Mutex<Vec<Memory>>,
     /// The number that the next new share gets.
     next_id: AtomicU32,
 }
 
 impl Shares {
     /// Handlers use a pool of as many threads as the limits allow, and see a server of this name.
-    pub(crate) fn new(limits: &Limits, server_name: &str, administrator: Administrator) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        server_name: &str,
+        administrator: Administrator,
+        surroundings: Surroundings,
+    ) -> Self {
         let threads = usize::try_from(limits.blocking_threads).unwrap_or(usize::MAX);
         Self {
             pool: Pool::new(threads),
             link: Arc::new(ServerLink::new(server_name)),
             administrator,
+            surroundings,
+            memories: Mutex::default(),
             next_id: AtomicU32::new(0),
         }
     }
@@ -64,7 +79,12 @@ impl Shares {
     ) -> Result<ShareList, Failure> {
         let own = [ipc_settings()];
         let settings = own.iter().chain(&configuration.shares);
-        settings.map(|settings| self.share(settings, old)).collect()
+        let list = settings.map(|settings| self.share(settings, old));
+        let list = list.collect::<Result<ShareList, Failure>>()?;
+        let is_used =
+            |memory: &Memory| configuration.shares.iter().any(|share| memory.is_of(share));
+        self.memories.lock().retain(is_used);
+        Ok(list)
     }
 
     /// A share: the old one if nothing of it changed, else a new one, with the old handler if that
@@ -83,6 +103,7 @@ impl Shares {
         }
         let id = ShareId(self.next_id.fetch_add(1, Ordering::Relaxed));
         let handler = self.handler(settings, id)?;
+        let handler = wrap(handler, settings, &self.surroundings);
         Ok(Arc::new(Share::new(id, settings.clone(), handler)))
     }
 
@@ -101,7 +122,7 @@ impl Shares {
                 "share {}: a disk share needs a path",
                 share.name
             ))),
-            (ShareKind::Memory, _) => memory(share),
+            (ShareKind::Memory, _) => self.memory(share),
         }
     }
 
@@ -130,6 +151,7 @@ impl Shares {
             .map_err(Failure::with("serve", path))?;
         handler.report_to(Arc::new(OutsideChanges {
             link: self.link.clone(),
+            vetoed: vetoed_names(share),
             share: id,
             case: if share.case_sensitive {
                 NameCase::Sensitive
@@ -141,15 +163,45 @@ impl Shares {
     }
 }
 
+impl Shares {
+    /// The contents of a memory share: those that it has, else none yet.
+    fn memory(&self, share: &config::Share) -> Result<Arc<dyn ShareHandler>, Failure> {
+        let mut memories = self.memories.lock();
+        if let Some(memory) = memories.iter().find(|memory| memory.is_of(share)) {
+            return Ok(memory.handler.clone());
+        }
+        let options = MemoryOptions {
+            size: share.memory_size.to_u32().into(),
+            case_sensitive: share.case_sensitive,
+            ..MemoryOptions::new(&share.name)
+        };
+        let making = format!("make share {}", share.name);
+        let handler = MemoryHandler::new(options, Arc::new(wall_clock));
+        let handler = handler.map_err(|status| Failure::to(making, status))?;
+        let memory = Memory {
+            settings: share.clone(),
+            handler: Arc::new(handler),
+        };
+        let handler = memory.handler.clone();
+        memories.push(memory);
+        Ok(handler)
+    }
+}
+
 /// Hands what others change in a share's folder to the server, which tells who watches.
 struct OutsideChanges {
     link: Arc<ServerLink>,
+    /// What nobody is told of.
+    vetoed: VetoedNames,
     share: ShareId,
     case: NameCase,
 }
 
 impl ChangeSink for OutsideChanges {
     fn report(&self, name: &Name, action: FileAction, filter: CompletionFilter) {
+        if self.vetoed.contain(name) {
+            return;
+        }
         let (share, case) = (self.share, self.case);
         let location = Location { share, case, name };
         self.link.report(Change {
@@ -160,17 +212,20 @@ impl ChangeSink for OutsideChanges {
     }
 }
 
-fn memory(share: &config::Share) -> Result<Arc<dyn ShareHandler>, Failure> {
-    let options = MemoryOptions {
-        size: share.memory_size.to_u32().into(),
-        case_sensitive: share.case_sensitive,
-        ..MemoryOptions::new(&share.name)
-    };
-    let making = format!("make share {}", share.name);
-    let handler = MemoryHandler::new(options, Arc::new(wall_clock));
-    Ok(Arc::new(
-        handler.map_err(|status| Failure::to(making, status))?,
-    ))
+/// The contents of a memory share. They outlive a reload that changes what is around them.
+struct Memory {
+    settings: config::Share,
+    handler: Arc<dyn ShareHandler>,
+}
+
+impl Memory {
+    /// Whether these are the contents of a share.
+    fn is_of(&self, share: &config::Share) -> bool {
+        self.settings.name == share.name
+            && self.settings.kind == share.kind
+            && self.settings.memory_size == share.memory_size
+            && self.settings.case_sensitive == share.case_sensitive
+    }
 }
 
 /// The share by which clients ask the server about itself: for everybody who is let in at all.
@@ -204,24 +259,51 @@ const IPC: &str = "IPC$";
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::accounts::Accounts;
+    use transport::BufferPool;
 
-    fn shares() -> Shares {
-        let folder = tempfile::tempdir().unwrap();
-        let mut configuration = Configuration::default();
-        configuration.server.accounts = folder.path().join("accounts");
-        let accounts = Accounts::open(&configuration).unwrap();
-        let administrator = Administrator::new(&configuration, Arc::new(accounts), [1, 2, 3]);
-        Shares::new(&Limits::default(), "SMBD", administrator)
-    }
+    use super::*;
+    use crate::{accounts::Accounts, environment::Host, identities::Identities};
 
     fn parse(text: &str) -> Configuration {
         Configuration::parse(text, "f.toml").unwrap()
     }
 
-    #[test]
-    fn a_share_that_did_not_change_stays_and_one_that_looks_the_same_keeps_its_handler() {
+    /// Call it in a runtime.
+    fn shares() -> Shares {
+        let folder = tempfile::tempdir().unwrap();
+        let mut configuration = Configuration::default();
+        configuration.server.accounts = folder.path().join("accounts");
+        let accounts = Accounts::open(&configuration).unwrap();
+        let machine = [1, 2, 3];
+        let administrator = Administrator::new(&configuration, Arc::new(accounts), machine);
+        let identities = Identities::new(&configuration, machine).unwrap();
+        let surroundings = Surroundings {
+            environment: Arc::new(Host::here(BufferPool::new(0))),
+            own: identities.own_caller(),
+        };
+        Shares::new(&Limits::default(), "SMBD", administrator, surroundings)
+    }
+
+    #[tokio::test]
+    async fn new_wrappers_over_a_memory_share_leave_its_contents() {
+        let shares = shares();
+        let text = "[[share]]\nname = 'a'\nkind = 'memory'\n";
+        let before = shares.list(&parse(text), None).unwrap();
+        let text = format!("{text}[[share.wrapper]]\nkind = 'read-only'\n");
+        let after = shares.list(&parse(&text), Some(&before)).unwrap();
+        let (old, new) = (before.find("a").unwrap(), after.find("a").unwrap());
+        assert!(!Arc::ptr_eq(&old.handler, &new.handler));
+        assert!(new.features().read_only && !old.features().read_only);
+        let contents = shares.memories.lock()[0].handler.clone();
+        assert!(Arc::ptr_eq(&old.handler, &contents));
+        shares
+            .list(&Configuration::default(), Some(&after))
+            .unwrap();
+        assert!(shares.memories.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_share_that_did_not_change_stays_and_one_that_looks_the_same_keeps_its_handler() {
         let shares = shares();
         let memory = |name: &str, more: &str| {
             format!("[[share]]\nname = '{name}'\nkind = 'memory'\n{more}\n")
@@ -249,8 +331,8 @@ mod tests {
         assert_ne!(old.id, new.id);
     }
 
-    #[test]
-    fn a_missing_folder_is_created_only_if_that_is_wanted() {
+    #[tokio::test]
+    async fn a_missing_folder_is_created_only_if_that_is_wanted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
         let shares = shares();
