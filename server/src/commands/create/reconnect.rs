@@ -32,7 +32,6 @@ pub(super) async fn run(
     let id = OpenId(reconnect.file_id.persistent);
     let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     check(context, request, reconnect, &known)?;
-    let stat = known.handle.stat().await?;
     hold_back_breaks(context, &known);
     // Another reconnect, the timer, or a break may have come first.
     let waiting = server.disconnected.take(&server, id);
@@ -45,11 +44,18 @@ pub(super) async fn run(
     }));
     server.replace_open(&open);
     if let Err(status) = super::enter_session(context, &open) {
-        if !durable::preserve(&server, &open) {
-            teardown::opens(&server, vec![open]).await;
-        }
+        keep_waiting(context, open).await;
         return Err(status);
     }
+    let stat = match open.handle.stat().await {
+        Ok(stat) => stat,
+        Err(status) => {
+            if context.session()?.opens.remove(open.file_id).is_some() {
+                keep_waiting(context, open).await;
+            }
+            return Err(status);
+        }
+    };
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
     let caching = server.object_store.held(&open.attachment).caching;
@@ -58,6 +64,13 @@ pub(super) async fn run(
     answered.extend(contexts::lease(caching));
     let action = CreateAction::OPENED;
     Ok(response::new(&open, &stat, action, caching, answered).into())
+}
+
+/// Has an open wait again that could not be given back.
+async fn keep_waiting(context: &Context, open: Arc<Open>) {
+    if !durable::preserve(&context.server, &open) {
+        teardown::opens(&context.server, vec![open]).await;
+    }
 }
 
 /// A break of what the reply will name must not come before it.
