@@ -73,9 +73,11 @@ impl Watcher {
             self.table.lock().announce(owned(name));
         }
         let result = work();
-        if result.is_err() {
-            for name in names {
-                self.table.lock().take_own(&owned(name));
+        let mut table = self.table.lock();
+        for name in names {
+            // A folder that is not watched by now has told nothing.
+            if result.is_err() || !table.is_watched(name.0) {
+                table.take_own(&owned(name));
             }
         }
         result
@@ -156,10 +158,14 @@ impl Watcher {
         if table.len() >= MOST_WATCHES {
             return None;
         }
-        let watch = inotify::add_watch(inotify, link, flags).ok()?;
-        table.add(watch, path, id);
+        // The server's own changes are kept note of before the kernel tells of any.
+        self.count.store(table.len() + 1, Ordering::Relaxed);
+        let watch = inotify::add_watch(inotify, link, flags).ok();
+        if let Some(watch) = watch {
+            table.add(watch, path, id);
+        }
         self.count.store(table.len(), Ordering::Relaxed);
-        Some(())
+        watch.map(drop)
     }
 }
 

@@ -137,11 +137,14 @@ impl WatchTable {
         itself.into_iter().chain(rest)
     }
 
-    /// Announces a change of a name, if its folder is watched.
+    /// Whether the kernel tells what happens in the folder.
+    pub(super) fn is_watched(&self, folder: ObjectId) -> bool {
+        self.folders.contains_key(&folder)
+    }
+
+    /// Announces a change of a name, though its folder be watched only by the time that it happens.
     pub(super) fn announce(&mut self, name: OwnName) {
-        if self.folders.contains_key(&name.0) {
-            *self.own_names.entry(name).or_default() += 1;
-        }
+        *self.own_names.entry(name).or_default() += 1;
     }
 
     /// Whether a change of a name was announced; then it is no more.
@@ -225,16 +228,16 @@ mod tests {
         let mut table = WatchTable::default();
         let name = |folder| (id(folder), b"x".to_vec(), Kind::Added);
         table.announce(name(1));
-        assert!(!table.take_own(&name(1)), "nobody watches that folder");
         table.add(7, b"a", id(1));
+        assert!(table.is_watched(id(1)));
+        assert!(table.take_own(&name(1)), "announced before it was watched");
         table.announce(name(1));
         table.announce(name(1));
         assert!(table.take_own(&name(1)));
         assert!(table.take_own(&name(1)));
         assert!(!table.take_own(&name(1)));
         table.remove(7);
-        table.announce(name(1));
-        assert!(!table.take_own(&name(1)));
+        assert!(!table.is_watched(id(1)));
         assert_eq!(table.len(), 0);
     }
 }
