@@ -156,27 +156,36 @@ impl Assembly {
     }
 
     fn mechanism(&self, server: &config::Server) -> Spnego {
-        let policy = AuthPolicy {
-            ntlm_v1: if server.ntlmv1 {
-                NtlmV1::Allowed
-            } else {
-                NtlmV1::Refused
-            },
-            anonymous: if server.anonymous {
-                Anonymous::Allowed
-            } else {
-                Anonymous::Refused
-            },
-            guest: match server.guest {
-                GuestPolicy::Never => Guest::Never,
-                GuestPolicy::BadUser => Guest::BadUser,
-            },
-            ..AuthPolicy::default()
-        };
-        let ntlm = NtlmMechanism::new(self.names.clone(), policy, self.accounts.clone());
-        Spnego::new(vec![Arc::new(ntlm)])
+        mechanism(server, self.names.clone(), self.accounts.clone())
     }
 }
 
+/// How clients log on.
+pub(crate) fn mechanism(
+    server: &config::Server,
+    names: ServerNames,
+    accounts: Arc<dyn AccountStore>,
+) -> Spnego {
+    let policy = AuthPolicy {
+        ntlm_v1: if server.ntlmv1 {
+            NtlmV1::Allowed
+        } else {
+            NtlmV1::Refused
+        },
+        anonymous: if server.anonymous {
+            Anonymous::Allowed
+        } else {
+            Anonymous::Refused
+        },
+        guest: match server.guest {
+            GuestPolicy::Never => Guest::Never,
+            GuestPolicy::BadUser => Guest::BadUser,
+        },
+        ..AuthPolicy::default()
+    };
+    let ntlm = NtlmMechanism::new(names, policy, accounts);
+    Spnego::new(vec![Arc::new(ntlm)])
+}
+
 /// Unused buffers of received messages that are kept, in bytes.
-const KEPT_BUFFERS: usize = 64 << 20;
+pub(crate) const KEPT_BUFFERS: usize = 64 << 20;

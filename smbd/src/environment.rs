@@ -57,7 +57,8 @@ impl Environment for Host {
 }
 
 /// The time of day.
-pub(crate) fn wall_clock() -> FileTime {
+#[must_use]
+pub fn wall_clock() -> FileTime {
     let since_1970 = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();

@@ -10,7 +10,7 @@ use std::{
 /// A sentence that says what failed and, where known, what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Failure(String);
+pub struct Failure(String);
 
 impl Failure {
     /// A failure in one sentence.

@@ -148,7 +148,7 @@ fn inherited(server: &config::Server) -> Result<Vec<Listener>, Failure> {
 
 /// Listens on one address. An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can stand
 /// side by side.
-fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     let listen = || -> io::Result<TcpListener> {
         let socket = if address.is_ipv4() {
             TcpSocket::new_v4()?

@@ -17,7 +17,7 @@ use share_handlers::offload::Offload;
 
 /// The pool; clones share its threads.
 #[derive(Clone)]
-pub(crate) struct Pool(Arc<Shared>);
+pub struct Pool(Arc<Shared>);
 
 struct Shared {
     threads: usize,
@@ -36,7 +36,8 @@ type Work = Box<dyn FnOnce() + Send>;
 
 impl Pool {
     /// A pool of up to this many threads.
-    pub(crate) fn new(threads: usize) -> Self {
+    #[must_use]
+    pub fn new(threads: usize) -> Self {
         let threads = threads.max(1);
         Self(Arc::new(Shared {
             threads,

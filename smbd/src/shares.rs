@@ -229,7 +229,7 @@ impl Memory {
 }
 
 /// The share by which clients ask the server about itself: for everybody who is let in at all.
-fn ipc_settings() -> config::Share {
+pub(crate) fn ipc_settings() -> config::Share {
     config::Share {
         name: IPC.to_owned(),
         comment: "Remote IPC".to_owned(),

@@ -1,7 +1,6 @@
 //! `smbd serve`: puts the server together, serves, reloads and stops.
 
 use std::{
-    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -16,19 +15,19 @@ use tokio::{
     sync::{mpsc, watch},
     time::timeout,
 };
-use transport::{Framing, Link, LinkSettings};
 
 use crate::{
+    accept::Acceptors,
     administration::with_added_shares,
     announce,
     assembly::Assembly,
     control,
-    driver::{Stop, drive},
+    driver::Stop,
     failure::{Failure, print},
     files::read_configuration,
-    gate::{Gate, Pass, Refused},
+    gate::Gate,
     limits::raise_open_files,
-    listen::{self, Accepted, Listener},
+    listen::{self, Listener},
     logging::Logging,
     names, privileges,
     signals::{Signals, Wish},
@@ -185,74 +184,6 @@ impl Running {
     }
 }
 
-/// What every accepting task shares.
-#[derive(Clone)]
-struct Acceptors {
-    server: Arc<Server>,
-    gate: Gate,
-    stopping: watch::Receiver<Stop>,
-    /// Held by each connection; when all are dropped, no connection is left.
-    alive: mpsc::Sender<()>,
-}
-
-impl Acceptors {
-    /// Accepts connections for ever.
-    async fn accept(self, listener: Listener, settings: LinkSettings) {
-        loop {
-            let accepted = listener.accept().await;
-            let peer = accepted.peer();
-            let passed = self
-                .gate
-                .pass(peer.map(|peer| peer.ip()), &self.server.limits());
-            match passed {
-                Ok(pass) => self.serve(accepted, pass, &settings),
-                Err(refused) => log_refusal(peer, refused),
-            }
-        }
-    }
-
-    /// Serves one connection in a task of its own.
-    fn serve(&self, accepted: Accepted, pass: Pass, settings: &LinkSettings) {
-        let link = match accepted {
-            Accepted::Direct(stream, _) => Link::over_tcp(
-                stream,
-                &LinkSettings {
-                    framing: Framing::DirectTcp,
-                    ..settings.clone()
-                },
-            ),
-            Accepted::NetBios(stream, _) => Link::over_tcp(
-                stream,
-                &LinkSettings {
-                    framing: Framing::Detect,
-                    ..settings.clone()
-                },
-            ),
-            Accepted::Unix(stream) => Ok(Link::over_unix(stream, settings)),
-        };
-        // A client that is gone already needs nothing.
-        let Ok(link) = link else { return };
-        let (server, stopping, alive) = (
-            self.server.clone(),
-            self.stopping.clone(),
-            self.alive.clone(),
-        );
-        tokio::spawn(async move {
-            drive(server, link, stopping).await;
-            drop((pass, alive));
-        });
-    }
-}
-
-impl Accepted {
-    fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Direct(_, peer) | Self::NetBios(_, peer) => Some(*peer),
-            Self::Unix(_) => None,
-        }
-    }
-}
-
 /// Lets every connection finish what is under way; those that have not after `patience`, or at a
 /// second signal, are closed.
 async fn drain(
@@ -271,15 +202,6 @@ async fn drain(
     if timeout(CLOSING, all_gone.recv()).await.is_err() {
         tracing::warn!("some connections did not close in time");
     }
-}
-
-fn log_refusal(peer: Option<SocketAddr>, refused: Refused) {
-    let address = peer.map(|peer: SocketAddr| -> IpAddr { peer.ip() });
-    let limit = match refused {
-        Refused::All => "limits.connections",
-        Refused::Address => "limits.connections_per_address",
-    };
-    tracing::warn!(target: "smb::connection", ?address, limit, "a connection was refused");
 }
 
 /// Says so if fewer files may be open than the configuration allows clients to open.

@@ -1,0 +1,33 @@
+//! The SMB server program.
+//!
+//! Owns everything that touches the outside: the async runtime, sockets, signals, files, clocks,
+//! threads and the users of the host. What the server does with them is the crate `server`'s.
+
+mod accept;
+mod accounts;
+mod administration;
+mod announce;
+mod assembly;
+mod commands;
+mod control;
+mod driver;
+mod environment;
+mod failure;
+mod files;
+mod gate;
+mod host_users;
+mod identities;
+mod interfaces;
+mod limits;
+mod listen;
+mod logging;
+mod names;
+mod pool;
+mod privileges;
+mod program;
+mod report;
+mod shares;
+mod signals;
+mod state;
+
+pub use program::run;
