@@ -1,4 +1,4 @@
-//! The SMB server program.
+//! The SMB server: the program, and [`ServerBuilder`], by which another program has a server in it.
 //!
 //! Owns everything that touches the outside: the async runtime, sockets, signals, files, clocks,
 //! threads and the users of the host. What the server does with them is the crate `server`'s.
@@ -11,6 +11,7 @@ mod assembly;
 mod commands;
 mod control;
 mod driver;
+mod embed;
 mod environment;
 mod failure;
 mod files;
@@ -30,4 +31,8 @@ mod shares;
 mod signals;
 mod state;
 
+pub use embed::{RunningServer, ServerBuilder};
+pub use environment::wall_clock;
+pub use failure::Failure;
+pub use pool::Pool;
 pub use program::run;
