@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode as HostMode, OFlags, Statx};
 use server::share::{Caller, Name, OpenHow, StreamType, Wanted};
+use wire::NtStatus;
 use wire::fscc::FileAttributes;
-use wire::{NtStatus, Utf16String};
 
 use super::attributes::birth;
 use super::data::reserve;
@@ -59,7 +59,7 @@ pub(super) fn create(
     };
     match equip(share, caller, &folder, parent, &file, how) {
         Ok(host) => {
-            let name = folder.name.child(Utf16String::from_units(last.to_vec()));
+            let name = folder.name.child(names::as_read(last));
             Ok(Object {
                 file,
                 host,

@@ -13,6 +13,8 @@
 //!
 //! The first three rows are what `cifs.ko` (`mapposix`), macOS and Samba's `fruit` write and read.
 
+use wire::Utf16String;
+
 /// The longest component on disk, in bytes: NAME_MAX.
 pub(super) const LONGEST_DISK_NAME: usize = 255;
 
@@ -60,14 +62,29 @@ pub(super) fn from_disk(bytes: &[u8]) -> Vec<u16> {
     } else {
         decode(bytes, &mut units);
     }
+    if bytes != b"." && bytes != b".." {
+        map_end(&mut units);
+    }
+    units
+}
+
+/// The component that clients see for a file that is found, or made, by this one: a period or a
+/// space at its end is one on disk, and reads back as what stands for it.
+#[must_use]
+pub(super) fn as_read(component: &[u16]) -> Utf16String {
+    let mut units = component.to_vec();
+    map_end(&mut units);
+    Utf16String::from_units(units)
+}
+
+fn map_end(units: &mut [u16]) {
     if let Some(last) = units.last_mut() {
         match *last {
             SPACE => *last = MAPPED_SPACE,
-            PERIOD if bytes != b"." && bytes != b".." => *last = MAPPED_PERIOD,
+            PERIOD => *last = MAPPED_PERIOD,
             _ => {}
         }
     }
-    units
 }
 
 /// Appends units in generalised UTF-8, unpaired surrogates included, mapping nothing: for the names

@@ -356,8 +356,11 @@ mod tests {
     use std::thread;
 
     use super::super::identity::tests::{skipped_without_root, stranger};
-    use super::super::testing::{Fixture, caller, how, write};
+    use server::share::Replace;
+
+    use super::super::testing::{Fixture, caller, how, rename, write};
     use super::*;
+    use crate::offload::tests::wait;
 
     fn status_of(opened: Result<Opened, NtStatus>) -> NtStatus {
         opened.map_or_else(|status| status, |opened| panic!("opened: {opened:?}"))
@@ -534,6 +537,28 @@ mod tests {
         assert_eq!(opened.name.to_string(), "a\u{F022}b\u{F025}");
         fixture.create("c\u{F021}");
         assert!(fixture.path("c*").exists());
+    }
+
+    #[test]
+    fn a_name_that_ends_in_a_period_is_one_however_it_is_spelled() {
+        let fixture = Fixture::new();
+        let asked = ["long folder.\\x", "x.", "x "];
+        let read = ["long folder\u{F029}\\x", "x\u{F029}", "x\u{F028}"];
+        fixture.create("long folder.\\");
+        for (asked, read) in asked.into_iter().zip(read) {
+            assert_eq!(fixture.create(asked).name.to_string(), read);
+            for spelled in [asked, read, &asked.to_uppercase()] {
+                assert_eq!(fixture.existing(spelled).unwrap().name.to_string(), read);
+            }
+        }
+        assert!(fixture.path("x.").exists());
+        let renamed = fixture.create("other");
+        rename(&renamed, "another.", Replace::Never).unwrap();
+        let name = wait(renamed.handle.name()).unwrap();
+        assert_eq!(name.to_string(), "another\u{F029}");
+        let long = name.file_name().unwrap().as_units();
+        let short = server::share::short_name(long).unwrap().to_string_lossy();
+        assert_eq!(fixture.existing(&short).unwrap().name, name);
     }
 
     #[test]

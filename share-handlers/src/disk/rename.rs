@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering;
 use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
 use server::share::{Caller, Name, Replace};
+use wire::NtStatus;
 use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
-use wire::{NtStatus, Utf16String};
 
 use super::attributes::file_type;
 use super::errno::status;
@@ -168,7 +168,7 @@ impl Opening {
             Some(existing) => self.rename_onto(&place, &folder, &existing, &wanted, replace)?,
             None => self.rename(&place, &folder, &wanted, None)?,
         }
-        *self.name.lock() = folder.name.child(Utf16String::from_units(last.to_vec()));
+        *self.name.lock() = folder.name.child(names::as_read(last));
         let hidden = self.share.hidden_names.hides(last);
         self.hidden.store(hidden, Ordering::Relaxed);
         self.unsynced_name.store(true, Ordering::Relaxed);

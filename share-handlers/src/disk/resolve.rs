@@ -106,7 +106,7 @@ impl Root {
             Ok(descriptor) => {
                 return Ok(Found {
                     descriptor,
-                    name: name.with_stream(None),
+                    name: as_read(name.components()),
                 });
             }
             Err(Errno::NOENT) if !name.is_root() => {}
@@ -142,15 +142,12 @@ impl Root {
         let path = disk_path(components).map_err(|_| NtStatus::OBJECT_PATH_NOT_FOUND)?;
         match self.open_path(&path, FOLDER) {
             Ok(descriptor) => {
-                let name = components
-                    .iter()
-                    .fold(Name::root(), |name, part| name.child(part.clone()));
                 let id = identity_of(descriptor.as_fd()).map_err(status)?;
                 Ok(Folder {
                     descriptor,
                     id,
                     path,
-                    name,
+                    name: as_read(components),
                 })
             }
             Err(Errno::NOENT) if self.index.is_some() => self.walk(components),
@@ -204,6 +201,8 @@ impl Root {
             Err(Errno::NOENT) => {}
             Err(error) => return Err(error),
         }
+        let component = names::as_read(component);
+        let component = component.as_units();
         let found = match &self.index {
             Some(index) => index.find(folder.descriptor.as_fd(), folder.id, component)?,
             None => None,
@@ -288,6 +287,13 @@ pub(super) fn disk_path(components: &[Utf16String]) -> Result<Vec<u8>, NtStatus>
         }
     }
     Ok(path)
+}
+
+/// The name as clients see it once it is found by these components.
+fn as_read(components: &[Utf16String]) -> Name {
+    components.iter().fold(Name::root(), |name, part| {
+        name.child(names::as_read(part.as_units()))
+    })
 }
 
 /// The name below the root of a path on disk.
