@@ -23,6 +23,103 @@ fn threads_that_open_rename_watch_and_lock_at_once_end_and_leave_nothing() {
     assert!(store.shared.is_empty());
 }
 
+/// A hundred thousand lock requests on one file, of which none can be granted.
+// test [MS-SMB2] 3.3.4.2
+// test [MS-FSA] 2.1.5.8
+#[test]
+fn lock_requests_that_wait_are_bounded_hurt_nobody_else_and_leave_nothing() {
+    const REQUESTS: u64 = 100_000;
+    let limits = Limits::default();
+    let store = ObjectStore::new(limits);
+    let [holder, crowd, other] = [1, 2, 3].map(|open| open_file(&store, 1, open));
+    let elsewhere = open_file(&store, 2, 4);
+    let exclusive = |offset, length| {
+        let kind = LockKind::Exclusive;
+        let range = Range { offset, length };
+        [LockElement { range, kind }]
+    };
+    let lock = |by: &Attachment, offset, length| {
+        store.lock(by, &exclusive(offset, length), Blocking::Wait)
+    };
+    let all = Range {
+        offset: 0,
+        length: REQUESTS,
+    };
+    assert!(is_granted(&lock(&holder, all.offset, all.length)));
+
+    let (mut waiters, mut refused) = (Vec::new(), 0);
+    for offset in 0..REQUESTS {
+        match lock(&crowd, offset, 1).decision {
+            Decision::Wait(waiter) => waiters.push(waiter),
+            Decision::Deny(NtStatus::INSUFFICIENT_RESOURCES) => refused += 1,
+            decision => panic!("{decision:?}"),
+        }
+    }
+    assert_eq!(waiters.len(), limits.waiting_locks);
+    assert_eq!(waiters.len() + refused, REQUESTS as usize);
+
+    // Neither other bytes, nor reading, nor another file feels it.
+    assert!(is_granted(&lock(&other, REQUESTS, 1)));
+    assert!(is_granted(&store.check_read(&other, REQUESTS + 1, 1)));
+    assert!(is_granted(&lock(&elsewhere, 0, REQUESTS)));
+
+    // Those that are withdrawn make room; the others are granted when the lock goes, and only they.
+    let withdrawn = waiters.split_off(limits.waiting_locks / 2);
+    drop(withdrawn);
+    let Decision::Wait(late) = lock(&crowd, REQUESTS - 1, 1).decision else {
+        panic!("there was room");
+    };
+    waiters.push(late);
+    let unlocked = store.unlock(&holder, &[all]);
+    assert_eq!(unlocked.effects.into_iter().count(), waiters.len());
+    let held = |offset| store.lock(&other, &exclusive(offset, 1), Blocking::FailImmediately);
+    assert!(matches!(
+        held(0).decision,
+        Decision::Deny(NtStatus::LOCK_NOT_GRANTED)
+    ));
+    let free = limits.waiting_locks as u64;
+    assert!(is_granted(&held(free)));
+
+    drop(waiters);
+    for attachment in [&holder, &crowd, &other, &elsewhere] {
+        drop(store.close(attachment));
+        store.deleted(attachment);
+    }
+    drop([holder, crowd, other, elsewhere]);
+    assert!(store.shared.is_empty());
+}
+
+fn is_granted<T>(outcome: &Outcome<(), T>) -> bool {
+    matches!(outcome.decision, Decision::Grant(()))
+}
+
+fn open_file(store: &ObjectStore, file: u64, open: u64) -> Attachment {
+    let name = Name::parse_text(&format!("file{file}")).unwrap();
+    let access = AccessMask::FILE_READ_DATA | AccessMask::FILE_WRITE_DATA;
+    let request = OpenRequest {
+        object: ObjectId { volume: 1, file },
+        location: Location {
+            share: ShareId(1),
+            case: NameCase::Insensitive,
+            name: &name,
+        },
+        kind: StreamKind::Data,
+        caller: &words::caller(0),
+        arrival: Arrival::Opened,
+        desired_access: access,
+        granted_access: access,
+        share_access: ShareAccess::READ | ShareAccess::WRITE,
+        delete_on_close: false,
+        caching: Caching::Oplock(OplockLevel::NONE),
+        open: OpenId(open),
+        looked_up: store.moment(),
+    };
+    match store.open(&request).decision {
+        Decision::Grant(granted) => granted.attachment,
+        decision => panic!("{decision:?}"),
+    }
+}
+
 fn one_open(store: &ObjectStore, thread: u64, round: u64) {
     let text = format!("dir{}\\file{}", round % 3, (round + thread) % 5);
     let file = Name::parse_text(&text).unwrap();
