@@ -7,4 +7,5 @@ pub mod ipc;
 pub mod memory;
 pub mod offload;
 mod ready;
+pub mod virtual_tree;
 pub mod wrappers;

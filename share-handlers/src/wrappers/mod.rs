@@ -25,7 +25,7 @@ pub mod veto;
 pub mod worm;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use wire::fscc::Fsctl;
 

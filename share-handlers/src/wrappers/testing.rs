@@ -21,14 +21,14 @@ use crate::memory::{MemoryHandler, MemoryOptions};
 use crate::offload::tests::wait;
 
 /// Time that passes when somebody sleeps, and when it is told to.
-pub(super) struct Time {
+pub(crate) struct Time {
     start: Instant,
     passed: AtomicU64,
     slept: Mutex<Vec<Duration>>,
 }
 
 impl Time {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             start: Instant::now(),
             passed: AtomicU64::new(0),
@@ -36,13 +36,13 @@ impl Time {
         })
     }
 
-    pub(super) fn pass(&self, duration: Duration) {
+    pub(crate) fn pass(&self, duration: Duration) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap();
         self.passed.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     /// What was slept since this was last asked.
-    pub(super) fn take_slept(&self) -> Vec<Duration> {
+    pub(crate) fn take_slept(&self) -> Vec<Duration> {
         std::mem::take(&mut self.slept.lock())
     }
 
@@ -73,20 +73,20 @@ impl Environment for Time {
 
 /// A share, as one user uses it.
 #[derive(Clone)]
-pub(super) struct Share {
-    pub(super) handler: Arc<dyn ShareHandler>,
-    pub(super) time: Arc<Time>,
-    pub(super) caller: Caller,
+pub(crate) struct Share {
+    pub(crate) handler: Arc<dyn ShareHandler>,
+    pub(crate) time: Arc<Time>,
+    pub(crate) caller: Caller,
 }
 
 impl Share {
     /// An empty share in memory.
-    pub(super) fn memory() -> Self {
+    pub(crate) fn memory() -> Self {
         Self::passing(Duration::ZERO)
     }
 
     /// As [`Share::memory`]; whoever looks at the time finds that some has passed.
-    pub(super) fn ticking() -> Self {
+    pub(crate) fn ticking() -> Self {
         Self::passing(Duration::from_millis(1))
     }
 
@@ -106,7 +106,7 @@ impl Share {
     }
 
     /// The same share under a wrapper.
-    pub(super) fn under(
+    pub(crate) fn under(
         &self,
         wrap: impl FnOnce(Arc<dyn ShareHandler>) -> Arc<dyn ShareHandler>,
     ) -> Self {
@@ -117,35 +117,35 @@ impl Share {
     }
 
     /// The same share, as somebody else uses it.
-    pub(super) fn used_by(&self, caller: Caller) -> Self {
+    pub(crate) fn used_by(&self, caller: Caller) -> Self {
         Self {
             caller,
             ..self.clone()
         }
     }
 
-    pub(super) fn open(&self, name: &str, how: &OpenHow) -> Result<File, NtStatus> {
+    pub(crate) fn open(&self, name: &str, how: &OpenHow) -> Result<File, NtStatus> {
         let name = Name::parse_text(name).unwrap();
         let opened = wait(self.handler.open(&self.caller, &name, how))?;
         Ok(File(opened, self.caller.clone()))
     }
 
-    pub(super) fn exists(&self, name: &str) -> bool {
+    pub(crate) fn exists(&self, name: &str) -> bool {
         self.open(name, &to_open()).is_ok()
     }
 
     /// Makes a file with these contents, and closes it.
-    pub(super) fn write_file(&self, name: &str, contents: &[u8]) {
+    pub(crate) fn write_file(&self, name: &str, contents: &[u8]) {
         let file = self.open(name, &to_create(Disposition::New)).unwrap();
         file.write(contents).unwrap();
         file.close();
     }
 
-    pub(super) fn read_file(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read_file(&self, name: &str) -> Vec<u8> {
         self.open(name, &to_open()).unwrap().read(1 << 16).unwrap()
     }
 
-    pub(super) fn make_folder(&self, name: &str) {
+    pub(crate) fn make_folder(&self, name: &str) {
         let how = OpenHow {
             wanted: Wanted::Directory,
             ..to_create(Disposition::New)
@@ -154,14 +154,14 @@ impl Share {
     }
 
     /// Deletes a file as a client does.
-    pub(super) fn delete_file(&self, name: &str) {
+    pub(crate) fn delete_file(&self, name: &str) {
         let file = self.open(name, &to_open()).unwrap();
         file.check_delete().unwrap();
         file.delete().unwrap();
     }
 
     /// The names in a folder, sorted, without `.` and `..`.
-    pub(super) fn names(&self, folder: &str) -> Vec<String> {
+    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
         let handle = self.open(folder, &to_open()).unwrap().0.handle;
         let mut names = Vec::new();
         let mut from = ListFrom::Start;
@@ -178,21 +178,21 @@ impl Share {
 }
 
 /// An open, and whose it is.
-pub(super) struct File(pub(super) Opened, Caller);
+pub(crate) struct File(pub(crate) Opened, Caller);
 
 impl File {
-    pub(super) fn handle(&self) -> &dyn Handle {
+    pub(crate) fn handle(&self) -> &dyn Handle {
         &*self.0.handle
     }
 
-    pub(super) fn read(&self, length: usize) -> Result<Vec<u8>, NtStatus> {
+    pub(crate) fn read(&self, length: usize) -> Result<Vec<u8>, NtStatus> {
         let mut room = ReplyRoom::new(BytesMut::new(), 0, length);
         let read = wait(self.handle().read(0, &mut room))?;
         Ok(room.as_mut_slice()[..read as usize].to_vec())
     }
 
     /// Appends.
-    pub(super) fn write(&self, data: &[u8]) -> Result<u32, NtStatus> {
+    pub(crate) fn write(&self, data: &[u8]) -> Result<u32, NtStatus> {
         let at = WriteAt {
             place: Place::End,
             write_through: false,
@@ -200,34 +200,34 @@ impl File {
         wait(self.handle().write(at, Bytes::copy_from_slice(data)))
     }
 
-    pub(super) fn set(&self, request: SetInfo) -> Result<(), NtStatus> {
+    pub(crate) fn set(&self, request: SetInfo) -> Result<(), NtStatus> {
         wait(self.handle().set(request))
     }
 
-    pub(super) fn rename(&self, target: &str, replace: Replace) -> Result<(), NtStatus> {
+    pub(crate) fn rename(&self, target: &str, replace: Replace) -> Result<(), NtStatus> {
         let target = Name::parse_text(target).unwrap();
         self.set(SetInfo::Rename { target, replace })
     }
 
-    pub(super) fn control(&self, code: Fsctl) -> Result<Controlled, NtStatus> {
+    pub(crate) fn control(&self, code: Fsctl) -> Result<Controlled, NtStatus> {
         wait(self.handle().control(code, Bytes::new(), 0))
     }
 
-    pub(super) fn check_delete(&self) -> Result<(), NtStatus> {
+    pub(crate) fn check_delete(&self) -> Result<(), NtStatus> {
         wait(self.handle().check_delete())
     }
 
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         wait(self.handle().close(CloseHow::Keep)).unwrap();
     }
 
-    pub(super) fn delete(&self) -> Result<(), NtStatus> {
+    pub(crate) fn delete(&self) -> Result<(), NtStatus> {
         wait(self.handle().close(CloseHow::Delete(self.1.clone())))
     }
 }
 
 /// Somebody with an account.
-pub(super) fn caller(user: &str, uid: u32) -> Caller {
+pub(crate) fn caller(user: &str, uid: u32) -> Caller {
     let (sid, group) = (Sid::unix_user(uid), Sid::unix_group(uid));
     let token =
         SecurityToken::for_log_on(LogOn::Authenticated, sid, group, vec![], Privileges::NONE);
@@ -240,12 +240,12 @@ pub(super) fn caller(user: &str, uid: u32) -> Caller {
 }
 
 /// An open of what exists, for everything.
-pub(super) fn to_open() -> OpenHow {
+pub(crate) fn to_open() -> OpenHow {
     OpenHow::to_look(AccessMask::FILE_ALL_ACCESS)
 }
 
 /// An open that may create a file, for everything.
-pub(super) fn to_create(disposition: Disposition) -> OpenHow {
+pub(crate) fn to_create(disposition: Disposition) -> OpenHow {
     OpenHow {
         disposition,
         wanted: Wanted::File,
