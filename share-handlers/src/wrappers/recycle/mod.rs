@@ -1,7 +1,7 @@
 //! A share whose deleted files go to a folder of their user, where they can be found again.
 //!
 //! Owns the moment: what a client deletes, and what it renames another file over, is moved instead.
-//! Where to, under which name and for how long is [`bin`]'s. Folders, named streams and what is
+//! Where to, under which name and for how long is `bin`'s. Folders, named streams and what is
 //! deleted from the bin itself are deleted as ever. Overwriting a file keeps nothing: the file is
 //! still there.
 //!
