@@ -69,11 +69,12 @@ fn check_request(share: &DiskShare, name: &Name, how: &OpenHow) -> Result<(), Nt
     if how.snapshot.is_some() {
         return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
     }
+    // The name of a stream, the file's own too, is none where there are no streams.
+    if !share.options.streams && name.stream_type().is_some() {
+        return Err(NtStatus::OBJECT_NAME_INVALID);
+    }
     if name.stream().is_none() {
         return Ok(());
-    }
-    if !share.options.streams {
-        return Err(NtStatus::OBJECT_NAME_INVALID);
     }
     // [MS-FSA] 2.1.5.1
     if how.wanted == Wanted::Directory {
@@ -559,6 +560,17 @@ mod tests {
         let long = name.file_name().unwrap().as_units();
         let short = server::share::short_name(long).unwrap().to_string_lossy();
         assert_eq!(fixture.existing(&short).unwrap().name, name);
+    }
+
+    #[test]
+    fn a_share_without_streams_knows_no_name_of_one() {
+        let fixture = Fixture::with(|options| options.streams = false);
+        fixture.create("a");
+        for name in ["a:s", "a:s:$DATA", "a::$DATA", "b::$DATA"] {
+            let status = status_of(fixture.open(name, &how(Disposition::Either)));
+            assert_eq!(status, NtStatus::OBJECT_NAME_INVALID, "{name}");
+        }
+        assert!(!fixture.path("b").exists());
     }
 
     #[test]
