@@ -170,7 +170,7 @@ async fn arbitrate(
     opened: &Opened,
     granted_access: AccessMask,
     file_id: FileId,
-    looked_up: Moment,
+    mut looked_up: Moment,
 ) -> Result<Granted, NtStatus> {
     let server = context.server.clone();
     let tree = context.tree()?.clone();
@@ -190,12 +190,7 @@ async fn arbitrate(
                 StreamKind::Data
             },
             caller,
-            arrival: match (opened.created, plan.how.overwrite) {
-                (true, _) => Arrival::Created,
-                (false, true) if plan.supersede => Arrival::Superseded,
-                (false, true) => Arrival::Overwritten,
-                (false, false) => Arrival::Opened,
-            },
+            arrival: arrival(plan, opened),
             desired_access: plan.arbitrated_access(granted_access),
             granted_access,
             share_access: plan.share_access,
@@ -215,6 +210,13 @@ async fn arbitrate(
                 }
                 return Ok(granted);
             }
+            Decision::Deny(NtStatus::RETRY) => {
+                drop(unanswered);
+                looked_up = server.object_store.moment();
+                if !keeps_name(opened).await {
+                    return Err(NtStatus::RETRY);
+                }
+            }
             Decision::Deny(status) => return Err(status),
             Decision::Wait(waiter) => {
                 // Who waits has nothing yet; nor may a break of what it joins wait for it.
@@ -230,6 +232,21 @@ async fn arbitrate(
             }
         }
     }
+}
+
+fn arrival(plan: &Plan, opened: &Opened) -> Arrival {
+    match (opened.created, plan.how.overwrite) {
+        (true, _) => Arrival::Created,
+        (false, true) if plan.supersede => Arrival::Superseded,
+        (false, true) => Arrival::Overwritten,
+        (false, false) => Arrival::Opened,
+    }
+}
+
+/// Whether what was opened has its name still. A file system gives the identity of a file that has
+/// gone to the next one: then another has lost its name, and this may be what the request has made.
+async fn keeps_name(opened: &Opened) -> bool {
+    opened.handle.name().await.as_ref() == Ok(&opened.name)
 }
 
 /// Does the harm of overwriting and superseding, and returns the metadata after it.
