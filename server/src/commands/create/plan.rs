@@ -7,7 +7,7 @@ use wire::create::{
 use wire::dtyp::{AccessMask, GenericMapping, SecurityDescriptor};
 use wire::fscc::FileAttributes;
 use wire::fscc::file_info::{FileMode, FullEa};
-use wire::{CreateRequest, NtStatus};
+use wire::{CreateRequest, NtStatus, Utf16String};
 
 use super::contexts::Questions;
 use super::durable::Wish;
@@ -15,7 +15,7 @@ use super::{app_instance, caching};
 use crate::context::Context;
 use crate::durable::{AppInstance, UnderWay};
 use crate::object_store::Caching;
-use crate::share::{Disposition, Name, OpenHow, ShareKind, StreamType, Wanted};
+use crate::share::{Disposition, Name, NameError, OpenHow, ShareKind, StreamType, Wanted};
 
 /// What a CREATE wants.
 pub(super) struct Plan {
@@ -54,7 +54,7 @@ impl Plan {
     /// Checks the request in the order of [MS-SMB2] 3.3.5.9 and [MS-FSA] 2.1.5.1.
     ///
     /// # Errors
-    /// `OBJECT_NAME_INVALID`, `OBJECT_PATH_SYNTAX_BAD`, `INVALID_PARAMETER`,
+    /// `OBJECT_NAME_INVALID`, `OBJECT_PATH_SYNTAX_BAD`, `OBJECT_NAME_NOT_FOUND`, `INVALID_PARAMETER`,
     /// `BAD_IMPERSONATION_LEVEL`, `NOT_SUPPORTED`, `ACCESS_DENIED`, `PRIVILEGE_NOT_HELD`,
     /// `CANNOT_DELETE`.
     pub(super) fn new(
@@ -63,9 +63,9 @@ impl Plan {
         wish: Wish,
     ) -> Result<Self, NtStatus> {
         let share = &context.tree()?.share;
-        let name = Name::parse(&request.name)?;
-        let contexts = &request.contexts;
         let kind = share.features().kind;
+        let name = name(&request.name, kind)?;
+        let contexts = &request.contexts;
         check_impersonation(request.impersonation_level, kind)?;
         let options = request.create_options;
         check_options(options, request.create_disposition)?;
@@ -149,6 +149,18 @@ impl Plan {
             .with(FileMode::NO_INTERMEDIATE_BUFFERING)
             .with(FileMode::DELETE_ON_CLOSE);
         FileMode::from_bits(self.options.bits()) & modes
+    }
+}
+
+/// The name that is to be opened.
+// [MS-SMB2] 3.3.5.9
+// A path is resolved in file systems only: a pipe's name is looked up as it stands, and none begins with a separator.
+fn name(asked: &Utf16String, kind: ShareKind) -> Result<Name, NtStatus> {
+    match Name::parse(asked) {
+        Err(NameError::LeadingSeparator) if kind == ShareKind::Pipe => {
+            Err(NtStatus::OBJECT_NAME_NOT_FOUND)
+        }
+        parsed => Ok(parsed?),
     }
 }
 

@@ -7,6 +7,7 @@ mod copy;
 mod lab;
 mod network_interfaces;
 mod object_id;
+mod pipe_wait;
 mod resiliency;
 mod validate_negotiate;
 
@@ -34,7 +35,7 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
     check(context, &request)?;
     let code = request.ctl_code;
     if code.needs_no_open() {
-        return without_open(context, &request, code);
+        return without_open(context, &request, code).await;
     }
     if code == Fsctl::LAB_PLAY_DEAD && lab::is_enabled(context, code) {
         let output = lab::play_dead(context, &request)?;
@@ -100,7 +101,7 @@ fn check(context: &Context, request: &IoctlRequest) -> Result<(), NtStatus> {
 }
 
 /// Codes that are for the server rather than for a file.
-fn without_open(
+async fn without_open(
     context: &mut Context,
     request: &IoctlRequest,
     code: Fsctl,
@@ -116,8 +117,10 @@ fn without_open(
         // [MS-SMB2] 3.3.5.15.2
         // This server is no DFS server.
         Fsctl::DFS_GET_REFERRALS | Fsctl::DFS_GET_REFERRALS_EX => Err(NtStatus::FS_DRIVER_REQUIRED),
-        // Pipes here are always ready for one more; one that does not exist never will be.
-        Fsctl::PIPE_WAIT => Err(NtStatus::OBJECT_NAME_NOT_FOUND),
+        Fsctl::PIPE_WAIT => {
+            let output = pipe_wait::run(context, request).await?;
+            Ok(answer(request, FileId::NONE, NtStatus::SUCCESS, output))
+        }
         Fsctl::QUERY_NETWORK_INTERFACE_INFO => {
             let output = network_interfaces::run(context, request)?;
             Ok(answer(request, FileId::NONE, NtStatus::SUCCESS, output))
