@@ -9,8 +9,10 @@
 //! looks at a clock or a file.
 
 mod directory;
+mod dssetup;
 mod enumeration;
 pub mod fuzzing;
+mod initshutdown;
 mod lsarpc;
 mod mgmt;
 mod ndr;
@@ -22,6 +24,7 @@ mod rpc;
 mod samr;
 mod srvsvc;
 mod win32;
+mod winreg;
 mod wkssvc;
 
 use std::fmt;
@@ -36,12 +39,15 @@ use wire::dtyp::FileTime;
 use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
+use self::dssetup::DSSETUP;
+use self::initshutdown::INITSHUTDOWN;
 use self::lsarpc::LSARPC;
 use self::mgmt::MGMT;
 use self::pipe::Pipe;
 use self::rpc::{Association, Interface, Services};
 use self::samr::SAMR;
 use self::srvsvc::SRVSVC;
+use self::winreg::WINREG;
 use self::wkssvc::WKSSVC;
 use crate::ready::ready;
 
@@ -154,9 +160,11 @@ fn find(name: &Name) -> Option<(&'static str, &'static [&'static Interface])> {
 
 /// The pipes and what is served behind each.
 static PIPES: &[(&str, &[&Interface])] = &[
-    ("lsarpc", &[&LSARPC, &MGMT]),
+    ("InitShutdown", &[&INITSHUTDOWN, &MGMT]),
+    ("lsarpc", &[&LSARPC, &DSSETUP, &MGMT]),
     ("samr", &[&SAMR, &MGMT]),
     ("srvsvc", &[&SRVSVC, &MGMT]),
+    ("winreg", &[&WINREG, &MGMT]),
     ("wkssvc", &[&WKSSVC, &MGMT]),
 ];
 

@@ -36,3 +36,5 @@ pub(super) const DUPLICATE_SHARE: u32 = 2118;
 pub(super) const FILE_ID_NOT_FOUND: u32 = 2314;
 /// NERR_DeviceNotShared.
 pub(super) const DEVICE_NOT_SHARED: u32 = 2311;
+/// ERROR_NO_MORE_ITEMS.
+pub(super) const NO_MORE_ITEMS: u32 = 259;
