@@ -26,8 +26,18 @@ pub const RWH: LeaseState = RH.with(LeaseState::WRITE_CACHING);
 
 /// Two clients of one server whose handler takes a second for the calls named.
 pub fn two_clients(slow: &'static [&'static str]) -> [Rig; 2] {
+    two_clients_who_wait(Duration::from_secs(1), slow)
+}
+
+/// Two clients of one server whose handler takes so long for the calls named.
+pub fn two_clients_who_wait(delay: Duration, slow: &'static [&'static str]) -> [Rig; 2] {
     let (server, environment) = world::build(7, |memory, environment| {
-        let slow = Slow(environment.clone(), slow);
+        let environment = environment.clone();
+        let slow = Slow {
+            environment,
+            delay,
+            calls: slow,
+        };
         Faulty::over(Arc::new(memory), Arc::new(slow))
     });
     [1, 2].map(|number| client(&server, &environment, number))
@@ -50,12 +60,16 @@ fn client(server: &Arc<Server>, environment: &Virtual, number: u8) -> Rig {
     rig
 }
 
-struct Slow(Virtual, &'static [&'static str]);
+struct Slow {
+    environment: Virtual,
+    delay: Duration,
+    calls: &'static [&'static str],
+}
 
 impl Faults for Slow {
     fn next(&self, call: &'static str) -> Fault {
-        let is_slow = self.1.contains(&call);
-        let delay = is_slow.then(|| self.0.sleep(Duration::from_secs(1)));
+        let is_slow = self.calls.contains(&call);
+        let delay = is_slow.then(|| self.environment.sleep(self.delay));
         Fault {
             delay,
             ..Fault::default()

@@ -65,6 +65,33 @@ fn a_lease_that_is_broken_before_its_create_is_answered_is_broken_after_the_repl
     finish(clients);
 }
 
+// test [MS-SMB2] 3.3.6.1
+#[test]
+fn nobody_waits_for_a_break_longer_because_the_holders_create_is_not_answered() {
+    let mut clients = two_clients_who_wait(3 * PATIENCE, &["set"]);
+    let [holder, other] = &mut clients;
+    let file = opened(&send(holder, requests::open_or_create("file"))[0]).file_id;
+    send(holder, requests::close(file));
+    let create = with_oplock(overwriting("file"), OplockLevel::BATCH);
+    assert!(send(holder, create).is_empty(), "the handler is very slow");
+    let waits = send(other, requests::open("file"));
+    assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+
+    pass(holder, PATIENCE);
+    assert!(received(holder).is_empty());
+    assert_eq!(statuses(&received(other)), [NtStatus::SUCCESS]);
+    pass(holder, 3 * PATIENCE);
+    let [created, broken] = &received(holder)[..] else {
+        panic!("a reply, and what it holds no more");
+    };
+    let created = opened(created).file_id;
+    assert_eq!(broken_oplock(broken).file_id, created);
+    let late = send(holder, keep_oplock(created, OplockLevel::II));
+    assert_eq!(statuses(&late), [NtStatus::INVALID_DEVICE_STATE]);
+    assert_eq!(other.server.awaited_breaks(), 0);
+    finish(clients);
+}
+
 // test [MS-SMB2] 3.3.4.6
 #[test]
 fn a_break_of_what_a_compound_opens_follows_the_compound() {

@@ -28,6 +28,15 @@ impl AwaitedBreaks {
         server.awaited_breaks.0.lock().insert(id, alarm);
     }
 
+    /// Gives the holder of a break that has been held back all its time, unless the break is over.
+    pub(super) fn restart(server: &Arc<Server>, id: BreakId) {
+        let mut awaited = server.awaited_breaks.0.lock();
+        if let Some(alarm) = awaited.get_mut(&id) {
+            server.alarms.cancel(*alarm);
+            *alarm = alarms::set(server, BREAK_TIMEOUT, Alarm::Break(id));
+        }
+    }
+
     /// Stops the timer of a break that has ended.
     pub(crate) fn stop(&self, server: &Server, id: BreakId) {
         if let Some(alarm) = self.0.lock().remove(&id) {

@@ -3,8 +3,11 @@
 //! ```text
 //!  the store ──begin──> held back while a request of the holder is unanswered ([`Unanswered`])
 //!                │                     │
-//!                └────────tell─────────┘──> alarm ([`AwaitedBreaks`]) ──> acknowledged, closed or given up
+//!                └────────tell─────────┘──> acknowledged, closed or given up
 //! ```
+//!
+//! An alarm ([`AwaitedBreaks`]) stands by from the beginning: whoever waits for the end of a break waits
+//! neither for a client for ever, nor for a reply that never leaves.
 
 mod awaited;
 mod notices;
@@ -55,16 +58,22 @@ impl Break {
 
 /// Tells the holder, as soon as it knows what it holds.
 pub(super) fn begin(server: &Arc<Server>, broken: Break) {
+    if broken.wants_acknowledgment() {
+        AwaitedBreaks::start(server, broken.id());
+    }
     if let Some(broken) = server.unanswered.hold_back(broken) {
         tell(server, &broken);
     }
 }
 
+/// Tells the holder of what has been held back.
+fn tell_at_last(server: &Arc<Server>, broken: &Break) {
+    AwaitedBreaks::restart(server, broken.id());
+    tell(server, broken);
+}
+
 /// Tells the holder; where nobody can be told, the break ends at once.
 fn tell(server: &Arc<Server>, broken: &Break) {
-    if broken.wants_acknowledgment() {
-        AwaitedBreaks::start(server, broken.id());
-    }
     if notify(server, broken).is_none() {
         end_untold(server, broken);
     }

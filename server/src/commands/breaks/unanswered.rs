@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use wire::LeaseKey;
 use wire::dtyp::Guid;
 
-use super::{Break, tell};
+use super::{Break, tell_at_last};
 use crate::object_store::{Caching, OpenId};
 use crate::server::Server;
 
@@ -57,7 +57,7 @@ impl Unanswered {
 impl Drop for Unanswered {
     fn drop(&mut self) {
         for broken in self.server.unanswered.end_one(self.holder) {
-            tell(&self.server, &broken);
+            tell_at_last(&self.server, &broken);
         }
     }
 }
