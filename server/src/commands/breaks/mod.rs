@@ -87,9 +87,14 @@ fn notify(server: &Arc<Server>, broken: &Break) -> Option<()> {
     }
 }
 
-/// Ends a break that the holder cannot be told of.
+/// Ends a break that the holder cannot be told of, if that is still so.
 fn end_untold(server: &Arc<Server>, broken: &Break) {
-    if !close_waiting(server, broken) {
+    if close_waiting(server, broken) {
+        return;
+    }
+    // Its client may have come back for it in this moment, and is told once it has its reply.
+    let ready = server.unanswered.hold_back(*broken);
+    if ready.is_some_and(|broken| notify(server, &broken).is_none()) {
         awaited::give_up(server, broken.id());
     }
 }
