@@ -2,6 +2,7 @@
 //! that are still under way.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -40,22 +41,17 @@ pub(crate) struct UnderWay {
     name: CreateName,
 }
 
-impl CreateGuids {
-    /// What is known by this name.
-    pub(crate) fn find(&self, name: CreateName) -> Option<Known> {
-        self.0.lock().get(&name).copied()
-    }
-}
-
 impl UnderWay {
-    /// Takes the name, unless it is in use.
-    pub(crate) fn begin(server: &Arc<Server>, name: CreateName) -> Option<Self> {
-        let mut names = server.create_guids.0.lock();
-        if names.contains_key(&name) {
-            return None;
-        }
-        names.insert(name, Known::Opened);
-        Some(Self {
+    /// Takes the name.
+    ///
+    /// # Errors
+    /// What is known by it already.
+    pub(crate) fn begin(server: &Arc<Server>, name: CreateName) -> Result<Self, Known> {
+        match server.create_guids.0.lock().entry(name) {
+            Entry::Occupied(known) => return Err(*known.get()),
+            Entry::Vacant(free) => free.insert(Known::Opened),
+        };
+        Ok(Self {
             server: server.clone(),
             name,
         })

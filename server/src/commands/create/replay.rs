@@ -50,8 +50,9 @@ pub(super) fn admit(
         create,
     };
     let is_replay = context.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
-    match context.server.create_guids.find(name) {
-        Some(Known::Open(id)) => {
+    match UnderWay::begin(&context.server, name) {
+        Ok(under_way) => Ok(Admission::New(Some(under_way))),
+        Err(Known::Open(id)) => {
             let Some(open) = context.server.open(id) else {
                 return Ok(Admission::New(None));
             };
@@ -61,11 +62,10 @@ pub(super) fn admit(
             check(context, request, &open)?;
             Ok(Admission::Repeated(open))
         }
-        Some(known) => {
+        Err(known) => {
             refuse_under_way(share.settings.pending_replay, known, is_replay)?;
             Ok(Admission::New(None))
         }
-        None => Ok(Admission::New(UnderWay::begin(&context.server, name))),
     }
 }
 
