@@ -153,10 +153,12 @@ impl Running {
         let Ended {
             sessions,
             tree_connects,
+            waiting_opens,
         } = ended;
         tracing::info!(
             ended_sessions = sessions,
             closed_tree_connects = tree_connects,
+            closed_waiting_opens = waiting_opens,
             "reloaded: {changes}"
         );
         for setting in &changes.needs_restart {
