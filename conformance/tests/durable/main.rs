@@ -7,14 +7,14 @@ mod scene;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use conformance::client::requests;
+use conformance::client::{Reply, requests};
 use conformance::fuzz::rig::{Rig, leftovers};
 use wire::create::{
     CreateAction, CreateContext, CreateOptions, CreateResponseContext, DurableHandleFlags,
     ShareAccess,
 };
 use wire::dtyp::Guid;
-use wire::lock::LockSequence;
+use wire::lock::{LockFlags, LockSequence};
 use wire::{
     CreateRequest, HeaderFlags, IoctlRequest, LogoffRequest, NtStatus, OplockLevel,
     TreeDisconnectRequest,
@@ -260,6 +260,42 @@ fn a_durable_open_survives_logoff_but_not_tree_disconnect() {
         assert_eq!(status(&mut client, reconnecting(file_id, GUID)), expected);
         client.finish();
     }
+}
+
+// test [MS-SMB2] 3.3.7.1
+#[test]
+fn an_open_that_waits_gets_no_lock_that_a_session_before_has_asked_for() {
+    let scene = Scene::new();
+    let mut client = scene.client(1);
+    let file_id = opened(&send(&mut client, requests::open_or_create("file"))).file_id;
+    let request = resilient(file_id, 60_000);
+    assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
+    let mut other = scene.client(2);
+    let others = opened(&send(&mut other, requests::open("file"))).file_id;
+    let request = locking(others, LockSequence::default());
+    assert_eq!(status(&mut other, request), NtStatus::SUCCESS);
+    let mut waits = locking(file_id, LockSequence::default());
+    waits.locks[0].flags = LockFlags::EXCLUSIVE_LOCK;
+    assert_eq!(status(&mut client, waits), NtStatus::PENDING);
+
+    let logoff = client.client.prepare(client.scope, LogoffRequest.into());
+    let mut frame = BytesMut::new();
+    client.client.encode(&[logoff], &mut frame);
+    let told = client.send(frame).expect("the connection stands");
+    let mut told: Vec<_> = told.iter().map(Reply::status).collect();
+    told.sort_unstable();
+    assert_eq!(told, [NtStatus::SUCCESS, NtStatus::RANGE_NOT_LOCKED]);
+    let mut back = scene.client(1);
+    let again = opened(&send(&mut back, reconnecting(file_id, Guid::ZERO))).file_id;
+    assert_eq!(
+        status(&mut other, requests::close(others)),
+        NtStatus::SUCCESS
+    );
+    let request = locking(again, LockSequence::default());
+    assert_eq!(status(&mut back, request), NtStatus::SUCCESS);
+    client.end.close(None);
+    other.end.close(None);
+    back.finish();
 }
 
 #[test]

@@ -120,11 +120,19 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending
     }
     let mut left = session.opens.close();
     if ending == Ending::Left {
-        left.retain(|open| !durable::preserve(server, open));
+        left.retain(|open| !preserve(server, open));
     }
     opens(server, left).await;
     let trees = std::mem::take(&mut session.tree_connects.lock().trees);
     trees.values().for_each(|tree| tree.disconnect());
+}
+
+/// Keeps an open for its client, if it is one to be kept. No lock comes to it that the client has asked
+/// for in a session that is gone: it would ask for it again, and wait for itself.
+fn preserve(server: &Arc<Server>, open: &Arc<Open>) -> bool {
+    let ended = server.object_store.end_waits(&open.attachment);
+    effects::carry_out(server, ended);
+    durable::preserve(server, open)
 }
 
 /// Tells the client over the first channel that stands, if it wants to be told, that its session has

@@ -254,17 +254,21 @@ impl LockTable {
         if self.granted.is_empty() {
             self.longest = 0;
         }
+        self.end_waits(owner, effects);
+        if self.granted.len() < held {
+            self.grant_waiting(effects);
+        }
+    }
+
+    /// Ends the waits of an open, as the unlock of what was never locked would end.
+    fn end_waits(&mut self, owner: AttachmentId, effects: &mut Effects) {
         self.waiting.retain(|wait| {
-            // The wait ends as the unlock of what was never locked would.
             let ended = wait.owner == owner;
             if ended {
                 effects.wake(wait.completer.complete(Err(NtStatus::RANGE_NOT_LOCKED)));
             }
             !ended
         });
-        if self.granted.len() < held {
-            self.grant_waiting(effects);
-        }
     }
 }
 
@@ -381,6 +385,17 @@ fn wait_for(
         completer,
     });
     Decision::Wait(waiter)
+}
+
+/// Ends what waits for a lock of this open.
+pub(super) fn end_waits(attachment: &Attachment) -> Effects {
+    let mut effects = Effects::default();
+    let mut state = attachment.object.lock();
+    if let Some(stream) = state.stream_mut(attachment.stream) {
+        stream.locks.end_waits(attachment.id, &mut effects);
+    }
+    drop(state);
+    effects
 }
 
 /// Unlocks ranges one by one until one is not locked.

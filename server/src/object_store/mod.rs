@@ -365,6 +365,11 @@ impl ObjectStore {
         byte_range::lock(attachment, elements, blocking)
     }
 
+    /// Ends what waits for a lock of an open, as its close would: who has asked is not there any more.
+    pub fn end_waits(&self, attachment: &Attachment) -> Effects {
+        byte_range::end_waits(attachment)
+    }
+
     /// Unlocks ranges one by one, each exactly as it was locked; stops at the first failure, and
     /// what was unlocked before stays so.
     ///
