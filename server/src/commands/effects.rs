@@ -7,7 +7,9 @@ use wire::fscc::{CompletionFilter, FileAction};
 
 use super::breaks::{self, Break};
 use crate::context::Context;
-use crate::object_store::{Change, Decision, Effect, Effects, ObjectStore, Operation, Outcome};
+use crate::object_store::{
+    Change, Decision, Effect, Effects, ObjectStore, Operation, Outcome, Turn,
+};
 use crate::open::Open;
 use crate::server::Server;
 use crate::share::Name;
@@ -141,13 +143,15 @@ pub(super) async fn granted<T>(
     context: &mut Context,
     ask: impl Fn(&ObjectStore) -> Outcome<T>,
 ) -> Result<T, NtStatus> {
+    let mut turn = Turn::default();
     loop {
         let outcome = ask(&context.server.object_store);
+        drop(turn);
         carry_out(&context.server, outcome.effects);
         match outcome.decision {
             Decision::Grant(value) => return Ok(value),
             Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
+            Decision::Wait(waiter) => turn = context.wait(waiter).await?,
         }
     }
 }

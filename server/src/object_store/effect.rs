@@ -8,13 +8,13 @@ use std::fmt;
 use wire::dtyp::Guid;
 use wire::{LeaseKey, NtStatus, OplockLevel};
 
-use super::wait::{Waiter, Wakeup};
+use super::wait::{Turn, Waiter, Wakeup};
 use super::{BreakId, LeaseState, OpenId};
 
 /// The store's answer: a decision, and what must be done besides whatever it is.
 #[must_use = "effects must be carried out whatever the decision is"]
 #[derive(Debug)]
-pub struct Outcome<T, W = ()> {
+pub struct Outcome<T, W = Turn> {
     /// Whether the operation may go on.
     pub decision: Decision<T, W>,
     /// What must be done for others.
@@ -23,11 +23,11 @@ pub struct Outcome<T, W = ()> {
 
 /// Whether an operation may go on.
 #[derive(Debug)]
-pub enum Decision<T, W = ()> {
+pub enum Decision<T, W = Turn> {
     /// Go on.
     Grant(T),
-    /// Await the waiter. Where it yields `()`, make the same call again afterwards; else it yields
-    /// the end of the operation.
+    /// Await the waiter. Where it yields a [`Turn`], make the same call again afterwards, and drop
+    /// that then; else it yields the end of the operation.
     Wait(Waiter<W>),
     /// Fail with this status.
     Deny(NtStatus),

@@ -66,7 +66,7 @@ pub use lost_names::Moment;
 pub use notify::{Change, Changes, WatchRequest, WatchScope};
 pub use oplock::Operation;
 pub use rename::{Rename, RenameKind};
-pub use wait::{Waiter, Wakeup};
+pub use wait::{Turn, Waiter, Wakeup};
 
 use crate::share::{Caller, ObjectId};
 use object::Shared;

@@ -3,7 +3,7 @@
 //! Owns the table of objects and the record of each; the rules of opening, sharing, locking and
 //! caching are those of the neighbouring modules.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use super::lost_names::LostNames;
 use super::names::Names;
 use super::oplock::is_user;
 use super::share_mode::{Mode, ShareCounts};
-use super::wait::{self, Completer};
+use super::wait::{self, Completer, Turn};
 use super::{Limits, StreamKind};
 use crate::share::{Caller, ObjectId, StreamName};
 
@@ -66,7 +66,7 @@ pub(super) struct FileState {
     delete_refusers: u32,
     next_id: u32,
     /// Who waits for a break on any stream to end.
-    waiting: Vec<Completer<()>>,
+    waiting: VecDeque<Completer<Turn>>,
     /// Whether this is counted among those that must hear of changes.
     observes: bool,
 }
@@ -205,12 +205,12 @@ impl Object {
             return Decision::Deny(NtStatus::INSUFFICIENT_RESOURCES);
         }
         let object = Arc::downgrade(self);
-        let (completer, waiter) = wait::pair(move |_| {
+        let (completer, waiter) = wait::pair(move |_turn| {
             if let Some(object) = object.upgrade() {
                 object.lock().waiting.retain(Completer::is_awaited);
             }
         });
-        state.waiting.push(completer);
+        state.waiting.push_back(completer);
         Decision::Wait(waiter)
     }
 }
@@ -332,11 +332,9 @@ impl FileState {
             || self.stream(stream).is_none_or(Stream::is_deleted)
     }
 
-    /// Wakes all who wait for a break: each looks again for itself.
+    /// Has all who wait for a break look again, each for itself and in the order in which they came.
     pub(super) fn wake_waiting(&mut self, effects: &mut Effects) {
-        for completer in self.waiting.drain(..) {
-            effects.wake(completer.complete(()));
-        }
+        effects.wake(Turn::begin(std::mem::take(&mut self.waiting)));
     }
 
     /// Whether nobody has the object open and nothing of it is being deleted.

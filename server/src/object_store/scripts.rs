@@ -76,7 +76,7 @@ type Pending = Pin<Box<dyn Future<Output = String>>>;
 /// What a command has come to.
 enum Step {
     Done(String),
-    Again(Waiter<()>, Retry),
+    Again(Waiter<Turn>, Retry),
     Waits(Pending),
 }
 
@@ -84,7 +84,7 @@ struct World {
     store: ObjectStore,
     objects: BTreeMap<String, ObjectId>,
     opens: BTreeMap<String, Attachment>,
-    again: Vec<(String, Waiter<()>, Retry)>,
+    again: Vec<(String, Waiter<Turn>, Retry)>,
     waiting: Vec<(String, Pending)>,
     breaks: Vec<BreakId>,
     lines: Vec<String>,
@@ -138,11 +138,12 @@ impl World {
             }
         }
         for (label, mut waiter, retry) in std::mem::take(&mut self.again) {
-            if Pin::new(&mut waiter).poll(&mut context).is_pending() {
+            let Poll::Ready(turn) = Pin::new(&mut waiter).poll(&mut context) else {
                 self.again.push((label, waiter, retry));
                 continue;
-            }
+            };
             let step = retry(self);
+            drop(turn);
             if let Some(answer) = self.begin(&label, step) {
                 self.lines.push(format!("{label}: {answer}"));
             }

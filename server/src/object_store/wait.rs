@@ -1,7 +1,8 @@
 //! Waiting for the object store: a future that ends once, with a result, or is withdrawn.
 //!
-//! Owns the hand-over between whoever waits and whoever decides. Knows nothing of what is waited
-//! for, of time, or of a runtime: only [`std::task`] is used.
+//! Owns the hand-over between whoever waits and whoever decides, and the order in which those who
+//! wait for the same go on. Knows nothing of what is waited for, of time, or of a runtime: only
+//! [`std::task`] is used.
 //!
 //! ```text
 //! Waiting ──complete──> Done ──poll──> Taken
@@ -9,6 +10,7 @@
 //!    └──────── drop ─────┴───> Gone     the withdrawal runs, with the result if there was one
 //! ```
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::mem;
@@ -32,6 +34,12 @@ pub struct Waiter<T> {
 pub(super) struct Completer<T> {
     slot: Arc<Slot<T>>,
 }
+
+/// The turn of one of several who have waited for the same, and look again now: who came first must not
+/// be overtaken. The next one's turn comes when this goes, whatever became of the request.
+#[must_use = "the next one's turn comes when this is dropped"]
+#[derive(Default)]
+pub struct Turn(VecDeque<Completer<Turn>>);
 
 /// A task to be woken; wakes when dropped, so that none is forgotten and none is woken under a lock.
 #[derive(Default)]
@@ -79,6 +87,32 @@ impl<T> Completer<T> {
     /// Whether somebody still waits.
     pub(super) fn is_awaited(&self) -> bool {
         matches!(*self.slot.0.lock(), State::Waiting(_))
+    }
+}
+
+impl Turn {
+    /// Has those who wait look again one after the other.
+    pub(super) fn begin(mut waiting: VecDeque<Completer<Self>>) -> Option<Wakeup> {
+        while let Some(next) = waiting.pop_front() {
+            if next.is_awaited() {
+                // Should the waiter go in this moment, it passes its turn on.
+                return next.complete(Self(waiting));
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Dropping what it returns wakes.
+        drop(Self::begin(mem::take(&mut self.0)));
+    }
+}
+
+impl fmt::Debug for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Turn")
     }
 }
 
@@ -188,6 +222,29 @@ mod tests {
         assert!(completer.complete(8).is_none());
         assert_eq!(poll(&mut waiter, &counter), Poll::Ready(7));
         assert!(poll(&mut waiter, &counter).is_pending());
+    }
+
+    #[test]
+    fn those_who_wait_for_the_same_go_on_one_by_one_in_the_order_in_which_they_came() {
+        let counter = Arc::new(Counter::default());
+        let pairs = [(); 4].map(|()| pair::<Turn>(drop));
+        let (completers, waiters): (VecDeque<_>, Vec<_>) = pairs.into_iter().unzip();
+        let [mut first, gone, mut third, mut fourth] = <[_; 4]>::try_from(waiters).unwrap();
+        drop(Turn::begin(completers));
+        drop(gone);
+        assert!(poll(&mut fourth, &counter).is_pending());
+        assert!(poll(&mut third, &counter).is_pending());
+        let Poll::Ready(turn) = poll(&mut first, &counter) else {
+            panic!("it came first");
+        };
+        assert!(poll(&mut third, &counter).is_pending());
+        drop(turn);
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+        assert!(poll(&mut fourth, &counter).is_pending());
+        // Who does not take its turn does not keep it.
+        drop(third);
+        assert_eq!(counter.0.load(Ordering::Relaxed), 2);
+        assert!(poll(&mut fourth, &counter).is_ready());
     }
 
     #[test]

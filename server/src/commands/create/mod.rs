@@ -29,7 +29,7 @@ use super::{Answer, effects, teardown};
 use crate::context::Context;
 use crate::durable::{Known, UnderWay};
 use crate::object_store::{
-    Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind,
+    Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind, Turn,
 };
 use crate::open::{Open, OpenState};
 use crate::request::ChannelSequence;
@@ -180,6 +180,7 @@ async fn arbitrate(
     } else {
         plan.caching
     };
+    let mut turn = Turn::default();
     loop {
         let request = OpenRequest {
             object: opened.handle.object(),
@@ -202,6 +203,7 @@ async fn arbitrate(
         let unanswered = CachingHolder::of(&caching, request.open)
             .map(|holder| Unanswered::begin(&server, holder));
         let outcome = server.object_store.open(&request);
+        drop(std::mem::take(&mut turn));
         effects::carry_out(&server, outcome.effects);
         match outcome.decision {
             Decision::Grant(granted) => {
@@ -228,7 +230,7 @@ async fn arbitrate(
                         false => Known::Opening,
                     });
                 }
-                context.wait(waiter).await?;
+                turn = context.wait(waiter).await?;
             }
         }
     }

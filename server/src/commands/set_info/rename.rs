@@ -7,7 +7,7 @@ use wire::{NtStatus, Utf16String};
 
 use crate::commands::effects;
 use crate::context::Context;
-use crate::object_store::{Decision, Rename, RenameKind};
+use crate::object_store::{Decision, Rename, RenameKind, Turn};
 use crate::open::Open;
 use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace, SetInfo};
 
@@ -199,6 +199,7 @@ async fn arbitrate(
     replace: Replace,
     kind: RenameKind,
 ) -> Result<Option<Found>, NtStatus> {
+    let mut turn = Turn::default();
     loop {
         // Anew after each wait: the name may be another file's by then.
         let found = look_up(context, open, target).await?;
@@ -215,11 +216,12 @@ async fn arbitrate(
             .server
             .object_store
             .check_rename(&open.attachment, &rename);
+        drop(turn);
         effects::carry_out(&context.server, outcome.effects);
         match outcome.decision {
             Decision::Grant(()) => return Ok(found),
             Decision::Deny(status) => return Err(status),
-            Decision::Wait(waiter) => context.wait(waiter).await?,
+            Decision::Wait(waiter) => turn = context.wait(waiter).await?,
         }
     }
 }
