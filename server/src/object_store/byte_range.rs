@@ -330,6 +330,9 @@ pub(super) fn lock(
     let (object, limits) = (&attachment.object, attachment.object.limits());
     let mut effects = Effects::default();
     let mut state = object.lock();
+    if attachment.has_ended() {
+        return Outcome::deny(NtStatus::FILE_CLOSED);
+    }
     // Nobody who may lock meets write caching of others, so there is nothing to wait for.
     let (id, loss, contender) = (
         attachment.stream,

@@ -355,7 +355,8 @@ impl ObjectStore {
     ///
     /// # Errors
     /// `LOCK_NOT_GRANTED`; `INVALID_LOCK_RANGE` for a range past 2^64; `INVALID_PARAMETER` for a
-    /// directory, or for several elements that are to wait; `INSUFFICIENT_RESOURCES` over a limit.
+    /// directory, or for several elements that are to wait; `FILE_CLOSED` when the open has ended;
+    /// `INSUFFICIENT_RESOURCES` over a limit.
     pub fn lock(
         &self,
         attachment: &Attachment,

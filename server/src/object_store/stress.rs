@@ -89,6 +89,35 @@ fn lock_requests_that_wait_are_bounded_hurt_nobody_else_and_leave_nothing() {
     assert!(store.shared.is_empty());
 }
 
+/// A LOCK that a CLOSE or the end of its session has overtaken.
+#[test]
+fn a_lock_by_an_open_that_has_ended_is_refused_and_leaves_nothing() {
+    let store = ObjectStore::new(Limits::default());
+    let [ended, other] = [1, 2].map(|open| open_file(&store, 1, open));
+    drop(store.close(&ended));
+    let kind = LockKind::Exclusive;
+    let range = Range {
+        offset: 0,
+        length: 1,
+    };
+    for blocking in [Blocking::Wait, Blocking::FailImmediately] {
+        let outcome = store.lock(&ended, &[LockElement { range, kind }], blocking);
+        assert!(matches!(
+            outcome.decision,
+            Decision::Deny(NtStatus::FILE_CLOSED)
+        ));
+    }
+    let outcome = store.lock(
+        &other,
+        &[LockElement { range, kind }],
+        Blocking::FailImmediately,
+    );
+    assert!(is_granted(&outcome));
+    drop(store.close(&other));
+    drop([ended, other]);
+    assert!(store.shared.is_empty());
+}
+
 fn is_granted<T>(outcome: &Outcome<(), T>) -> bool {
     matches!(outcome.decision, Decision::Grant(()))
 }
