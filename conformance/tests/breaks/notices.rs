@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use conformance::client::{Related, requests};
-use wire::create::{CreateContext, LeaseState};
-use wire::{CreateRequest, FileId, NtStatus, OplockLevel};
+use wire::create::{CreateContext, DurableHandleFlags, LeaseState};
+use wire::dtyp::Guid;
+use wire::{CreateRequest, FileId, HeaderFlags, NtStatus, OplockLevel};
 
 use crate::clients::*;
 
@@ -150,6 +151,36 @@ fn an_open_that_is_broken_while_its_client_takes_it_up_again_is_broken_after_the
     assert_eq!(opened(created).oplock_level, OplockLevel::BATCH);
     assert_eq!(broken_oplock(broken).file_id, opened(created).file_id);
     finish([holder, other]);
+}
+
+// test [MS-SMB2] 3.3.5.9.10
+#[test]
+fn an_open_that_is_broken_while_its_create_is_repeated_is_broken_after_the_reply() {
+    let mut clients = two_clients(&["stat"]);
+    let [holder, other] = &mut clients;
+    let durable = CreateContext::DurableHandleRequestV2 {
+        timeout_ms: 0,
+        flags: DurableHandleFlags::NONE,
+        create_guid: Guid([7; 16]),
+    };
+    let create = CreateRequest {
+        contexts: vec![durable].into(),
+        ..with_oplock(requests::open_or_create("file"), OplockLevel::BATCH)
+    };
+    let file_id = opened(&send(holder, create.clone())[0]).file_id;
+    let mut again = holder.client.prepare(holder.scope, create.into());
+    again.header.flags |= HeaderFlags::REPLAY_OPERATION;
+    assert!(send_all(holder, &[again]).is_empty(), "the handler is slow");
+    let waits = send(other, requests::open("file"));
+    assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+    assert!(received(holder).is_empty());
+    pass(holder, Duration::from_secs(2));
+    let [repeated, broken] = &received(holder)[..] else {
+        panic!("a reply and a break");
+    };
+    assert_eq!(opened(repeated).file_id, file_id);
+    assert_eq!(broken_oplock(broken).file_id, file_id);
+    finish(clients);
 }
 
 // test [MS-SMB2] 3.3.4.2

@@ -1,4 +1,5 @@
-//! The caching that a CREATE asks for, as far as dialect and share have it.
+//! The caching that a CREATE asks for, as far as dialect and share have it, and that of an open which
+//! is there already.
 
 use config::Oplocks;
 use wire::create::{LeaseContext, LeaseFlags};
@@ -6,9 +7,11 @@ use wire::dtyp::Guid;
 use wire::negotiate::Capabilities;
 use wire::{CreateRequest, Dialect, OplockLevel};
 
+use crate::commands::breaks::{CachingHolder, Unanswered};
 use crate::commands::negotiate::Negotiated;
 use crate::context::Context;
-use crate::object_store::{Caching, LeaseRequest, LeaseState, LeaseVersion};
+use crate::object_store::{Caching, GrantedCaching, LeaseRequest, LeaseState, LeaseVersion};
+use crate::open::Open;
 use crate::share::ShareKind;
 
 /// The oplock or lease asked for.
@@ -86,4 +89,15 @@ pub(super) fn has_directory_leases(context: &Context) -> bool {
         let offered = negotiated.server_capabilities;
         offered.contains(Capabilities::DIRECTORY_LEASING)
     })
+}
+
+/// Has breaks of what an open caches wait for the reply that will name it to the client again.
+pub(super) fn hold_back_breaks(context: &mut Context, open: &Open) {
+    let held = context.server.object_store.held(&open.attachment);
+    let holder = match held.caching {
+        GrantedCaching::Oplock(_) => CachingHolder::Open(open.id()),
+        GrantedCaching::Lease(lease) => CachingHolder::Lease(open.client_guid, lease.key),
+    };
+    let unanswered = Unanswered::begin(&context.server, holder);
+    context.hold_back_breaks(unanswered);
 }

@@ -9,12 +9,11 @@ use wire::{CreateRequest, NtStatus};
 
 use super::contexts::{self, Questions};
 use super::durable::{Reconnect, ReconnectV2};
-use super::response;
-use crate::commands::breaks::{CachingHolder, Unanswered};
+use super::{caching, response};
 use crate::commands::{Answer, teardown};
 use crate::context::Context;
 use crate::durable::{self, Durability};
-use crate::object_store::{GrantedCaching, Held, LeaseVersion, OpenId};
+use crate::object_store::{Held, LeaseVersion, OpenId};
 use crate::open::{Open, Resumption};
 use crate::share::Name;
 
@@ -32,7 +31,7 @@ pub(super) async fn run(
     let id = OpenId(reconnect.file_id.persistent);
     let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     check(context, request, reconnect, &known)?;
-    hold_back_breaks(context, &known);
+    caching::hold_back_breaks(context, &known);
     // Another reconnect, the timer, or a break may have come first.
     let waiting = server.disconnected.take(&server, id);
     let waiting = waiting.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
@@ -71,17 +70,6 @@ async fn keep_waiting(context: &Context, open: Arc<Open>) {
     if !durable::preserve(&context.server, &open) {
         teardown::opens(&context.server, vec![open]).await;
     }
-}
-
-/// A break of what the reply will name must not come before it.
-fn hold_back_breaks(context: &mut Context, open: &Open) {
-    let held = context.server.object_store.held(&open.attachment);
-    let holder = match held.caching {
-        GrantedCaching::Oplock(_) => CachingHolder::Open(open.id()),
-        GrantedCaching::Lease(lease) => CachingHolder::Lease(open.client_guid, lease.key),
-    };
-    let unanswered = Unanswered::begin(&context.server, holder);
-    context.hold_back_breaks(unanswered);
 }
 
 /// Checks that this is the client whose open it is, and that the open waits.

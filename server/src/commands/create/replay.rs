@@ -9,7 +9,7 @@ use wire::{CreateRequest, HeaderFlags, NtStatus, OplockLevel};
 
 use super::contexts::{self, Questions};
 use super::durable::Wish;
-use super::response;
+use super::{caching, response};
 use crate::commands::Answer;
 use crate::context::Context;
 use crate::durable::{CreateName, Known, UnderWay};
@@ -108,6 +108,7 @@ pub(super) async fn answer(
 ) -> Result<Answer, NtStatus> {
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
+    caching::hold_back_breaks(context, open);
     let stat = open.handle.stat().await?;
     // observed: smbtorture, made on Windows: the client is told no higher oplock than it asks for
     // (smb2.replay.replay-dhv2-oplock2)
