@@ -1,6 +1,8 @@
 //! A connection's mailbox: how jobs, and other connections, hand it what it must send.
 //!
-//! No task writes another's socket: it posts here, and the driver that owns the socket drains.
+//! No task writes another's socket: it posts here, and the driver that owns the socket drains. Once the
+//! connection has ended nobody does, and what comes then goes at once: with a reply that never leaves go
+//! the breaks that it holds back.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub struct Mailbox(Arc<Mutex<Inner>>);
 struct Inner {
     mail: VecDeque<Mail>,
     reader: Option<Waker>,
+    /// The connection has ended.
+    closed: bool,
 }
 
 impl Mailbox {
@@ -40,12 +44,25 @@ impl Mailbox {
     pub fn post(&self, mail: Mail) {
         let reader = {
             let mut inner = self.0.lock();
+            if inner.closed {
+                return;
+            }
             inner.mail.push_back(mail);
             inner.reader.take()
         };
         if let Some(reader) = reader {
             reader.wake();
         }
+    }
+
+    /// Throws away what is there and what will come.
+    pub(crate) fn close(&self) {
+        let mail = {
+            let mut inner = self.0.lock();
+            inner.closed = true;
+            std::mem::take(&mut inner.mail)
+        };
+        drop(mail);
     }
 
     /// Takes the oldest mail.

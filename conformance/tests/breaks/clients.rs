@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auth::client::Credentials;
 use bytes::BytesMut;
 use conformance::client::{Offer, Outgoing, Reply, requests};
 use conformance::fuzz::rig::Rig;
@@ -50,14 +51,26 @@ pub fn reconnected(mut first: Rig) -> Rig {
     client(&first.server, &first.environment, 1)
 }
 
+/// A further channel of the first client's session.
+pub fn channel(first: &Rig) -> Rig {
+    let mut second = connection(&first.server, &first.environment, 1);
+    let credentials = Credentials::password(world::USER, "", world::PASSWORD);
+    assert!(second.bind(first, credentials).is_none());
+    second
+}
+
 fn client(server: &Arc<Server>, environment: &Virtual, number: u8) -> Rig {
+    let mut rig = connection(server, environment, number);
+    rig.log_on();
+    rig
+}
+
+fn connection(server: &Arc<Server>, environment: &Virtual, number: u8) -> Rig {
     let offer = Offer {
         client_guid: Guid([number; 16]),
         ..Offer::dialect(Dialect::SMB_3_1_1)
     };
-    let mut rig = Rig::connect(server, environment, offer);
-    rig.log_on();
-    rig
+    Rig::connect(server, environment, offer)
 }
 
 struct Slow {

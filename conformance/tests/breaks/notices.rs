@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conformance::client::{Related, requests};
-use wire::create::{CreateContext, DurableHandleFlags, LeaseState};
+use wire::create::{CreateContext, DurableHandleFlags, LeaseState, ShareAccess};
 use wire::dtyp::Guid;
 use wire::{CreateRequest, FileId, HeaderFlags, NtStatus, OplockLevel};
 
@@ -205,6 +205,60 @@ fn a_compound_whose_create_waits_for_a_break_goes_on_when_it_ends() {
     };
     assert_eq!(statuses(&received(other)), [NtStatus::SUCCESS; 3]);
     assert_eq!(broken_lease(broken).new_lease_state, LeaseState::NONE);
+    finish(clients);
+}
+
+// test [MS-SMB2] 3.3.4.6
+#[test]
+fn a_reply_that_a_lost_channel_took_with_it_holds_no_break_back() {
+    let [mut holder, mut other] = two_clients(&["set"]);
+    let file = opened(&send(&mut holder, requests::open_or_create("file"))[0]).file_id;
+    send(&mut holder, requests::close(file));
+    let mut second = channel(&holder);
+    let create = with_oplock(overwriting("file"), OplockLevel::BATCH);
+    assert!(send(&mut holder, create).is_empty(), "the handler is slow");
+    let waits = send(&mut other, requests::open("file"));
+    assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+
+    // Whoever still looks at the lost connection, as a status report may, does not keep the reply either.
+    let lost = holder.server.connections().remove(0);
+    holder.end.close(None);
+    pass(&second, Duration::from_secs(2));
+    assert!(lost.negotiated().is_some());
+    let broken = broken_oplock(&received(&mut second)[0]);
+    let kept = keep_oplock(broken.file_id, OplockLevel::II);
+    let kept = send(&mut second, kept);
+    assert_eq!(statuses(&kept), [NtStatus::SUCCESS]);
+    assert_eq!(statuses(&received(&mut other)), [NtStatus::SUCCESS]);
+    finish([second, other]);
+}
+
+// test [MS-FSA] 2.1.5.1.2
+#[test]
+fn of_those_who_wait_for_a_break_who_came_first_goes_on_first() {
+    let mut clients = two_clients(&[]);
+    let [holder, other] = &mut clients;
+    for _ in 0..20 {
+        let create = with_lease(requests::open_or_create("file"), 1, RH);
+        let held = opened(&send(holder, create)[0]).file_id;
+        let alone = CreateRequest {
+            share_access: ShareAccess::NONE,
+            ..requests::open("file")
+        };
+        let mut messages = Vec::new();
+        for _ in 0..4 {
+            let waits = send(other, alone.clone());
+            assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+            messages.push(waits[0].message_id());
+        }
+        send(holder, requests::close(held));
+        let mut answers = received(other);
+        answers.sort_by_key(|answer| messages.iter().position(|id| *id == answer.message_id()));
+        let mut expected = [NtStatus::SHARING_VIOLATION; 4];
+        expected[0] = NtStatus::SUCCESS;
+        assert_eq!(statuses(&answers), expected);
+        send(other, requests::close(opened(&answers[0]).file_id));
+    }
     finish(clients);
 }
 

@@ -165,5 +165,6 @@ pub(crate) async fn connection(server: &Arc<Server>, connection: &Arc<Connection
             session(server, &held, Ending::Left).await;
         }
     }
+    connection.mailbox.close();
     super::resend(server, connection.id);
 }
