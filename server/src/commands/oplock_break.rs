@@ -1,5 +1,7 @@
 //! OPLOCK_BREAK: acknowledgments of oplock and lease breaks. [MS-SMB2] 3.3.5.22
 
+use std::sync::Arc;
+
 use wire::oplock_break::{LeaseBreak, OplockBreak};
 use wire::{NtStatus, OplockBreakAcknowledgment, OplockBreakResponse, Response};
 
@@ -7,6 +9,7 @@ use super::breaks::{CachingHolder, Unanswered};
 use super::{Answer, effects};
 use crate::context::Context;
 use crate::durable;
+use crate::open::Open;
 
 /// Takes an acknowledgment and answers with what the client has now.
 ///
@@ -45,7 +48,9 @@ fn acknowledge_oplock(
     }))
 }
 
+/// Takes it on a session that has something open which shares the lease, or on another one of that user.
 // [MS-SMB2] 3.3.5.22.2
+// departs [MS-SMB2] 3.3.5.22.2: that ClientGuid and LeaseKey are the lease's is not enough, as they are no secrets
 fn acknowledge_lease(
     context: &mut Context,
     broken: LeaseBreak,
@@ -58,10 +63,15 @@ fn acknowledge_lease(
     let unanswered = Unanswered::begin(&context.server, CachingHolder::Lease(client, key));
     context.hold_back_breaks(unanswered);
     let store = &context.server.object_store;
-    for open in store.lease_opens(client, key) {
-        if let Some(open) = context.server.open(open) {
-            durable::end_replay(&context.server, &open);
-        }
+    let (session, user) = (context.session()?.id, context.session()?.owner());
+    let opens = store.lease_opens(client, key).into_iter();
+    let opens: Vec<_> = opens.filter_map(|id| context.server.open(id)).collect();
+    let is_theirs = |open: &Arc<Open>| open.session_id == session || open.owner == user;
+    if !opens.iter().any(is_theirs) {
+        return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
+    }
+    for open in &opens {
+        durable::end_replay(&context.server, open);
     }
     let (state, todo) = store.acknowledge_lease(client, key, broken.lease_state);
     effects::carry_out(&context.server, todo);
