@@ -1,5 +1,6 @@
 //! What all connections share: configuration, shares, sessions and the object store.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -186,10 +187,17 @@ impl Server {
         self.sessions.lock().get(&id).cloned()
     }
 
-    /// Adds a session.
-    pub fn insert_session(&self, session: &Arc<Session>) {
+    /// Adds a session; false if there is one with its id: another log-on may have drawn the same while both
+    /// were in progress.
+    #[must_use]
+    pub(crate) fn insert_session(&self, session: &Arc<Session>) -> bool {
+        let mut sessions = self.sessions.lock();
+        let Entry::Vacant(free) = sessions.entry(session.id) else {
+            return false;
+        };
+        free.insert(session.clone());
         self.statistics.sessions.add(1);
-        self.sessions.lock().insert(session.id, session.clone());
+        true
     }
 
     /// Removes a session; true for the one caller that did, who then closes what it holds.

@@ -62,6 +62,9 @@ pub(super) async fn establish(
         encrypt_data,
         keys: keys.map(|keys| keyring(context, &keys, logon.session_key)),
     }));
+    if !server.insert_session(&session) {
+        return Err(NtStatus::INSUFFICIENT_RESOURCES);
+    }
     end_previous(context, &session, request.previous_session_id).await;
     let channel = signing_key.map(|signing_key| {
         Arc::new(Channel {
@@ -73,7 +76,6 @@ pub(super) async fn establish(
         session: session.clone(),
         channel: channel.clone(),
     };
-    server.insert_session(&session);
     let most = server.limits().channels_per_session;
     if let Err(status) = context.connection.attach(attached.clone(), most) {
         teardown::session(&server, &session, Ending::Left).await;
