@@ -39,7 +39,7 @@ pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended
             ended.sessions = ended.sessions.saturating_add(1);
             continue;
         };
-        session.identity.store(Arc::new(identity));
+        session.become_user(identity);
         let trees: Vec<_> = session
             .tree_connects
             .lock()

@@ -37,8 +37,7 @@ pub struct Session {
     pub identity: ArcSwap<Identity>,
     /// Who logged on first: whoever this is knows the keys.
     pub first_identity: Arc<Identity>,
-    /// Whose the session's opens are; re-authentication does not change that.
-    pub owner: DurableOwner,
+    owner: ArcSwap<DurableOwner>,
     /// SigningRequired: every message must be signed, or encrypted.
     pub signing_required: bool,
     /// EncryptData: requests must come encrypted.
@@ -117,7 +116,7 @@ impl Session {
             protections: facts.protections,
             client_guid: facts.client_guid,
             creation_time: facts.creation_time,
-            owner: DurableOwner::of(&identity),
+            owner: ArcSwap::from_pointee(DurableOwner::of(&identity)),
             first_identity: identity.clone(),
             identity: ArcSwap::new(identity),
             signing_required: facts.signing_required,
@@ -127,6 +126,18 @@ impl Session {
             opens: OpenTable::default(),
             channels: Mutex::default(),
         }
+    }
+
+    /// Goes on as this user. Opens that the session has stay those of whoever made them.
+    pub(crate) fn become_user(&self, identity: Identity) {
+        self.owner.store(Arc::new(DurableOwner::of(&identity)));
+        self.identity.store(Arc::new(identity));
+    }
+
+    /// Whose the opens are that the session makes now, and whose it may take up again.
+    #[must_use]
+    pub fn owner(&self) -> DurableOwner {
+        DurableOwner::clone(&self.owner.load())
     }
 
     /// Whether re-authentication is due. The clock is read only for a session that ever expires.

@@ -312,7 +312,7 @@ fn make_open(
         name: opened.name.clone(),
         creation_time: context.server.environment().wall_clock(),
         client_guid: session.client_guid,
-        owner: session.owner.clone(),
+        owner: session.owner(),
         create_guid: plan.wish.create_guid(),
         app_instance: plan.app_instance,
         create_action: action(plan, opened),

@@ -105,7 +105,10 @@ fn check(
     if reconnect.v2.is_some_and(wants_persistent) {
         return Err(NtStatus::INVALID_PARAMETER);
     }
-    if context.session()?.owner != open.owner {
+    let session = context.session()?;
+    // Guests, and those who have no name, are told apart by their clients alone.
+    let is_known = !session.is_guest_or_anonymous() || is_same_client(context, open);
+    if session.owner() != open.owner || !is_known {
         return Err(NtStatus::ACCESS_DENIED);
     }
     // The user's rights on the share may have shrunk meanwhile.

@@ -84,7 +84,7 @@ fn refuse_under_way(setting: PendingReplay, known: Known, is_replay: bool) -> Re
 // [MS-SMB2] 3.3.5.9
 fn check(context: &Context, request: &CreateRequest, open: &Open) -> Result<(), NtStatus> {
     let session = context.session()?;
-    if session.owner != open.owner {
+    if session.owner() != open.owner {
         return Err(NtStatus::ACCESS_DENIED);
     }
     let lease = context.server.object_store.held(&open.attachment).lease();

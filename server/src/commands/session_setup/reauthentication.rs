@@ -48,7 +48,7 @@ pub(super) async fn renew(
             Err(_) => teardown::tree_connect(&context.server, session, tree.id).await,
         }
     }
-    session.identity.store(Arc::new(identity));
+    session.become_user(identity);
     if let Some(attached) = context.connection.session(session.id) {
         context.use_session(attached);
     }
@@ -116,8 +116,7 @@ mod tests {
         assert!(may_become(&alice, &identity("Alice", LogonKind::User)));
         assert!(!may_become(&alice, &identity("bob", LogonKind::User)));
         assert!(may_become(&alice, &identity("", LogonKind::Anonymous)));
-        let nobody = Arc::new(identity("", LogonKind::Anonymous));
-        alice.identity.store(nobody);
+        alice.become_user(identity("", LogonKind::Anonymous));
         assert!(may_become(&alice, &identity("alice", LogonKind::User)));
         assert!(!may_become(&alice, &identity("bob", LogonKind::User)));
         let guest = session(identity("alice", LogonKind::Guest));
