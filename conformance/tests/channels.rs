@@ -222,6 +222,67 @@ fn nobody_binds_the_session_of_another_and_failing_does_it_no_harm() {
     );
 }
 
+// test [MS-SMB2] 3.3.5.5.3
+// test [MS-SMB2] 3.3.7.1
+#[test]
+fn a_client_speaks_one_dialect_on_all_its_connections() {
+    let mut first = client();
+    for (dialect, guid, expected) in [
+        (Dialect::SMB_3_0, None, NtStatus::USER_SESSION_DELETED),
+        (Dialect::SMB_2_1, None, NtStatus::USER_SESSION_DELETED),
+        (Dialect::SMB_3_1_1, None, NtStatus::SUCCESS),
+        (Dialect::SMB_2_0_2, None, NtStatus::SUCCESS),
+        (Dialect::SMB_3_0, Some(Guid([7; 16])), NtStatus::SUCCESS),
+    ] {
+        let mut offer = Offer::dialect(dialect);
+        offer.client_guid = guid.unwrap_or(offer.client_guid);
+        let mut other = connection(&first, offer);
+        assert_eq!(log_on(&mut other), expected, "{dialect:?}");
+        let refused = usize::from(expected != NtStatus::SUCCESS);
+        assert_eq!(first.server.sessions().len() + refused, 2);
+        cut(other);
+    }
+    assert_eq!(
+        status(&mut first, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+    let mut other = connection(&first, Offer::dialect(Dialect::SMB_3_0));
+    cut(first);
+    assert_eq!(log_on(&mut other), NtStatus::SUCCESS);
+    other.finish();
+}
+
+/// How a log-on ends.
+fn log_on(rig: &mut Rig) -> NtStatus {
+    let negotiate = rig.client.negotiate();
+    rig.ask(&negotiate);
+    let mut logon = Logon::ntlm(alice(), [4; 32], FileTime(0));
+    let mut request = logon.start(&mut rig.client);
+    loop {
+        let reply = rig.ask(&request);
+        match logon.step(&mut rig.client, &reply) {
+            LogonStep::Send(next) => request = next,
+            _ => return reply.status(),
+        }
+    }
+}
+
+// test [MS-SMB2] 3.3.5.5
+#[test]
+fn a_channel_may_come_from_what_says_to_be_another_client() {
+    let mut first = client();
+    let offer = Offer {
+        client_guid: Guid([7; 16]),
+        ..Offer::dialect(Dialect::SMB_3_1_1)
+    };
+    let mut other = connection(&first, offer);
+    assert!(other.bind(&first, alice()).is_none());
+    assert_eq!(channels(&first), 2);
+    for rig in [&mut first, &mut other] {
+        assert_eq!(status(rig, requests::open("file")), NtStatus::SUCCESS);
+    }
+}
+
 #[test]
 fn encryption_for_one_session_vouches_for_no_other() {
     let first = client();

@@ -17,8 +17,9 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
-use wire::{AsyncId, Command, Header, HeaderFlags, NtStatus, ProtocolId, SessionId};
+use wire::{AsyncId, Command, Dialect, Header, HeaderFlags, NtStatus, ProtocolId, SessionId};
 
+use crate::clients::{ClientTable, KnownClient};
 use crate::commands::negotiate::{self, Negotiated};
 use crate::commands::teardown;
 use crate::context::Context;
@@ -62,6 +63,8 @@ pub struct ConnectionState {
     /// Whether SMB1 moved the client up to "SMB 2.???".
     pub wildcard: AtomicBool,
     negotiated: OnceLock<Negotiated>,
+    /// The client, once somebody has logged on.
+    client: Mutex<Option<KnownClient>>,
     sessions: Mutex<BTreeMap<SessionId, Attached>>,
     /// Channels of sessions that have ended, the latest last: their keys sign the refusal of what the
     /// client still asks.
@@ -117,6 +120,21 @@ impl ConnectionState {
         Ok(())
     }
 
+    /// Whether the client keeps to the dialect that it speaks on other connections.
+    // [MS-SMB2] 3.3.5.5.3
+    pub(crate) fn keeps_to_dialect(&self, clients: &Arc<ClientTable>) -> bool {
+        let Some(negotiated) = self.negotiated() else {
+            return false;
+        };
+        let (guid, dialect) = (negotiated.client_guid, negotiated.dialect);
+        let mut client = self.client.lock();
+        if dialect != Dialect::SMB_2_0_2 && client.is_none() {
+            *client = ClientTable::enter(clients, guid, dialect);
+            return client.is_some();
+        }
+        true
+    }
+
     /// Whether the connection has ended or is about to.
     pub(crate) fn has_ended(&self) -> bool {
         self.closed.load(Ordering::Acquire)
@@ -134,6 +152,7 @@ impl ConnectionState {
 
     /// Lets no more sessions in, and tells which there are.
     pub(crate) fn end(&self) -> Vec<Arc<Session>> {
+        self.client.lock().take();
         let sessions = self.sessions.lock();
         self.closed.store(true, Ordering::Release);
         sessions
@@ -210,6 +229,7 @@ impl Connection {
             setups: Mutex::default(),
             wildcard: AtomicBool::new(false),
             negotiated: OnceLock::new(),
+            client: Mutex::default(),
             sessions: Mutex::default(),
             ended_channels: Mutex::default(),
             last_async_id: AtomicU64::new(0),

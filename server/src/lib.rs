@@ -22,6 +22,7 @@
 pub mod access;
 pub mod accounts;
 mod alarms;
+mod clients;
 pub mod commands;
 pub mod connection;
 pub mod context;

@@ -15,6 +15,7 @@ use wire::SessionId;
 use wire::dtyp::{FileTime, Guid};
 
 use crate::alarms::Alarms;
+use crate::clients::ClientTable;
 use crate::commands::{AwaitedBreaks, SentNotices, UnansweredTable};
 use crate::connection::ConnectionState;
 use crate::crypto::{self, CryptoProvider};
@@ -57,6 +58,8 @@ pub struct Server {
     pub(crate) create_guids: CreateGuids,
     /// Opens by their AppInstanceId.
     pub(crate) app_instances: AppInstances,
+    /// GlobalClientTable.
+    pub(crate) clients: Arc<ClientTable>,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -126,6 +129,7 @@ impl Server {
             disconnected: DisconnectedOpens::default(),
             create_guids: CreateGuids::default(),
             app_instances: AppInstances::default(),
+            clients: Arc::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),

@@ -32,8 +32,9 @@ use reauthentication::renew;
 ///
 /// # Errors
 /// What the mechanism says (`LOGON_FAILURE` and the like), `USER_SESSION_DELETED` for an unknown
-/// session, `ACCESS_DENIED` where encryption is required and cannot be, `INSUFFICIENT_RESOURCES` for
-/// too many sessions, and those of [`binding::check`] and [`binding::bind`].
+/// session or a client that speaks another dialect elsewhere, `ACCESS_DENIED` where encryption is
+/// required and cannot be, `INSUFFICIENT_RESOURCES` for too many sessions, and those of
+/// [`binding::check`] and [`binding::bind`].
 pub async fn run(
     context: &mut Context,
     request: SessionSetupRequest,
@@ -76,6 +77,7 @@ pub async fn run(
                 LogonResult::Succeeded,
             )
             .await;
+            refuse_other_dialect(context, &identity)?;
             let token = Bytes::from(token.unwrap_or_default());
             log_success(context, id, &identity);
             let logon = Logon {
@@ -204,6 +206,21 @@ fn response(session_flags: SessionFlags, security_buffer: Bytes) -> Response {
         session_flags,
         security_buffer,
     })
+}
+
+/// Refuses a client that speaks another dialect on its other connections.
+// [MS-SMB2] 3.3.5.5.3
+fn refuse_other_dialect(context: &Context, identity: &Identity) -> Result<(), NtStatus> {
+    if context.connection.keeps_to_dialect(&context.server.clients) {
+        return Ok(());
+    }
+    tracing::warn!(
+        target: "smb::authentication",
+        connection = context.connection.id,
+        user = %identity.user,
+        "refused: the client speaks another dialect on its other connections"
+    );
+    Err(NtStatus::USER_SESSION_DELETED)
 }
 
 /// Counts and logs a failed log-on, and ends the session that it was to renew.
