@@ -186,6 +186,35 @@ fn a_request_to_bind_must_be_signed_by_the_session_that_it_names() {
     );
 }
 
+#[test]
+fn a_thousand_bindings_with_a_wrong_key_cost_neither_the_session_nor_the_connection_anything() {
+    let mut first = client();
+    let mut other = with_keys_of(&first);
+    let refused = bind_with(&mut other, Protection::WronglySigned, first.scope.session);
+    assert_eq!(refused.status(), NtStatus::ACCESS_DENIED);
+    for _ in 0..1_000 {
+        let logon = Logon::ntlm(alice(), [3; 32], FileTime(0));
+        let request = logon
+            .binding(first.scope.session)
+            .start(&mut other.client)
+            .protected(Protection::WronglySigned);
+        assert_eq!(other.ask(&request).status(), NtStatus::ACCESS_DENIED);
+    }
+    assert_eq!(channels(&first), 1);
+    assert_eq!(
+        status(&mut first, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+    let mut third = channel(&first);
+    assert_eq!(
+        status(&mut third, requests::open("file")),
+        NtStatus::SUCCESS
+    );
+    let server = first.server.clone();
+    [first, other, third].map(cut);
+    assert_eq!(leftovers(&server), None);
+}
+
 /// Sends the first request of a binding.
 fn bind_with(rig: &mut Rig, protection: Protection, session: SessionId) -> Reply {
     let negotiate = rig.client.negotiate();

@@ -224,8 +224,8 @@ impl Context {
     /// and may then cancel.
     ///
     /// # Errors
-    /// `CANCELLED`, or the status with which somebody ended the request; `INSUFFICIENT_RESOURCES` when
-    /// too many requests of the connection wait.
+    /// `CANCELLED`, or the status with which somebody ended the request; `USER_SESSION_DELETED` when its
+    /// session has ended; `INSUFFICIENT_RESOURCES` when too many requests of the connection wait.
     // [MS-SMB2] 3.3.4.2
     pub async fn wait<T>(&mut self, event: impl Future<Output = T>) -> Result<T, NtStatus> {
         let mut event = pin!(event);
@@ -285,7 +285,12 @@ impl Context {
         }
         self.unanswered.clear();
         let async_id = self.connection.new_async_id();
-        self.entry.set_async_id(async_id);
+        let session_id = self.session.as_ref().map(|session| session.id);
+        self.entry.set_waiting(async_id, session_id);
+        // Of this and the end of the session, which ends what waits in it, the later sees the other.
+        if session_id.is_some_and(|id| self.server.session(id).is_none()) {
+            return Err(NtStatus::USER_SESSION_DELETED);
+        }
         self.async_id = Some(async_id);
         let header = self.reply_header(NtStatus::PENDING);
         self.replies

@@ -2,6 +2,7 @@
 
 mod clients;
 mod dialects;
+mod endings;
 mod folders;
 mod handles;
 mod notices;

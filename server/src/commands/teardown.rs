@@ -115,7 +115,8 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending
     if ending == Ending::Revoked {
         tell_closed(server, session);
     }
-    for connection in session.close_channels() {
+    let channels = session.close_channels();
+    for connection in &channels {
         connection.detach(session.id);
     }
     let mut left = session.opens.close();
@@ -125,6 +126,10 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending
     opens(server, left).await;
     let trees = std::mem::take(&mut session.tree_connects.lock().trees);
     trees.values().for_each(|tree| tree.disconnect());
+    // Last: what waits for an open is told that by its close.
+    for connection in &channels {
+        connection.requests.end_session(session.id);
+    }
 }
 
 /// Keeps an open for its client, if it is one to be kept. No lock comes to it that the client has asked

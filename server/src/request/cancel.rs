@@ -1,4 +1,5 @@
-//! The requests in progress of a connection, and how CANCEL and a lost connection end their waits.
+//! The requests in progress of a connection, and how CANCEL, the end of a session and a lost connection
+//! end their waits.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
-use wire::{AsyncId, MessageId, NtStatus};
+use wire::{AsyncId, MessageId, NtStatus, SessionId};
 
 use crate::session::Session;
 
@@ -20,6 +21,8 @@ pub struct RequestEntry {
 #[derive(Debug, Default)]
 struct EntryState {
     async_id: Option<AsyncId>,
+    /// The session that it waits in.
+    session_id: Option<SessionId>,
     ended: Option<NtStatus>,
     waiting: Option<Waker>,
     /// The session by whose other channels the client asks for the result.
@@ -44,9 +47,11 @@ impl RequestEntry {
         Ended(self)
     }
 
-    /// Remembers the id that the client may cancel the request by.
-    pub fn set_async_id(&self, id: AsyncId) {
-        self.state.lock().async_id = Some(id);
+    /// Remembers the id that the client may cancel the request by, and the session with which its wait ends.
+    pub fn set_waiting(&self, id: AsyncId, session: Option<SessionId>) {
+        let mut state = self.state.lock();
+        state.async_id = Some(id);
+        state.session_id = session;
     }
 
     /// Has the wait go on when the connection is lost, as long as the session has another one.
@@ -58,6 +63,10 @@ impl RequestEntry {
     fn outlives(&self, lost: u64) -> bool {
         let session = self.state.lock().session.upgrade();
         session.is_some_and(|session| session.channels().iter().any(|other| other.id != lost))
+    }
+
+    fn waits_in(&self, session: SessionId) -> bool {
+        self.state.lock().session_id == Some(session)
     }
 
     fn async_id(&self) -> Option<AsyncId> {
@@ -136,6 +145,14 @@ impl RequestList {
             .values()
             .find(|entry| entry.async_id() == Some(id))
             .cloned()
+    }
+
+    /// Ends the waits of a session that has ended.
+    pub fn end_session(&self, session: SessionId) {
+        let entries: Vec<_> = self.entries.lock().values().cloned().collect();
+        for entry in entries.iter().filter(|entry| entry.waits_in(session)) {
+            entry.end(NtStatus::USER_SESSION_DELETED);
+        }
     }
 
     /// Ends the waits because the connection with this number is lost.
