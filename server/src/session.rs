@@ -91,9 +91,33 @@ pub struct TreeTable {
     /// The tree connects by id.
     pub trees: BTreeMap<TreeId, Arc<TreeConnect>>,
     last_id: u32,
+    /// The session has ended: a TREE_CONNECT that was under way comes too late.
+    closed: bool,
 }
 
 impl TreeTable {
+    /// Adds a tree connect.
+    ///
+    /// # Errors
+    /// `INSUFFICIENT_RESOURCES` when there are `most` already, `USER_SESSION_DELETED` when the session
+    /// has ended.
+    pub(crate) fn insert(&mut self, tree: Arc<TreeConnect>, most: u32) -> Result<(), NtStatus> {
+        if self.closed {
+            return Err(NtStatus::USER_SESSION_DELETED);
+        }
+        if self.trees.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
+            return Err(NtStatus::INSUFFICIENT_RESOURCES);
+        }
+        self.trees.insert(tree.id, tree);
+        Ok(())
+    }
+
+    /// Takes all tree connects, and lets no more in.
+    pub(crate) fn close(&mut self) -> BTreeMap<TreeId, Arc<TreeConnect>> {
+        self.closed = true;
+        std::mem::take(&mut self.trees)
+    }
+
     /// An id that is not in use. [MS-SMB2] 3.3.5.7: -1 is reserved; 0 is kept for "none".
     pub fn next_id(&mut self) -> TreeId {
         loop {

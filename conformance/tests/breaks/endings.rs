@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use conformance::client::{Outgoing, requests};
 use conformance::fuzz::rig::Rig;
+use conformance::sim::world::SHARE;
 use wire::change_notify::ChangeNotifyFlags;
 use wire::fscc::CompletionFilter;
 use wire::lock::{LockElement, LockFlags, LockSequence};
@@ -90,6 +91,36 @@ fn what_waits_in_a_session_that_is_logged_off_is_answered_at_once() {
         let unlocked = send(holder, lock(locked, LockFlags::UNLOCK));
         assert_eq!(statuses(&unlocked), [NtStatus::SUCCESS]);
         assert_eq!(other.server.open_count(), 2);
+        finish(clients);
+    }
+}
+
+// test [MS-SMB2] 3.3.5.6
+// test [MS-SMB2] 3.3.5.8
+#[test]
+fn a_create_that_the_end_of_its_session_or_tree_connect_overtakes_leaves_nothing_open() {
+    let logoff: Request = LogoffRequest.into();
+    let disconnect: Request = TreeDisconnectRequest.into();
+    for (request, expected) in [
+        (logoff, NtStatus::USER_SESSION_DELETED),
+        (disconnect, NtStatus::NETWORK_NAME_DELETED),
+    ] {
+        let mut clients = two_clients(&["set"]);
+        let [holder, other] = &mut clients;
+        let file = opened(&send(holder, requests::open_or_create("file"))[0]).file_id;
+        send(holder, requests::close(file));
+        let share = holder.server.settings().shares.find(SHARE).cloned();
+        let share = share.expect("both use it");
+        let create = with_lease(overwriting("file"), 1, RWH);
+        assert!(send(holder, create).is_empty(), "the handler is slow");
+        let uses = share.current_uses();
+        assert_eq!(statuses(&send(holder, request)), [NtStatus::SUCCESS]);
+        pass(holder, Duration::from_secs(2));
+        assert_eq!(statuses(&received(holder)), [expected]);
+        assert_eq!(share.current_uses(), uses - 1);
+        assert_eq!(holder.server.open_count(), 0);
+        let reply = &send(other, with_lease(requests::open("file"), 1, RWH))[0];
+        assert_eq!(granted_lease(reply), RWH);
         finish(clients);
     }
 }

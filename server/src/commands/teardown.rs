@@ -87,12 +87,13 @@ pub(crate) async fn opens(server: &Arc<Server>, opens: Vec<Arc<Open>>) {
 /// Takes a tree connect out of its session and closes what is open on it.
 // [MS-SMB2] 3.3.5.8
 pub(crate) async fn tree_connect(server: &Arc<Server>, session: &Session, id: TreeId) {
-    session.tree_connects.lock().trees.remove(&id);
+    let tree = session.tree_connects.lock().trees.remove(&id);
     opens(
         server,
         session.opens.take_matching(|open| open.tree.id == id),
     )
     .await;
+    tree.iter().for_each(|tree| tree.disconnect());
 }
 
 /// How a session ends.
@@ -124,7 +125,7 @@ pub(crate) async fn session(server: &Arc<Server>, session: &Arc<Session>, ending
         left.retain(|open| !preserve(server, open));
     }
     opens(server, left).await;
-    let trees = std::mem::take(&mut session.tree_connects.lock().trees);
+    let trees = session.tree_connects.lock().close();
     trees.values().for_each(|tree| tree.disconnect());
     // Last: what waits for an open is told that by its close.
     for connection in &channels {

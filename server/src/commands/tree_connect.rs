@@ -22,8 +22,8 @@ use crate::tree_connect::TreeConnect;
 ///
 /// # Errors
 /// `INVALID_PARAMETER` for what is no UNC path, `BAD_NETWORK_NAME`, `ACCESS_DENIED`,
-/// `REQUEST_NOT_ACCEPTED` when the share has all the users it may have,
-/// `INSUFFICIENT_RESOURCES` when the session has all the tree connects it may have.
+/// `REQUEST_NOT_ACCEPTED` when the share has all the users it may have, `USER_SESSION_DELETED` when
+/// the session has ended meanwhile, `INSUFFICIENT_RESOURCES` when the session has all the tree connects it may have.
 pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer, NtStatus> {
     let session = context.session()?.clone();
     refuse_unprotected(context, &session)?;
@@ -60,10 +60,7 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
         caller: ArcSwap::from_pointee(caller),
         in_use: AtomicBool::new(true),
     });
-    if table.trees.len() >= usize::try_from(most).unwrap_or(usize::MAX) {
-        return Err(NtStatus::INSUFFICIENT_RESOURCES);
-    }
-    table.trees.insert(tree.id, tree.clone());
+    table.insert(tree.clone(), most)?;
     drop(table);
     context.related.tree_id = Some(tree.id);
     context.tree = Some(tree);
