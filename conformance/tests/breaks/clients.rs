@@ -59,6 +59,18 @@ pub fn channel(first: &Rig) -> Rig {
     second
 }
 
+/// A further session of the first client.
+pub fn second_session(first: &Rig) -> Rig {
+    client(&first.server, &first.environment, 1)
+}
+
+/// What says to be the first client, where somebody else has logged on.
+pub fn impostor(first: &Rig) -> Rig {
+    let mut other = connection(&first.server, &first.environment, 1);
+    other.log_on_as(world::OTHER_USER);
+    other
+}
+
 fn client(server: &Arc<Server>, environment: &Virtual, number: u8) -> Rig {
     let mut rig = connection(server, environment, number);
     rig.log_on();

@@ -353,6 +353,38 @@ fn acknowledgments_that_nobody_asked_for_are_refused_and_change_nothing() {
     finish(clients);
 }
 
+// test [MS-SMB2] 3.3.5.22.2
+#[test]
+fn a_lease_break_is_acknowledged_on_any_session_of_its_user_and_on_no_other() {
+    let mut clients = two_clients(&[]);
+    let [holder, other] = &mut clients;
+    let mut impostor = impostor(holder);
+    let mut again = second_session(holder);
+    for acknowledges_elsewhere in [true, false] {
+        let create = with_lease(requests::open_or_create("file"), 1, RWH);
+        let file = opened(&send(holder, create)[0]).file_id;
+        let waits = send(other, requests::open("file"));
+        assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+        assert_eq!(broken_lease(&received(holder)[0]).new_lease_state, RH);
+        let foreign = send(&mut impostor, keep_lease(1, RH));
+        assert_eq!(statuses(&foreign), [NtStatus::OBJECT_NAME_NOT_FOUND]);
+        assert_eq!(holder.server.awaited_breaks(), 1);
+        let by = if acknowledges_elsewhere {
+            &mut again
+        } else {
+            &mut *holder
+        };
+        let kept = send(by, keep_lease(1, RH));
+        assert_eq!(statuses(&kept), [NtStatus::SUCCESS]);
+        let second = opened(&received(other)[0]).file_id;
+        send(holder, requests::close(file));
+        send(other, requests::close(second));
+    }
+    impostor.end.close(None);
+    again.end.close(None);
+    finish(clients);
+}
+
 #[test]
 fn a_connection_that_is_lost_during_its_break_keeps_nobody_waiting() {
     let mut clients = two_clients(&[]);

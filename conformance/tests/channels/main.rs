@@ -1,25 +1,28 @@
 //! Sessions on several connections: who may bind them, what each channel is good for, and what the
 //! loss of one leaves.
 
+mod log_ons;
+
 use std::sync::Arc;
 
+use auth::AccountFile;
 use auth::client::Credentials;
-use auth::{AcceptFacts, AccountFile, AuthError, Identity, Mechanism, Step};
 use bytes::BytesMut;
-use conformance::client::{Logon, LogonStep, Offer, Outgoing, Protection, Received, Reply};
+use conformance::client::{Logon, Offer, Outgoing, Protection, Received, Reply};
 use conformance::client::{Related, requests};
 use conformance::fuzz::rig::{Rig, leftovers};
 use conformance::sim::world::{PASSWORD, USER};
+use server::Environment;
 use server::crypto::{Cipher, SigningAlgorithm};
-use server::{Environment, Server, Settings};
 use wire::dtyp::{FileTime, Guid};
-use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::negotiate::Capabilities;
 use wire::oplock_break::OplockBreak;
 use wire::{
-    CreateRequest, CreateResponse, Dialect, EchoRequest, FileId, LockRequest, LogoffRequest,
-    NtStatus, OplockBreakAcknowledgment, OplockLevel, Request, Response, SessionId,
+    CreateRequest, CreateResponse, Dialect, EchoRequest, LogoffRequest, NtStatus,
+    OplockBreakAcknowledgment, OplockLevel, Request, Response, SessionId,
 };
+
+use log_ons::{change_log_ons, change_settings};
 
 /// A client with a session on one connection.
 fn client() -> Rig {
@@ -211,7 +214,9 @@ fn a_thousand_bindings_with_a_wrong_key_cost_neither_the_session_nor_the_connect
         NtStatus::SUCCESS
     );
     let server = first.server.clone();
-    [first, other, third].map(cut);
+    for rig in [first, other, third] {
+        cut(rig);
+    }
     assert_eq!(leftovers(&server), None);
 }
 
@@ -249,51 +254,6 @@ fn nobody_binds_the_session_of_another_and_failing_does_it_no_harm() {
         status(&mut first, requests::open("file")),
         NtStatus::SUCCESS
     );
-}
-
-// test [MS-SMB2] 3.3.5.5.3
-// test [MS-SMB2] 3.3.7.1
-#[test]
-fn a_client_speaks_one_dialect_on_all_its_connections() {
-    let mut first = client();
-    for (dialect, guid, expected) in [
-        (Dialect::SMB_3_0, None, NtStatus::USER_SESSION_DELETED),
-        (Dialect::SMB_2_1, None, NtStatus::USER_SESSION_DELETED),
-        (Dialect::SMB_3_1_1, None, NtStatus::SUCCESS),
-        (Dialect::SMB_2_0_2, None, NtStatus::SUCCESS),
-        (Dialect::SMB_3_0, Some(Guid([7; 16])), NtStatus::SUCCESS),
-    ] {
-        let mut offer = Offer::dialect(dialect);
-        offer.client_guid = guid.unwrap_or(offer.client_guid);
-        let mut other = connection(&first, offer);
-        assert_eq!(log_on(&mut other), expected, "{dialect:?}");
-        let refused = usize::from(expected != NtStatus::SUCCESS);
-        assert_eq!(first.server.sessions().len() + refused, 2);
-        cut(other);
-    }
-    assert_eq!(
-        status(&mut first, requests::open("file")),
-        NtStatus::SUCCESS
-    );
-    let mut other = connection(&first, Offer::dialect(Dialect::SMB_3_0));
-    cut(first);
-    assert_eq!(log_on(&mut other), NtStatus::SUCCESS);
-    other.finish();
-}
-
-/// How a log-on ends.
-fn log_on(rig: &mut Rig) -> NtStatus {
-    let negotiate = rig.client.negotiate();
-    rig.ask(&negotiate);
-    let mut logon = Logon::ntlm(alice(), [4; 32], FileTime(0));
-    let mut request = logon.start(&mut rig.client);
-    loop {
-        let reply = rig.ask(&request);
-        match logon.step(&mut rig.client, &reply) {
-            LogonStep::Send(next) => request = next,
-            _ => return reply.status(),
-        }
-    }
 }
 
 // test [MS-SMB2] 3.3.5.5
@@ -450,127 +410,5 @@ fn a_client_that_wants_to_know_is_told_when_the_server_closes_its_session() {
             assert!(matches!(closed, Response::ServerToClientNotification(_)));
         }
         assert!(second.send_nothing().expect("stands").is_empty());
-    }
-}
-
-// test [MS-SMB2] 3.3.5.2.9
-#[test]
-fn a_session_expires_when_its_mechanism_says_so_and_goes_on_when_it_is_renewed() {
-    let mut first = client();
-    let open = first.opens[0];
-    let mut second = channel(&first);
-    change_log_ons(&first.server, |identity| {
-        identity.expires = Some(FileTime(u64::MAX));
-    });
-    reauthenticate(&mut first);
-    change_log_ons(&first.server, |identity| {
-        identity.expires = Some(FileTime(0));
-    });
-    reauthenticate(&mut second);
-    for rig in [&mut first, &mut second] {
-        let expired = status(rig, requests::read(open, 0, 1));
-        assert_eq!(expired, NtStatus::NETWORK_SESSION_EXPIRED);
-    }
-    let mut third = connection(&first, Offer::dialect(Dialect::SMB_3_1_1));
-    let refused = third.bind(&first, alice()).expect("a refusal");
-    assert_eq!(refused.status(), NtStatus::NETWORK_SESSION_EXPIRED);
-    for (flags, expected) in [
-        (LockFlags::EXCLUSIVE_LOCK, NtStatus::NETWORK_SESSION_EXPIRED),
-        (LockFlags::UNLOCK, NtStatus::RANGE_NOT_LOCKED),
-    ] {
-        assert_eq!(status(&mut first, lock(open, flags)), expected);
-    }
-    assert_eq!(status(&mut first, requests::close(open)), NtStatus::SUCCESS);
-    change_log_ons(&first.server, |identity| identity.expires = None);
-    reauthenticate(&mut first);
-    let opened = status(&mut second, requests::open("file"));
-    assert_eq!(opened, NtStatus::SUCCESS);
-}
-
-fn lock(file_id: FileId, flags: LockFlags) -> LockRequest {
-    LockRequest {
-        lock_sequence: LockSequence::default(),
-        file_id,
-        locks: vec![LockElement {
-            offset: 0,
-            length: 1,
-            flags,
-        }],
-    }
-}
-
-fn reauthenticate(rig: &mut Rig) {
-    let logon = Logon::ntlm(alice(), [5; 32], FileTime(0));
-    let mut logon = logon.again(rig.scope.session);
-    let mut request = logon.start(&mut rig.client);
-    loop {
-        let reply = rig.ask(&request.protected(Protection::Signed));
-        match logon.step(&mut rig.client, &reply) {
-            LogonStep::Send(next) => request = next,
-            LogonStep::Done(_) => return,
-            other => panic!("not renewed: {other:?}"),
-        }
-    }
-}
-
-/// Has every log-on from now on succeed as the identity that `change` makes of it.
-fn change_log_ons(server: &Server, change: fn(&mut Identity)) {
-    change_settings(server, |settings| {
-        let inner = settings.mechanism.clone();
-        settings.mechanism = Arc::new(Changed { inner, change });
-    });
-}
-
-fn change_settings(server: &Server, change: impl FnOnce(&mut Settings)) {
-    let now = server.settings();
-    let mut settings = Settings {
-        configuration: now.configuration.clone(),
-        shares: now.shares.clone(),
-        mechanism: now.mechanism.clone(),
-        negotiate_token: now.negotiate_token.clone(),
-    };
-    change(&mut settings);
-    server.reload(settings);
-}
-
-/// A mechanism whose log-ons end otherwise.
-struct Changed {
-    inner: Arc<dyn Mechanism>,
-    change: fn(&mut Identity),
-}
-
-impl Mechanism for Changed {
-    fn oid(&self) -> auth::Oid {
-        self.inner.oid()
-    }
-
-    fn start(&self, facts: &AcceptFacts) -> Box<dyn auth::Context> {
-        Box::new(ChangedLogOn {
-            inner: self.inner.start(facts),
-            change: self.change,
-        })
-    }
-}
-
-struct ChangedLogOn {
-    inner: Box<dyn auth::Context>,
-    change: fn(&mut Identity),
-}
-
-impl auth::Context for ChangedLogOn {
-    fn step(&mut self, token: &[u8], now: FileTime) -> Result<Step, AuthError> {
-        let mut step = self.inner.step(token, now)?;
-        if let Step::Done { identity, .. } = &mut step {
-            (self.change)(identity);
-        }
-        Ok(step)
-    }
-
-    fn mic(&self, message: &[u8]) -> Option<Vec<u8>> {
-        self.inner.mic(message)
-    }
-
-    fn verify_mic(&self, message: &[u8], mic: &[u8]) -> bool {
-        self.inner.verify_mic(message, mic)
     }
 }
