@@ -72,6 +72,7 @@ pub fn packets(input: &[u8]) {
         let answers = match reply {
             Err(_) => return,
             Ok(Reply::Now(answers)) => answers,
+            Ok(Reply::Last(answer)) => vec![answer],
             Ok(Reply::Later(mut later)) => {
                 match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(pending) => association.resume(pending),

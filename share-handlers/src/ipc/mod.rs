@@ -44,7 +44,7 @@ use self::initshutdown::INITSHUTDOWN;
 use self::lsarpc::LSARPC;
 use self::mgmt::MGMT;
 use self::pipe::Pipe;
-use self::rpc::{Association, Interface, Services};
+use self::rpc::{Association, Groups, Interface, Services};
 use self::samr::SAMR;
 use self::srvsvc::SRVSVC;
 use self::winreg::WINREG;
@@ -54,6 +54,7 @@ use crate::ready::ready;
 /// The pipes of a server.
 pub struct IpcHandler {
     services: Arc<Services>,
+    groups: Arc<Groups>,
     last_open: AtomicU64,
 }
 
@@ -66,6 +67,7 @@ impl IpcHandler {
                 view,
                 administration,
             }),
+            groups: Arc::default(),
             last_open: AtomicU64::new(0),
         }
     }
@@ -81,8 +83,8 @@ impl IpcHandler {
         };
         let caller = Arc::new(caller.clone());
         let services = Arc::clone(&self.services);
-        let group = u32::try_from(number & 0x7fff_ffff).unwrap_or(0);
-        let association = Association::new(services, (pipe, interfaces), caller, group);
+        let groups = Arc::clone(&self.groups);
+        let association = Association::new(services, (pipe, interfaces), caller, groups);
         let name = Name::root().child(Utf16String::from(pipe));
         let pipe = Pipe::new(object, name.clone(), association);
         Ok(Opened {

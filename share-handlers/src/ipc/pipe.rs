@@ -242,6 +242,10 @@ impl State {
             }
             match self.answer_next()? {
                 Reply::Now(answers) => self.output.extend(answers),
+                Reply::Last(answer) => {
+                    self.output.push_back(answer);
+                    self.disconnect();
+                }
                 Reply::Later(running) => {
                     self.is_busy = true;
                     return Some(running);

@@ -22,7 +22,9 @@ pub(super) struct Header {
     pub kind: u8,
     /// pfc_flags.
     pub flags: u8,
-    /// The first byte of packed_drep.
+    /// packed_drep.
+    pub representation: [u8; 4],
+    /// What the first byte of that says of integers.
     pub order: ByteOrder,
     /// frag_length: of the packet in bytes, this header included.
     pub length: usize,
@@ -41,9 +43,9 @@ impl Header {
         let Some(header) = bytes.first_chunk::<{ Self::SIZE }>() else {
             return Ok(None);
         };
-        let [major, minor, kind, flags, representation, ..] = *header;
+        let [major, minor, kind, flags, a, b, c, d, ..] = *header;
         // [C706] 14.1: the other half of the byte says how letters are written, of which there are none.
-        let order = match representation >> 4 {
+        let order = match a >> 4 {
             0 => ByteOrder::Big,
             _ => ByteOrder::Little,
         };
@@ -58,6 +60,7 @@ impl Header {
         Ok(Some(Self {
             kind,
             flags,
+            representation: [a, b, c, d],
             order,
             length,
             auth_length,
@@ -141,9 +144,13 @@ impl SyntaxId {
         Ok(Self { id, version })
     }
 
+    /// The identifier and the version, as little-endian machines write them.
+    pub(super) fn bytes(&self) -> impl Iterator<Item = u8> + use<> {
+        self.id.into_iter().chain(self.version.to_le_bytes())
+    }
+
     fn encode(&self, out: &mut BytesMut) {
-        out.extend_from_slice(&self.id);
-        out.put_u32_le(self.version);
+        out.extend(self.bytes());
     }
 }
 

@@ -14,8 +14,10 @@ use super::super::pdu::{
     self, Bind, BindAck, Header, Outcome as Verdict, Proposal, Request, SyntaxId, Trailer, flag,
     kind,
 };
+use super::handles::{Group, Groups};
 use super::security::{Agreement, Security};
-use super::{Broken, Call, Fault, Handles, Interface, Outcome, Services};
+use super::verification::Repeated;
+use super::{Broken, Call, Fault, Interface, Outcome, Services};
 
 /// An association with the services behind one pipe.
 pub(in crate::ipc) struct Association {
@@ -25,15 +27,23 @@ pub(in crate::ipc) struct Association {
     /// The pipe's name.
     pipe: &'static str,
     caller: Arc<Caller>,
-    /// The number that the client knows the association by.
-    group: u32,
+    groups: Arc<Groups>,
+    group: Arc<Group>,
     /// The presentation contexts agreed on.
-    contexts: BTreeMap<u16, (&'static Interface, Syntax)>,
+    contexts: BTreeMap<u16, Context>,
     /// The longest packet that the client takes.
     max_fragment: Option<u16>,
     in_progress: Option<InProgress>,
     security: Security,
-    handles: Handles,
+}
+
+/// What requests with its number mean.
+#[derive(Clone, Copy)]
+struct Context {
+    interface: &'static Interface,
+    /// The interface as the client calls it.
+    proposed: SyntaxId,
+    syntax: Syntax,
 }
 
 /// A call whose last fragment has not arrived.
@@ -41,6 +51,7 @@ struct InProgress {
     call_id: u32,
     context: u16,
     operation: u16,
+    representation: [u8; 4],
     order: ByteOrder,
     stub: BytesMut,
 }
@@ -49,6 +60,8 @@ struct InProgress {
 pub(in crate::ipc) enum Reply {
     /// The packets that answer it.
     Now(Vec<Bytes>),
+    /// The packet that answers it, after which the association is over.
+    Last(Bytes),
     /// Something to wait for; [`Association::resume`] takes its end.
     Later(Pin<Box<dyn Future<Output = Pending> + Send>>),
 }
@@ -78,19 +91,20 @@ impl Association {
         services: Arc<Services>,
         (pipe, interfaces): (&'static str, &'static [&'static Interface]),
         caller: Arc<Caller>,
-        group: u32,
+        groups: Arc<Groups>,
     ) -> Self {
+        let group = groups.found(&caller);
         Self {
             services,
             interfaces,
             pipe,
             caller,
+            groups,
             group,
             contexts: BTreeMap::new(),
             max_fragment: None,
             in_progress: None,
             security: Security::None,
-            handles: Handles::default(),
         }
     }
 
@@ -135,12 +149,13 @@ impl Association {
             .max_received
             .clamp(SHORTEST_MAX_FRAGMENT, LONGEST_FRAGMENT);
         let sent = bind.max_sent.clamp(SHORTEST_MAX_FRAGMENT, LONGEST_FRAGMENT);
-        if bind.group != 0 {
-            self.group = bind.group;
+        // Who may not join, or comes too late, is told of a group of its own.
+        if let Some(group) = self.groups.join(bind.group, &self.caller) {
+            self.group = group;
         }
         let ack = BindAck {
             max_fragment: [received, sent],
-            group: self.group,
+            group: self.group.number(),
             address: format!("\\PIPE\\{}", self.pipe),
             outcomes: self.outcomes(&bind.contexts),
         };
@@ -178,10 +193,14 @@ impl Association {
     // [C706] 12.6.4.1
     fn alter_context(&mut self, packet: &[u8], header: &Header) -> Result<Reply, Broken> {
         let bind = Bind::decode(packet, header.order).map_err(|_| Broken)?;
+        if bind.contexts.iter().any(|proposal| self.is_taken(proposal)) {
+            let fault = pdu::fault(header.call_id, 0, Fault::PROTOCOL.0, false);
+            return Ok(Reply::Last(fault));
+        }
         let max_fragment = self.max_fragment.unwrap_or(SHORTEST_MAX_FRAGMENT);
         let ack = BindAck {
             max_fragment: [max_fragment; 2],
-            group: self.group,
+            group: self.group.number(),
             address: String::new(),
             outcomes: self.outcomes(&bind.contexts),
         };
@@ -198,6 +217,13 @@ impl Association {
                 self.next_token(credentials.trailer, credentials.value, Some(ack))
             }
         }
+    }
+
+    /// Whether a proposal's number stands for another interface already, which it does until the association ends.
+    // [MS-RPCE] 3.3.1.5.6
+    fn is_taken(&self, proposal: &Proposal) -> bool {
+        let context = self.contexts.get(&proposal.id);
+        context.is_some_and(|context| context.proposed != proposal.interface)
     }
 
     // [MS-RPCE] 2.2.2.10
@@ -309,7 +335,12 @@ impl Association {
         if self.contexts.len() >= MOST_CONTEXTS && !self.contexts.contains_key(&proposal.id) {
             return refused(LOCAL_LIMIT_EXCEEDED);
         }
-        self.contexts.insert(proposal.id, (interface, syntax));
+        let context = Context {
+            interface,
+            proposed: proposal.interface,
+            syntax,
+        };
+        self.contexts.insert(proposal.id, context);
         Verdict {
             result: ACCEPTANCE,
             reason: 0,
@@ -348,6 +379,7 @@ impl Association {
                 call_id: header.call_id,
                 context: request.context,
                 operation: request.operation,
+                representation: header.representation,
                 order: header.order,
                 stub: BytesMut::new(),
             },
@@ -372,20 +404,24 @@ impl Association {
         let InProgress {
             call_id, context, ..
         } = *request;
-        let Some((interface, syntax)) = self.contexts.get(&context).copied() else {
+        let Some(agreed) = self.contexts.get(&context).copied() else {
             let fault = pdu::fault(call_id, context, Fault::INVALID_CONTEXT.0, false);
             return Reply::Now(vec![fault]);
         };
-        let operation = request.operation;
+        let (interface, operation) = (agreed.interface, request.operation);
         tracing::trace!(target: "smb::rpc", interface = interface.name, operation, "call");
-        let arguments = Decoder::new(&request.stub, request.order, syntax);
-        let mut call = Call {
-            services: &self.services,
-            caller: &self.caller,
-            handles: &mut self.handles,
-            interfaces: self.interfaces,
+        let arguments = Decoder::new(&request.stub, request.order, agreed.syntax);
+        let outcome = {
+            let mut call = Call {
+                services: &self.services,
+                caller: &self.caller,
+                handles: &mut self.group.handles(),
+                interfaces: self.interfaces,
+                repeated: self.repeated(request, agreed),
+            };
+            (interface.call)(&mut call, operation, arguments)
         };
-        match (interface.call)(&mut call, request.operation, arguments) {
+        match outcome {
             Outcome::Now(results) => Reply::Now(self.respond(call_id, context, results)),
             Outcome::Later(later) => Reply::Later(Box::pin(async move {
                 Pending::Call {
@@ -395,6 +431,23 @@ impl Association {
                 }
             })),
         }
+    }
+
+    /// What a verification trailer may repeat; only who has logged on inside the pipe sends one.
+    fn repeated(&self, request: &InProgress, agreed: Context) -> Option<Repeated> {
+        let agreement = self.security.agreement()?;
+        Some(Repeated {
+            signs_headers: agreement.signs_headers,
+            interface: agreed.proposed,
+            transfer: match agreed.syntax {
+                Syntax::Ndr32 => SyntaxId::NDR,
+                Syntax::Ndr64 => SyntaxId::NDR64,
+            },
+            representation: request.representation,
+            call_id: request.call_id,
+            context: request.context,
+            operation: request.operation,
+        })
     }
 
     fn respond(

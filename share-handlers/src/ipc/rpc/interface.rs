@@ -1,7 +1,5 @@
 //! What a service is made of: procedures with their numbers, and what they may know and do.
 
-use std::any::Any;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,8 +9,10 @@ use server::accounts::{Identity, LogonKind};
 use server::share::{Administration, Caller, ServerView};
 use wire::dtyp::Sid;
 
-use super::super::ndr::{ByteOrder, Decoder, Encoder, Handle, Malformed, Parameters, Syntax};
+use super::super::ndr::{ByteOrder, Decoder, Encoder, Malformed, Parameters, Syntax};
 use super::super::pdu::SyntaxId;
+use super::handles::Handles;
+use super::verification::Repeated;
 
 /// The server as services see it.
 pub(in crate::ipc) struct Services {
@@ -28,10 +28,12 @@ pub(in crate::ipc) struct Call<'a> {
     pub services: &'a Arc<Services>,
     /// Who calls.
     pub caller: &'a Arc<Caller>,
-    /// The context handles that the client holds on this pipe.
+    /// The context handles that the client holds.
     pub handles: &'a mut Handles,
     /// What is served on this pipe.
     pub interfaces: &'static [&'static Interface],
+    /// What the request may repeat of itself behind the arguments; none where nobody has logged on inside the pipe.
+    pub repeated: Option<Repeated>,
 }
 
 impl Call<'_> {
@@ -105,7 +107,7 @@ pub(in crate::ipc) fn run<I: Parameters, O: Parameters>(
     mut arguments: Decoder<'_>,
     function: fn(&mut Call<'_>, I) -> Result<O, Fault>,
 ) -> Outcome {
-    let decoded = I::decode(&mut arguments).map_err(Fault::from);
+    let decoded = decoded(call, &mut arguments);
     let results = decoded.and_then(|decoded| function(call, decoded));
     Outcome::Now(results.map(|results| encoded(&results, arguments.syntax())))
 }
@@ -117,8 +119,7 @@ pub(in crate::ipc) fn run_later<I: Parameters, O: Parameters + 'static>(
     function: fn(&mut Call<'_>, I) -> Result<Later<O>, Fault>,
 ) -> Outcome {
     let syntax = arguments.syntax();
-    let decoded = I::decode(&mut arguments).map_err(Fault::from);
-    match decoded.and_then(|decoded| function(call, decoded)) {
+    match decoded(call, &mut arguments).and_then(|decoded| function(call, decoded)) {
         Err(fault) => Outcome::Now(Err(fault)),
         Ok(later) => Outcome::Later(Box::pin(async move { Ok(encoded(&later.await, syntax)) })),
     }
@@ -127,68 +128,20 @@ pub(in crate::ipc) fn run_later<I: Parameters, O: Parameters + 'static>(
 /// Results that are not there yet.
 pub(in crate::ipc) type Later<O> = Pin<Box<dyn Future<Output = O> + Send>>;
 
+/// The arguments, if nothing behind them contradicts the request.
+fn decoded<I: Parameters>(call: &Call<'_>, arguments: &mut Decoder<'_>) -> Result<I, Fault> {
+    let decoded = I::decode(arguments)?;
+    if let Some(repeated) = &call.repeated {
+        repeated.check(arguments.rest())?;
+    }
+    Ok(decoded)
+}
+
 fn encoded(results: &impl Parameters, syntax: Syntax) -> BytesMut {
     let mut out = Encoder::new(ByteOrder::Little, syntax);
     results.encode(&mut out);
     out.into_bytes()
 }
-
-/// What the client holds: values by handle. A handle is good on the pipe that it was made on.
-#[derive(Default)]
-pub(in crate::ipc) struct Handles {
-    values: BTreeMap<u64, Box<dyn Any + Send>>,
-    last: u64,
-}
-
-impl Handles {
-    /// Keeps a value until its handle is closed.
-    ///
-    /// # Errors
-    /// [`Fault::NO_MEMORY`]: the client holds too many.
-    pub(in crate::ipc) fn open<T: Send + 'static>(&mut self, value: T) -> Result<Handle, Fault> {
-        if self.values.len() >= MOST_HANDLES {
-            return Err(Fault::NO_MEMORY);
-        }
-        self.last += 1;
-        self.values.insert(self.last, Box::new(value));
-        let mut id = *b"\0\0\0\0\0\0\0\0rpcserve";
-        let [number, _] = id.as_chunks_mut::<8>().0 else {
-            return Err(Fault::NO_MEMORY);
-        };
-        *number = self.last.to_le_bytes();
-        Ok(Handle { attributes: 0, id })
-    }
-
-    /// The value behind a handle.
-    ///
-    /// # Errors
-    /// [`Fault::CONTEXT_MISMATCH`]: there is none, or one of another kind.
-    pub(in crate::ipc) fn find<T: 'static>(&self, handle: &Handle) -> Result<&T, Fault> {
-        let value = self.values.get(&number(handle)?);
-        let value = value.and_then(|value| value.downcast_ref());
-        value.ok_or(Fault::CONTEXT_MISMATCH)
-    }
-
-    /// Drops what is behind a handle; gives the handle that the client is left with: none.
-    ///
-    /// # Errors
-    /// [`Fault::CONTEXT_MISMATCH`]: there is nothing.
-    pub(in crate::ipc) fn close(&mut self, handle: &Handle) -> Result<Handle, Fault> {
-        let value = self.values.remove(&number(handle)?);
-        value.map(|_| Handle::NULL).ok_or(Fault::CONTEXT_MISMATCH)
-    }
-}
-
-fn number(handle: &Handle) -> Result<u64, Fault> {
-    let [a, b, c, d, e, f, g, h, rest @ ..] = handle.id;
-    if handle.attributes != 0 || &rest != b"rpcserve" {
-        return Err(Fault::CONTEXT_MISMATCH);
-    }
-    Ok(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
-}
-
-/// The most handles that a client may hold on one pipe.
-const MOST_HANDLES: usize = 512;
 
 /// Why a procedure has no results.
 // [C706] Appendix E

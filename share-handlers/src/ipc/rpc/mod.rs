@@ -5,16 +5,19 @@
 //!    └───────────────┴── what no client may send ──> the pipe is broken
 //! ```
 //!
-//! [`association`] is the state machine, [`security`] what protects its packets, [`interface`] what a service is
-//! made of. Packets in, packets out: it knows no pipe, and what takes longer it hands out as a future.
+//! [`association`] is the state machine, [`security`] and [`verification`] what protects its packets, [`handles`] what
+//! its client holds, [`interface`] what a service is made of. Packets in, packets out: it knows no pipe, and what takes longer it hands out as a future.
 
 mod association;
+mod handles;
 mod interface;
 mod security;
+mod verification;
 
 pub(super) use association::{Association, Pending, Reply};
+pub(super) use handles::{Groups, Handles};
 pub(super) use interface::{
-    Call, Fault, Handles, Interface, Later, Outcome, Services, interface, run, run_later,
+    Call, Fault, Interface, Later, Outcome, Services, interface, run, run_later,
 };
 
 /// The client broke the protocol so that nothing more can be understood.

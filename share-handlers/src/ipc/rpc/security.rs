@@ -131,6 +131,14 @@ impl Security {
         Ok(stub_at..stub_end)
     }
 
+    /// What a log-on inside the pipe agreed on; none before there was one.
+    pub(super) fn agreement(&self) -> Option<&Agreement> {
+        match self {
+            Self::Established(agreement, _) => Some(agreement),
+            _ => None,
+        }
+    }
+
     /// The bytes of a response's stub that fit into a packet of this length.
     pub(super) fn room(&self, max_fragment: usize) -> usize {
         let overhead = match self {

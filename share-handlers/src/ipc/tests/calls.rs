@@ -156,6 +156,7 @@ fn contexts_are_added_by_alter_context_and_other_interfaces_are_refused() {
     let mut in_context = request(1, 28, &numbers(&[0]));
     in_context[20] = 5;
     assert_eq!(transact(&*pipe, &in_context).data[2], 2);
+    alter[28] = 6;
     alter[32] ^= 1;
     let refused = transact(&*pipe, &alter).data;
     assert_eq!(
@@ -163,6 +164,54 @@ fn contexts_are_added_by_alter_context_and_other_interfaces_are_refused() {
         "02000100",
         "abstract_syntax_not_supported"
     );
+}
+
+// test [MS-RPCE] 3.3.1.5.6
+#[test]
+fn what_the_number_of_a_context_means_does_not_change() {
+    let pipe = bound(&[], "lsarpc");
+    let mut alter = bytes(MACOS_BIND);
+    alter[2] = 14;
+    alter[32..52].copy_from_slice(LSARPC.id.bytes().collect::<Vec<_>>().as_slice());
+    assert_eq!(transact(&*pipe, &alter).data[2], 15, "the same again");
+    alter[32..52].copy_from_slice(DSSETUP.id.bytes().collect::<Vec<_>>().as_slice());
+    assert_eq!(fault(&*pipe, &alter), 0x1c01_000b, "nca_proto_error");
+    assert_eq!(read(&*pipe, 100), Err(NtStatus::PIPE_BROKEN));
+}
+
+// test [MS-RPCE] 3.3.1.5.7
+#[test]
+fn pipes_of_one_association_group_have_their_handles_in_common() {
+    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration));
+    let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
+    let name = Name::parse_text("lsarpc").unwrap();
+    let bound_in = |group: &[u8], caller: &Caller| {
+        let pipe = now(handler.open(caller, &name, &how)).unwrap().handle;
+        let mut bind = bytes(MACOS_BIND);
+        bind[20..24].copy_from_slice(group);
+        bind[32..52].copy_from_slice(LSARPC.id.bytes().collect::<Vec<_>>().as_slice());
+        let ack = transact(&*pipe, &bind).data;
+        (pipe, ack[20..24].to_vec())
+    };
+    let (first, group) = bound_in(&[0; 4], &caller(&[]));
+    let (second, joined) = bound_in(&group, &caller(&[]));
+    let (other, own) = bound_in(&[0; 4], &caller(&[]));
+    let mut stranger = caller(&[]);
+    let token = SecurityToken::new(Sid::SYSTEM, Sid::USERS, Vec::new(), Privileges::NONE);
+    stranger.token = Arc::new(token);
+    let (third, refused) = bound_in(&group, &stranger);
+    assert_eq!(joined, group);
+    assert!(own != group && refused != group);
+    // LsarOpenPolicy2 for LOOKUP_NAMES.
+    let policy = call(&*first, 44, &numbers(&[0, 24, 0, 0, 0, 0, 0, 0x800]));
+    assert_eq!(last_number(&policy), 0);
+    let handle = &policy[..20];
+    for pipe in [&other, &third] {
+        let refused = fault(&**pipe, &request(1, 0, handle));
+        assert_eq!(refused, 0x1c00_001a, "nca_s_fault_context_mismatch");
+    }
+    assert_eq!(call(&*second, 0, handle), vec![0; 24], "LsarClose");
+    assert_eq!(fault(&*first, &request(1, 0, handle)), 0x1c00_001a);
 }
 
 #[test]

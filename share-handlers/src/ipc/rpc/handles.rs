@@ -1,0 +1,253 @@
+//! What clients hold: values by context handle, kept by the association group that made them.
+//!
+//! Owns the numbers of groups and who may join one. A handle carries the rights that were granted when it was made, so
+//! a group is for one user at one machine.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+
+use parking_lot::{Mutex, MutexGuard};
+use server::share::Caller;
+use wire::dtyp::Sid;
+
+use super::super::ndr::Handle;
+use super::Fault;
+
+/// The association groups of a server. One lives as long as an association is in it.
+#[derive(Default)]
+pub(in crate::ipc) struct Groups {
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    groups: BTreeMap<u32, Weak<Group>>,
+    last: u32,
+}
+
+/// Associations that have their handles in common.
+pub(in crate::ipc) struct Group {
+    number: u32,
+    member: Member,
+    handles: Mutex<Handles>,
+    all: Weak<Groups>,
+}
+
+/// Who may join a group: a user, and the machine that it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Member {
+    user: Sid,
+    address: Option<IpAddr>,
+}
+
+impl Member {
+    fn of(caller: &Caller) -> Self {
+        Self {
+            user: *caller.token.user(),
+            address: caller.log_on.as_ref().and_then(|facts| facts.address),
+        }
+    }
+}
+
+impl Groups {
+    /// A group of its own for `caller`.
+    pub(in crate::ipc) fn found(self: &Arc<Self>, caller: &Caller) -> Arc<Group> {
+        let mut table = self.table.lock();
+        let number = table.free_number();
+        let group = Arc::new(Group {
+            number,
+            member: Member::of(caller),
+            handles: Mutex::new(Handles::new(number)),
+            all: Arc::downgrade(self),
+        });
+        table.groups.insert(number, Arc::downgrade(&group));
+        group
+    }
+
+    /// The group with this number, if `caller` may join it.
+    // [MS-RPCE] 3.3.1.5.7
+    pub(in crate::ipc) fn join(&self, number: u32, caller: &Caller) -> Option<Arc<Group>> {
+        let group = self.table.lock().groups.get(&number)?.upgrade()?;
+        (group.member == Member::of(caller)).then_some(group)
+    }
+}
+
+impl Table {
+    /// 0 stands for no group.
+    fn free_number(&mut self) -> u32 {
+        loop {
+            self.last = self.last.wrapping_add(1);
+            if self.last != 0 && !self.groups.contains_key(&self.last) {
+                return self.last;
+            }
+        }
+    }
+}
+
+impl Group {
+    /// The number that clients know the group by.
+    pub(in crate::ipc) fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What the group holds.
+    pub(in crate::ipc) fn handles(&self) -> MutexGuard<'_, Handles> {
+        self.handles.lock()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(all) = self.all.upgrade() {
+            all.table.lock().groups.remove(&self.number);
+        }
+    }
+}
+
+/// Values by handle.
+pub(in crate::ipc) struct Handles {
+    group: u32,
+    values: BTreeMap<u64, Box<dyn Any + Send>>,
+    last: u64,
+}
+
+impl Handles {
+    /// No handles yet, of the group with this number.
+    pub(in crate::ipc) fn new(group: u32) -> Self {
+        Self {
+            group,
+            values: BTreeMap::new(),
+            last: 0,
+        }
+    }
+
+    /// Keeps a value until its handle is closed.
+    ///
+    /// # Errors
+    /// [`Fault::NO_MEMORY`]: the client holds too many.
+    pub(in crate::ipc) fn open<T: Send + 'static>(&mut self, value: T) -> Result<Handle, Fault> {
+        if self.values.len() >= MOST_HANDLES {
+            return Err(Fault::NO_MEMORY);
+        }
+        self.last += 1;
+        self.values.insert(self.last, Box::new(value));
+        let mut id = [0; 16];
+        let parts = [
+            &self.last.to_le_bytes()[..],
+            &self.group.to_le_bytes(),
+            MARK,
+        ];
+        let bytes = parts.iter().flat_map(|part| part.iter());
+        id.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+        Ok(Handle { attributes: 0, id })
+    }
+
+    /// The value behind a handle.
+    ///
+    /// # Errors
+    /// [`Fault::CONTEXT_MISMATCH`]: there is none, or one of another kind.
+    pub(in crate::ipc) fn find<T: 'static>(&self, handle: &Handle) -> Result<&T, Fault> {
+        let value = self.values.get(&self.number(handle)?);
+        let value = value.and_then(|value| value.downcast_ref());
+        value.ok_or(Fault::CONTEXT_MISMATCH)
+    }
+
+    /// Drops what is behind a handle; gives the handle that the client is left with: none.
+    ///
+    /// # Errors
+    /// [`Fault::CONTEXT_MISMATCH`]: there is nothing.
+    pub(in crate::ipc) fn close(&mut self, handle: &Handle) -> Result<Handle, Fault> {
+        let value = self.values.remove(&self.number(handle)?);
+        value.map(|_| Handle::NULL).ok_or(Fault::CONTEXT_MISMATCH)
+    }
+
+    /// The number in a handle of this group.
+    fn number(&self, handle: &Handle) -> Result<u64, Fault> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, mark @ ..] = handle.id;
+        let is_ours = u32::from_le_bytes([i, j, k, l]) == self.group && mark == *MARK;
+        if handle.attributes != 0 || !is_ours {
+            return Err(Fault::CONTEXT_MISMATCH);
+        }
+        Ok(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
+    }
+}
+
+/// What our handles end with.
+const MARK: &[u8; 4] = b"pipe";
+/// The most handles that a group may hold.
+const MOST_HANDLES: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use server::access::{Privileges, SecurityToken};
+
+    use super::*;
+
+    fn caller(user: Sid) -> Caller {
+        let token = SecurityToken::new(user, user, Vec::new(), Privileges::NONE);
+        Caller {
+            user: "".into(),
+            token: Arc::new(token),
+            host: None,
+            log_on: None,
+        }
+    }
+
+    // test [MS-RPCE] 3.3.1.5.7
+    #[test]
+    fn only_the_user_who_founded_a_group_joins_it() {
+        let groups = Arc::new(Groups::default());
+        let founder = caller(Sid::SYSTEM);
+        let group = groups.found(&founder);
+        let handle = group.handles().open(7_u8).unwrap();
+        let joined = groups.join(group.number(), &founder).unwrap();
+        assert_eq!(joined.handles().find::<u8>(&handle), Ok(&7));
+        assert!(
+            groups
+                .join(group.number(), &caller(Sid::ADMINISTRATORS))
+                .is_none()
+        );
+        assert!(groups.join(group.number() + 1, &founder).is_none());
+    }
+
+    #[test]
+    fn a_handle_means_nothing_in_another_group_or_as_another_kind() {
+        let groups = Arc::new(Groups::default());
+        let (one, other) = (
+            groups.found(&caller(Sid::SYSTEM)),
+            groups.found(&caller(Sid::SYSTEM)),
+        );
+        let handle = one.handles().open(7_u8).unwrap();
+        other.handles().open(7_u8).unwrap();
+        assert_eq!(
+            other.handles().find::<u8>(&handle),
+            Err(Fault::CONTEXT_MISMATCH)
+        );
+        assert_eq!(
+            one.handles().find::<u16>(&handle),
+            Err(Fault::CONTEXT_MISMATCH)
+        );
+        assert_eq!(one.handles().close(&handle), Ok(Handle::NULL));
+        assert_eq!(one.handles().close(&handle), Err(Fault::CONTEXT_MISMATCH));
+    }
+
+    #[test]
+    fn a_group_ends_with_its_last_association() {
+        let groups = Arc::new(Groups::default());
+        let founder = caller(Sid::SYSTEM);
+        let number = groups.found(&founder).number();
+        assert!(groups.join(number, &founder).is_none());
+        assert!(groups.table.lock().groups.is_empty());
+    }
+
+    #[test]
+    fn nobody_holds_more_than_the_most() {
+        let mut handles = Handles::new(1);
+        for _ in 0..MOST_HANDLES {
+            handles.open(()).unwrap();
+        }
+        assert_eq!(handles.open(()), Err(Fault::NO_MEMORY));
+    }
+}
