@@ -1,11 +1,12 @@
 //! The server service: the shares, the server, its sessions and what they have open. [MS-SRVS]
 //!
-//! Owns which procedure is where; what they do is in [`shares`], [`use_of`], [`server_facts`] and [`security`], the
-//! structures they speak in in [`types`]. Everybody who is let in may browse; who uses what, and every change, is
+//! Owns which procedure is where; what they do is in [`shares`], [`share_changes`], [`use_of`], [`server_facts`] and
+//! [`security`], the structures they speak in in [`types`]. Everybody who is let in may browse; who uses what, and every change, is
 //! for administrators.
 
 mod security;
 mod server_facts;
+mod share_changes;
 mod shares;
 mod types;
 mod use_of;
@@ -25,12 +26,12 @@ interface! {
         11 => later (use_of::file_close),
         12 => (use_of::session_enum),
         13 => later (use_of::session_del),
-        14 => later (shares::share_add),
+        14 => later (share_changes::share_add),
         15 => (shares::share_enum),
         16 => (shares::share_get_info),
-        17 => later (shares::share_set_info),
-        18 => later (shares::share_del),
-        19 => later (shares::share_del),
+        17 => later (share_changes::share_set_info),
+        18 => later (share_changes::share_del),
+        19 => later (share_changes::share_del),
         20 => (shares::share_check),
         21 => (server_facts::server_get_info),
         23 => (server_facts::disk_enum),
