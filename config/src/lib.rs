@@ -13,6 +13,7 @@
 //! | `file` | [`Configuration`], the whole file |
 //! | `server`, `users`, `log`, `shares`, `lab`, [`limits`] | one section of the file each |
 //! | [`wrappers`] | what may stand between a share's users and its contents |
+//! | `permissions` | how the file describes who may do what on a share |
 //! | `interface` | how the file describes a network interface |
 //! | [`reload`] | what differs between two configurations, and what of it can take effect at once |
 //! | `mistake` | one mistake in a file, and the nearest known word |
@@ -37,6 +38,7 @@ mod lab;
 pub mod limits;
 mod log;
 mod mistake;
+mod permissions;
 pub mod reload;
 mod schema;
 mod server;
@@ -51,6 +53,7 @@ pub use lab::Lab;
 pub use limits::Limits;
 pub use log::{Level, Log, LogFormat};
 pub use mistake::{Mistake, Mistakes};
+pub use permissions::{ParsePermissionsError, Permissions};
 pub use server::{Cipher, Dialect, Encryption, GuestPolicy, Server, Signing, SigningAlgorithm};
 pub use shares::{Access, Caching, Oplocks, PendingReplay, Share, ShareKind, Symlinks};
 pub use users::{Demo, Identity, RunAs};

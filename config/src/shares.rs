@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    permissions::Permissions,
     schema::{Reader, Section, Visitor, live},
     server::{Encryption, GuestPolicy, Server},
     users::same_name,
@@ -37,6 +38,8 @@ pub struct Share {
     pub denied_users: Vec<String>,
     /// Users who may come in but change nothing.
     pub read_only_users: Vec<String>,
+    /// Who may do what, whatever the lists say; everybody everything if there are none.
+    pub permissions: Option<Permissions>,
     /// Whether guests may come in.
     pub guest: bool,
     /// How many tree connects may exist at once; 0 for any number.
@@ -149,6 +152,7 @@ impl Default for Share {
             groups: Vec::new(),
             denied_users: Vec::new(),
             read_only_users: Vec::new(),
+            permissions: None,
             guest: false,
             max_connections: 0,
             encryption: Encryption::Offered,
@@ -188,6 +192,7 @@ impl Section for Share {
         visitor.visit(live("groups"), &mut self.groups);
         visitor.visit(live("denied_users"), &mut self.denied_users);
         visitor.visit(live("read_only_users"), &mut self.read_only_users);
+        visitor.visit(live("permissions"), &mut self.permissions);
         visitor.visit(live("guest"), &mut self.guest);
         let max_connections = live("max_connections").within(0..=u32::MAX);
         visitor.visit(max_connections, &mut self.max_connections);

@@ -112,6 +112,9 @@ fn may_stay(server: &Server, identity: &Identity, tree: &TreeConnect) -> bool {
     let shows_same = Arc::ptr_eq(&share.handler, &tree.share.handler)
         && share.encrypt_data() == tree.share.encrypt_data();
     let access = share.access(identity);
-    let granted = tree_connect::maximal_access(share, access);
+    let granted = tree_connect::maximal_access(share, access).and_then(|granted| {
+        let caller = server.identities().caller(identity, share)?;
+        share.permit(granted, &caller.token)
+    });
     shows_same && granted.is_ok_and(|granted| granted.contains(tree.maximal_access))
 }

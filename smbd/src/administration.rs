@@ -9,7 +9,7 @@ use std::{
 };
 
 use auth::{Account, AccountFile, accounts::AccountFileError};
-use config::Configuration;
+use config::{Caching, Configuration, Encryption, Oplocks};
 use parking_lot::Mutex;
 use server::{
     Server, entitlement,
@@ -265,6 +265,11 @@ fn render(shares: &[config::Share]) -> String {
             path: share.path.clone().unwrap_or_default(),
             comment: share.comment.clone(),
             max_uses: Some(share.max_connections).filter(|most| *most > 0),
+            permissions: share.permissions.clone(),
+            caching: share.caching,
+            oplocks: share.oplocks,
+            encrypted: share.encryption == Encryption::Required,
+            access_based_enumeration: share.access_based_enumeration,
         })
     });
     format!("{HEAD}{}", sections.collect::<String>())
@@ -276,8 +281,29 @@ fn section(share: &NewShare) -> String {
     let (name, comment) = (quoted(&share.name), quoted(&share.comment));
     let path = quoted(&share.path.to_string_lossy());
     let most = share.max_uses.unwrap_or(0);
+    let permissions = share.permissions.as_ref().map(ToString::to_string);
+    let permissions = permissions.unwrap_or_default();
+    let caching = match share.caching {
+        Caching::Manual => "manual",
+        Caching::Documents => "documents",
+        Caching::Programs => "programs",
+        Caching::Never => "never",
+    };
+    let oplocks = match share.oplocks {
+        Oplocks::All => "all",
+        Oplocks::Reading => "reading",
+        Oplocks::Never => "never",
+    };
+    let encryption = if share.encrypted {
+        "required"
+    } else {
+        "offered"
+    };
+    let filtered = share.access_based_enumeration;
     format!(
-        "\n[[share]]\nname = {name}\npath = {path}\ncomment = {comment}\nmax_connections = {most}\n"
+        "\n[[share]]\nname = {name}\npath = {path}\ncomment = {comment}\nmax_connections = {most}\n\
+         permissions = \"{permissions}\"\ncaching = \"{caching}\"\noplocks = \"{oplocks}\"\n\
+         encryption = \"{encryption}\"\naccess_based_enumeration = {filtered}\n"
     )
 }
 
@@ -298,6 +324,11 @@ mod tests {
             path: "/srv/with space".into(),
             comment: comment.to_owned(),
             max_uses: Some(3),
+            permissions: "D:(A;;FR;;;WD)".parse().ok(),
+            caching: Caching::Never,
+            oplocks: Oplocks::Reading,
+            encrypted: true,
+            access_based_enumeration: true,
         }
     }
 
@@ -314,6 +345,14 @@ mod tests {
         assert_eq!(read(&path).unwrap(), parsed);
         assert_eq!(parsed[0].comment, "a \"quoted\" word");
         assert_eq!(parsed[0].max_connections, 3);
+        assert_eq!(
+            parsed[0].permissions.as_ref().unwrap().to_string(),
+            "D:(A;;FR;;;WD)"
+        );
+        assert_eq!(parsed[0].encryption, Encryption::Required);
+        assert!(parsed[0].access_based_enumeration);
+        let kinds = (parsed[0].caching, parsed[0].oplocks);
+        assert_eq!(kinds, (Caching::Never, Oplocks::Reading));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use auth::{Account, NtHash};
+use config::{Caching, Oplocks, Permissions};
 use wire::NtStatus;
 
 use super::handler::Answer;
@@ -68,7 +69,7 @@ pub enum ShareChange {
     Add(NewShare),
     /// A share goes; what is open on it stays until it is closed.
     Remove(String),
-    /// A share gets another comment or limit.
+    /// A share gets everything from this one but the name, by which it is found.
     Set(NewShare),
 }
 
@@ -83,6 +84,16 @@ pub struct NewShare {
     pub comment: String,
     /// The most uses at a time; none for any number.
     pub max_uses: Option<u32>,
+    /// Who may do what; none for everybody and everything.
+    pub permissions: Option<Permissions>,
+    /// What clients may keep for working without a connection.
+    pub caching: Caching,
+    /// What clients may cache of what they have open.
+    pub oplocks: Oplocks,
+    /// Only encrypted requests are served.
+    pub encrypted: bool,
+    /// Entries that a user cannot read are left out of its listings.
+    pub access_based_enumeration: bool,
 }
 
 /// Nothing to administer: for tests and tools.

@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use config::{Access, Caching, Encryption};
+use config::{Access, Caching, Encryption, Permissions};
+use wire::NtStatus;
+use wire::dtyp::{AccessMask, AclSlot, SecurityDescriptor};
 
 use super::handler::ShareHandler;
 use super::name::Name;
 use super::types::{Features, ShareKind};
+use crate::access::{self, Privileges, SecurityToken};
 use crate::object_store::{Location, NameCase, ShareId};
 
 /// A share as clients see it. [MS-SMB2] 3.3.1.6
@@ -112,6 +115,30 @@ impl Share {
         }
     }
 
+    /// What of `access` the share's permissions leave to somebody with this token. Privileges count for nothing.
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED`: nothing that a file could be used for.
+    // [MS-SMB2] 3.3.5.7
+    pub fn permit(
+        &self,
+        access: AccessMask,
+        token: &SecurityToken,
+    ) -> Result<AccessMask, NtStatus> {
+        let Some(permissions) = &self.settings.permissions else {
+            return Ok(access);
+        };
+        let (user, group) = (*token.user(), *token.primary_group());
+        let bare = SecurityToken::new(user, group, token.groups().to_vec(), Privileges::NONE);
+        let permitted = access::maximal_access(&bare, &described(permissions));
+        let left = AccessMask::from_bits(access.bits() & permitted.bits());
+        if left.intersects(AccessMask::FILE_SPECIFIC) {
+            Ok(left)
+        } else {
+            Err(NtStatus::ACCESS_DENIED)
+        }
+    }
+
     /// CurrentUses.
     #[must_use]
     pub fn current_uses(&self) -> u32 {
@@ -134,6 +161,14 @@ impl Share {
 
     pub(crate) fn release_use(&self) {
         self.current_uses.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// FileSecurity: permissions as a descriptor that nobody owns.
+fn described(permissions: &Permissions) -> SecurityDescriptor {
+    SecurityDescriptor {
+        dacl: AclSlot::List(permissions.list().clone()),
+        ..SecurityDescriptor::default()
     }
 }
 

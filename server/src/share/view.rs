@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use auth::Identity;
-use config::Caching;
+use config::{Caching, Oplocks, Permissions};
 use wire::dtyp::{AccessMask, FileTime};
 use wire::{NtStatus, SessionId};
 
@@ -124,8 +124,12 @@ pub struct ShareSnapshot {
     pub max_uses: Option<u32>,
     /// The uses at present.
     pub current_uses: u32,
-    /// What clients may cache.
+    /// What clients may keep for working without a connection.
     pub caching: Caching,
+    /// What clients may cache of what they have open.
+    pub oplocks: Oplocks,
+    /// Who may do what; none for everybody and everything.
+    pub permissions: Option<Permissions>,
     /// Only encrypted requests are served.
     pub encrypted: bool,
     /// Entries that a user cannot read are left out of its listings.
@@ -292,6 +296,8 @@ fn of_share(share: &Share) -> ShareSnapshot {
         max_uses: Some(settings.max_connections).filter(|most| *most > 0),
         current_uses: share.current_uses(),
         caching: share.caching(),
+        oplocks: settings.oplocks,
+        permissions: settings.permissions.clone(),
         encrypted: share.encrypt_data(),
         access_based_enumeration: settings.access_based_enumeration,
     }

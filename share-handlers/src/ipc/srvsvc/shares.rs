@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use bytes::BytesMut;
+use config::{Caching, Oplocks};
 use server::share::{ShareKind, ShareSnapshot};
-use wire::Utf16String;
+use wire::dtyp::{AccessMask, Ace, AceFlags, Acl, AclSlot, SecurityDescriptor, Sid};
 use wire::fscc::upcase::eq_ignore_case;
+use wire::{Utf16String, Writer};
 
 use super::super::enumeration::{Wanted, listed};
+use super::super::ndr::Array;
 use super::super::rpc::{Call, Fault};
 use super::super::win32;
 use super::types::{
@@ -119,7 +123,7 @@ pub(super) fn share_get_info(
     call: &mut Call<'_>,
     (_, name, level): (Text, Utf16String, u32),
 ) -> Result<(ShareInfo, u32), Fault> {
-    if matches!(level, 2 | 502 | 503) && !call.is_administrator() {
+    if matches!(level, 2 | 502 | 503 | 1501) && !call.is_administrator() {
         return Ok((nothing(level), win32::ACCESS_DENIED));
     }
     let share = match find(call, &name) {
@@ -134,7 +138,7 @@ pub(super) fn share_get_info(
         502 => ShareInfo::Level502(Some(share_502(&share))),
         503 => ShareInfo::Level503(Some(share_503(&share))),
         1005 => ShareInfo::Level1005(Some(Share1005 {
-            flags: share_flags(&share),
+            flags: flags_of(&share),
         })),
         // departs [MS-SRVS] 3.1.4.10: Windows and Samba also tell by the levels that are for setting
         1004 => ShareInfo::Level1004(Some(Share1004 {
@@ -144,13 +148,13 @@ pub(super) fn share_get_info(
             max_uses: share.max_uses.unwrap_or(UNLIMITED),
         })),
         1007 => ShareInfo::Level1007(Some(Share1007 {
-            flags: share_flags(&share),
+            flags: flags_of(&share),
             other_name: text(""),
         })),
-        1501 => ShareInfo::Level1501(Some(Descriptor {
-            length: 0,
-            bytes: None,
-        })),
+        1501 => {
+            let (length, bytes) = descriptor(&share);
+            ShareInfo::Level1501(Some(Descriptor { length, bytes }))
+        }
         _ => return Ok((nothing(level), win32::INVALID_LEVEL)),
     };
     Ok((info, win32::SUCCESS))
@@ -235,26 +239,53 @@ fn share_2(share: &ShareSnapshot) -> Share2 {
 fn share_501(share: &ShareSnapshot) -> Share501 {
     Share501 {
         common: share_1(share),
-        flags: share_flags(share),
+        flags: flags_of(share),
     }
 }
 
-/// Without a descriptor: access is decided by lists of users.
 fn share_502(share: &ShareSnapshot) -> Share502 {
+    let (descriptor_length, descriptor) = descriptor(share);
     Share502 {
         common: share_2(share),
-        descriptor_length: 0,
-        descriptor: None,
+        descriptor_length,
+        descriptor,
     }
 }
 
 fn share_503(share: &ShareSnapshot) -> Share503 {
+    let (descriptor_length, descriptor) = descriptor(share);
     Share503 {
         common: share_2(share),
         server_name: text("*"),
-        descriptor_length: 0,
-        descriptor: None,
+        descriptor_length,
+        descriptor,
     }
+}
+
+/// The length and the bytes of a share's descriptor: of its permissions, or of everything for everybody where it has
+/// none. The lists of users that the configuration has besides cannot be told. Pipes have no descriptor.
+fn descriptor(share: &ShareSnapshot) -> (u32, Option<Array<u8>>) {
+    if share.kind == ShareKind::Pipe {
+        return (0, None);
+    }
+    let list = share.permissions.as_ref().map_or_else(
+        || {
+            let all = AccessMask::FILE_ALL_ACCESS;
+            let everybody = Ace::allowed(Sid::EVERYONE, all, AceFlags::NONE);
+            Acl::from_aces([everybody]).unwrap_or_else(|_| Acl::new())
+        },
+        |permissions| permissions.list().clone(),
+    );
+    let descriptor = SecurityDescriptor {
+        owner: Some(Sid::ADMINISTRATORS),
+        group: Some(Sid::ADMINISTRATORS),
+        dacl: AclSlot::List(list),
+        ..SecurityDescriptor::default()
+    };
+    let mut bytes = BytesMut::new();
+    descriptor.encode(&mut Writer::new(&mut bytes));
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    (length, Some(Array(bytes.to_vec())))
 }
 
 // [MS-SRVS] 2.2.2.4
@@ -269,20 +300,32 @@ fn share_type(kind: ShareKind) -> u32 {
     }
 }
 
+/// Flags of a share.
 // [MS-SRVS] 2.2.4.29
-fn share_flags(share: &ShareSnapshot) -> u32 {
-    const ACCESS_BASED_DIRECTORY_ENUM: u32 = 0x0800;
-    const ENCRYPT_DATA: u32 = 0x8000;
+pub(super) mod share_flags {
+    pub(in super::super) const DFS: u32 = 0x0003;
     // [MS-SRVS] 2.2.2.5
+    pub(in super::super) const CSC_MASK: u32 = 0x0030;
+    pub(in super::super) const ACCESS_BASED_DIRECTORY_ENUM: u32 = 0x0800;
+    pub(in super::super) const FORCE_LEVEL_2_OPLOCK: u32 = 0x1000;
+    pub(in super::super) const ENCRYPT_DATA: u32 = 0x8000;
+}
+
+fn flags_of(share: &ShareSnapshot) -> u32 {
     let caching = match share.caching {
-        config::Caching::Manual => 0x00,
-        config::Caching::Documents => 0x10,
-        config::Caching::Programs => 0x20,
-        config::Caching::Never => 0x30,
+        Caching::Manual => 0x00,
+        Caching::Documents => 0x10,
+        Caching::Programs => 0x20,
+        Caching::Never => 0x30,
     };
+    let is_read_only_cached = share.kind != ShareKind::Pipe && share.oplocks != Oplocks::All;
     let optional = [
-        (share.access_based_enumeration, ACCESS_BASED_DIRECTORY_ENUM),
-        (share.encrypted, ENCRYPT_DATA),
+        (
+            share.access_based_enumeration,
+            share_flags::ACCESS_BASED_DIRECTORY_ENUM,
+        ),
+        (is_read_only_cached, share_flags::FORCE_LEVEL_2_OPLOCK),
+        (share.encrypted, share_flags::ENCRYPT_DATA),
     ];
     let set = optional.into_iter().filter(|(is_set, _)| *is_set);
     set.fold(caching, |flags, (_, flag)| flags | flag)

@@ -48,6 +48,8 @@ impl ServerView for Lab {
             max_uses: None,
             current_uses: 2,
             caching: config::Caching::Manual,
+            oplocks: config::Oplocks::All,
+            permissions: None,
             encrypted: false,
             access_based_enumeration: false,
         };
