@@ -34,9 +34,6 @@ pub(super) const NONE_MAPPED: u32 = 0xc000_0073;
 pub(super) const NO_SUCH_DOMAIN: u32 = 0xc000_00df;
 /// STATUS_NO_SUCH_ALIAS.
 pub(super) const NO_SUCH_ALIAS: u32 = 0xc000_0151;
-/// STATUS_NOT_SUPPORTED.
-pub(super) const NOT_SUPPORTED: u32 = 0xc000_00bb;
-
 /// STATUS_NO_MEMORY.
 pub(super) const NO_MEMORY: u32 = 0xc000_0017;
 /// STATUS_INVALID_ACCOUNT_NAME.

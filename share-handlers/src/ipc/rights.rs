@@ -1,9 +1,27 @@
 //! Rights on the objects of services: what a caller gets of what it asks for.
 //!
 //! The objects have no descriptors that could be changed. Each kind has one rule: everybody who has said who it is
-//! has some rights, administrators have all, anonymous users none.
+//! has some rights, administrators have all, anonymous users none. Descriptors that are asked for say that.
 
+use bytes::BytesMut;
+use wire::Writer;
+use wire::dtyp::{
+    AccessMask, Ace, AceFlags, Acl, AclSlot, SecurityDescriptor, SecurityInformation, Sid,
+};
+
+use super::ndr::{Array, ndr_struct};
+use super::nt;
 use super::rpc::Call;
+
+ndr_struct! {
+    /// LSAPR_SR_SECURITY_DESCRIPTOR and SAMPR_SR_SECURITY_DESCRIPTOR.
+    // [MS-LSAD] 2.2.2.5
+    // [MS-SAMR] 2.2.7.11
+    pub(in crate::ipc) struct Descriptor {
+        pub length: u32,
+        pub bytes: Option<Array<u8>>,
+    }
+}
 
 /// The rights that exist on a kind of object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,5 +73,42 @@ pub(super) fn granted(call: &Call<'_>, rights: &Rights, wanted: u32) -> Option<u
         named
     } else {
         has
+    })
+}
+
+/// The parts of the descriptor of an object with these rights, for who has been granted `granted` of them.
+///
+/// # Errors
+/// `ACCESS_DENIED`: reading the descriptor is not among what was granted.
+pub(super) fn described(rights: &Rights, granted: u32, parts: u32) -> Result<Descriptor, u32> {
+    let parts = SecurityInformation::from_bits(parts);
+    let granted = AccessMask::from_bits(granted);
+    let is_sacl = parts.contains(SecurityInformation::SACL);
+    if is_sacl || !(parts.is_empty() || granted.contains(AccessMask::READ_CONTROL)) {
+        return Err(nt::ACCESS_DENIED);
+    }
+    let allowed = |sid, rights| Ace::allowed(sid, AccessMask::from_bits(rights), AceFlags::NONE);
+    let entries = [
+        allowed(Sid::ADMINISTRATORS, rights.all),
+        // Anonymous users are not among everybody.
+        allowed(Sid::EVERYONE, rights.everybody),
+    ];
+    let list = Acl::from_aces(entries).unwrap_or_else(|_| Acl::new());
+    let part = |part| parts.contains(part).then_some(Sid::ADMINISTRATORS);
+    let descriptor = SecurityDescriptor {
+        owner: part(SecurityInformation::OWNER),
+        group: part(SecurityInformation::GROUP),
+        dacl: if parts.contains(SecurityInformation::DACL) {
+            AclSlot::List(list)
+        } else {
+            AclSlot::Absent
+        },
+        ..SecurityDescriptor::default()
+    };
+    let mut bytes = BytesMut::new();
+    descriptor.encode(&mut Writer::new(&mut bytes));
+    Ok(Descriptor {
+        length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        bytes: Some(Array(bytes.to_vec())),
     })
 }

@@ -7,11 +7,11 @@ use super::super::directory::Directory;
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
-use super::super::rights::{Rights, granted};
+use super::super::rights::{Descriptor, Rights, described, granted};
 use super::super::rpc::{Call, Fault};
 use super::types::{
-    AuditEvents, Descriptor, DnsDomain, DomainFacts, ObjectAttributes, PolicyInformation,
-    ReferencedDomain, ServerRole,
+    AuditEvents, DnsDomain, DomainFacts, ObjectAttributes, PolicyInformation, ReferencedDomain,
+    ServerRole,
 };
 
 /// What is behind a policy handle.
@@ -24,7 +24,7 @@ pub(super) struct Policy {
 // [MS-LSAD] 2.2.1.1.2
 pub(super) const VIEW_LOCAL_INFORMATION: u32 = 0x0001;
 pub(super) const LOOKUP_NAMES: u32 = 0x0800;
-const RIGHTS: Rights = Rights {
+static RIGHTS: Rights = Rights {
     read: 0x0002_0006,
     write: 0x0002_07f8,
     execute: 0x0002_0801,
@@ -107,13 +107,15 @@ pub(super) fn query_information(
 }
 
 // [MS-LSAD] 3.1.4.9.1
-// The policy has no descriptor that could be read: who may do what is fixed.
 pub(super) fn query_security(
     call: &mut Call<'_>,
-    (handle, _): (Handle, u32),
+    (handle, parts): (Handle, u32),
 ) -> Result<(Option<Descriptor>, u32), Fault> {
-    check(call, &handle, 0)?;
-    Ok((None, nt::NOT_SUPPORTED))
+    let policy: &Policy = call.handles.find(&handle)?;
+    Ok(match described(&RIGHTS, policy.granted, parts) {
+        Ok(descriptor) => (Some(descriptor), nt::SUCCESS),
+        Err(status) => (None, status),
+    })
 }
 
 // [MS-LSAD] 3.1.4.5.2

@@ -128,13 +128,6 @@ ndr_struct! {
         pub name: Counted,
         pub id: Luid,
     }
-
-    /// LSAPR_SR_SECURITY_DESCRIPTOR.
-    // [MS-LSAD] 2.2.2.5
-    pub(in crate::ipc) struct Descriptor {
-        pub length: u32,
-        pub bytes: Option<Array<u8>>,
-    }
 }
 
 ndr_union! {

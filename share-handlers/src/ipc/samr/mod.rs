@@ -1,13 +1,14 @@
 //! The account database: domains, users, groups and aliases, over the account file. [MS-SAMR]
 //!
 //! Owns which procedure is where. Handles are in [`objects`], what is told of a domain in [`domains`], accounts in
-//! [`users`], groups in [`groups`], new passwords in [`password`], the structures in [`types`]. Whoever has said who
+//! [`users`], groups in [`groups`], new passwords in [`password`], descriptors in [`security`], the structures in [`types`]. Whoever has said who
 //! it is may ask; administrators change; anonymous users are refused.
 
 mod domains;
 mod groups;
 mod objects;
 mod password;
+mod security;
 mod types;
 mod users;
 
@@ -19,6 +20,7 @@ interface! {
     SAMR = "samr", b"\x78\x57\x34\x12\x34\x12\xcd\xab\xef\x00\x01\x23\x45\x67\x89\xac", version 1 {
         0 => (objects::connect),
         1 => (objects::close),
+        3 => (security::query),
         5 => (domains::lookup_domain),
         6 => (domains::enumerate_domains),
         7 => (objects::open_domain),

@@ -15,7 +15,7 @@ use super::types::Revision;
 
 /// The server object: what others are found by.
 pub(super) struct Server {
-    granted: u32,
+    pub granted: u32,
 }
 
 /// One of the two domains.
@@ -45,6 +45,7 @@ pub(super) struct OpenUser {
 #[derive(Debug, Clone)]
 pub(super) struct OpenGroup {
     pub name: &'static str,
+    pub granted: u32,
 }
 
 /// An alias that is open.
@@ -76,7 +77,7 @@ impl Domain {
 // [MS-SAMR] 2.2.1.3
 pub(super) const ENUMERATE_DOMAINS: u32 = 0x10;
 pub(super) const LOOKUP_DOMAIN: u32 = 0x20;
-const SERVER_RIGHTS: Rights = Rights {
+pub(super) static SERVER_RIGHTS: Rights = Rights {
     read: 0x0002_0010,
     write: 0x0002_000e,
     execute: 0x0002_0021,
@@ -88,7 +89,7 @@ pub(super) const READ_OTHER_PARAMETERS: u32 = 0x04;
 pub(super) const CREATE_USER: u32 = 0x10;
 pub(super) const LIST_ACCOUNTS: u32 = 0x100;
 pub(super) const LOOKUP: u32 = 0x200;
-const DOMAIN_RIGHTS: Rights = Rights {
+pub(super) static DOMAIN_RIGHTS: Rights = Rights {
     read: 0x0002_0084,
     write: 0x0002_047a,
     execute: 0x0002_0301,
@@ -96,7 +97,7 @@ const DOMAIN_RIGHTS: Rights = Rights {
     everybody: 0x0002_0385,
 };
 // [MS-SAMR] 2.2.1.5
-const GROUP_RIGHTS: Rights = Rights {
+pub(super) static GROUP_RIGHTS: Rights = Rights {
     read: 0x0002_0010,
     write: 0x0002_000f,
     execute: 0x0002_0009,
@@ -106,7 +107,7 @@ const GROUP_RIGHTS: Rights = Rights {
 // [MS-SAMR] 2.2.1.6
 pub(super) const ADD_MEMBER: u32 = 0x01;
 pub(super) const REMOVE_MEMBER: u32 = 0x02;
-const ALIAS_RIGHTS: Rights = Rights {
+pub(super) static ALIAS_RIGHTS: Rights = Rights {
     read: 0x0002_0004,
     write: 0x0002_0013,
     execute: 0x0002_0008,
@@ -118,7 +119,7 @@ pub(super) const READ_GENERAL: u32 = 0x01;
 pub(super) const WRITE_ACCOUNT: u32 = 0x20;
 pub(super) const FORCE_PASSWORD_CHANGE: u32 = 0x80;
 pub(super) const DELETE: u32 = 0x0001_0000;
-const USER_RIGHTS: Rights = Rights {
+pub(super) static USER_RIGHTS: Rights = Rights {
     read: 0x0002_031a,
     write: 0x0002_0044,
     execute: 0x0002_0041,
@@ -275,8 +276,8 @@ pub(super) fn open_group(
     };
     let found = DOMAIN_GROUPS.iter().find(|(id, _)| *id == relative);
     match (found, domain, granted(call, &GROUP_RIGHTS, wanted)) {
-        (Some((_, name)), Domain::Machine, Some(_)) => {
-            Ok((call.handles.open(OpenGroup { name })?, nt::SUCCESS))
+        (Some((_, name)), Domain::Machine, Some(granted)) => {
+            Ok((call.handles.open(OpenGroup { name, granted })?, nt::SUCCESS))
         }
         (Some(_), Domain::Machine, None) => Ok((Handle::NULL, nt::ACCESS_DENIED)),
         _ => Ok((Handle::NULL, nt::NO_SUCH_GROUP)),
