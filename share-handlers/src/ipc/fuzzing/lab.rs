@@ -1,0 +1,163 @@
+//! The server that fuzzers ask: a few shares, accounts, sessions and opens, and an administrator who asks.
+
+use std::sync::Arc;
+
+use server::access::{Privileges, SecurityToken};
+use server::accounts::{Account, Identity, LogonKind};
+use server::share::{
+    AccountChange, Administration, Answer, Caller, LogOnFacts, MachineId, OpenSnapshot,
+    ServerSnapshot, ServerView, SessionSnapshot, ShareChange, ShareKind, ShareSnapshot,
+    TreeConnectSnapshot,
+};
+use wire::dtyp::{AccessMask, FileTime, Sid};
+
+use super::super::rpc::Services;
+
+/// The part of the lab's security identifiers that inputs name.
+const MACHINE: MachineId = [1, 2, 3];
+
+struct Lab;
+
+pub(super) fn services() -> Arc<Services> {
+    Arc::new(Services {
+        view: Arc::new(Lab),
+        administration: Arc::new(Lab),
+    })
+}
+
+/// An administrator, so that nothing is refused before it is read.
+pub(super) fn administrator() -> Arc<Caller> {
+    let groups = vec![Sid::ADMINISTRATORS];
+    let token = SecurityToken::new(Sid::SYSTEM, Sid::SYSTEM, groups, Privileges::NONE);
+    let identity = Identity {
+        user: "boss".to_owned(),
+        domain: String::new(),
+        workstation: String::new(),
+        kind: LogonKind::User,
+        account: None,
+        method: "none",
+        expires: None,
+    };
+    Arc::new(Caller {
+        user: "boss".into(),
+        token: Arc::new(token),
+        host: None,
+        log_on: Some(Arc::new(LogOnFacts {
+            identity: Arc::new(identity),
+            session_key: None,
+            address: None,
+        })),
+    })
+}
+
+impl ServerView for Lab {
+    fn facts(&self) -> ServerSnapshot {
+        ServerSnapshot {
+            name: "FUZZ".to_owned(),
+            domain: "WORKGROUP".to_owned(),
+            ..ServerSnapshot::default()
+        }
+    }
+
+    fn shares(&self) -> Vec<ShareSnapshot> {
+        let share = |name: &str, kind| ShareSnapshot {
+            name: name.to_owned(),
+            path: Some("/srv/work".into()),
+            kind,
+            comment: "for fuzzers".to_owned(),
+            hidden: false,
+            max_uses: Some(7),
+            current_uses: 1,
+            caching: config::Caching::Manual,
+            oplocks: config::Oplocks::All,
+            permissions: "D:(A;;FR;;;WD)".parse().ok(),
+            encrypted: false,
+            access_based_enumeration: true,
+        };
+        vec![
+            share("IPC$", ShareKind::Pipe),
+            share("work", ShareKind::Disk),
+        ]
+    }
+
+    fn sessions(&self) -> Vec<SessionSnapshot> {
+        vec![SessionSnapshot {
+            id: 1,
+            client: "127.0.0.1".to_owned(),
+            user: "boss".to_owned(),
+            is_guest: false,
+            opens: 1,
+            creation_time: FileTime::ZERO,
+        }]
+    }
+
+    fn tree_connects(&self) -> Vec<TreeConnectSnapshot> {
+        vec![TreeConnectSnapshot {
+            id: 1,
+            share: "work".to_owned(),
+            kind: ShareKind::Disk,
+            client: "127.0.0.1".to_owned(),
+            user: "boss".to_owned(),
+            opens: 1,
+            creation_time: FileTime::ZERO,
+        }]
+    }
+
+    fn opens(&self) -> Vec<OpenSnapshot> {
+        vec![OpenSnapshot {
+            id: 1,
+            share: "work".to_owned(),
+            folder: Some("/srv/work".into()),
+            name: "file".to_owned(),
+            is_pipe: false,
+            user: "boss".to_owned(),
+            client: "127.0.0.1".to_owned(),
+            access: AccessMask::FILE_GENERIC_READ,
+        }]
+    }
+}
+
+impl Administration for Lab {
+    fn machine(&self) -> MachineId {
+        MACHINE
+    }
+
+    fn accounts(&self) -> Vec<Arc<Account>> {
+        let account = |name: &str, rid, group: &str| {
+            Arc::new(Account {
+                name: name.to_owned(),
+                nt_hash: None,
+                uid: None,
+                gid: None,
+                rid: Some(rid),
+                groups: vec![group.to_owned()],
+                comment: "somebody".to_owned(),
+                disabled: false,
+                locked: false,
+                password_must_change: false,
+                password_expires: None,
+                must_encrypt: false,
+            })
+        };
+        vec![
+            account("boss", 1001, "Administrators"),
+            account("alice", 1002, "staff"),
+        ]
+    }
+
+    fn host_user(&self, _: u32) -> Option<String> {
+        Some("root".to_owned())
+    }
+
+    fn host_group(&self, _: u32) -> Option<String> {
+        Some("root".to_owned())
+    }
+
+    fn change_account(&self, _: AccountChange) -> Answer<'static, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn change_share(&self, _: ShareChange) -> Answer<'static, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
