@@ -9,7 +9,7 @@ use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
 use conformance::client::{CallError, Offer, OpenFile, Reply, Scope, TcpClient, requests};
 use smbd::{RunningServer, ServerBuilder};
-use wire::{Encode, IoctlRequest, NtStatus, Writer, fscc::Fsctl, ioctl::IoctlFlags};
+use wire::{IoctlRequest, NtStatus, Writer, fscc::Fsctl, ioctl::IoctlFlags};
 
 const PASSWORD: &str = "Wonder-land-1";
 
@@ -20,7 +20,7 @@ async fn start() -> RunningServer {
 
 /// Runs a client, which blocks, against a server of its own.
 fn with_client(test: impl FnOnce(&mut TcpClient, Scope) -> Result<(), CallError> + Send + 'static) {
-    let runtime = tokio::runtime::Builder::new_multi_thread();
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
     let runtime = runtime.worker_threads(2).enable_all().build();
     runtime.expect("threads").block_on(async {
         let server = start().await;
