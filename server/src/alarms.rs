@@ -57,6 +57,11 @@ pub(crate) fn set(server: &Arc<Server>, after: Duration, alarm: Alarm) -> AlarmI
 }
 
 impl Alarms {
+    /// The number of alarms that are set.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().alarms.len()
+    }
+
     /// Takes an alarm back. Does nothing when it has rung.
     pub(crate) fn cancel(&self, id: AlarmId) {
         self.0.lock().alarms.remove(&id);

@@ -50,6 +50,11 @@ impl ClientTable {
             guid,
         })
     }
+
+    /// The number of clients.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
 }
 
 // [MS-SMB2] 3.3.7.1

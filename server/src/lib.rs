@@ -22,6 +22,7 @@
 pub mod access;
 pub mod accounts;
 mod alarms;
+pub mod census;
 mod clients;
 pub mod commands;
 pub mod connection;
@@ -44,6 +45,7 @@ pub mod share;
 pub mod statistics;
 pub mod tree_connect;
 
+pub use census::Census;
 pub use commands::UNACKNOWLEDGED;
 pub use connection::{Connection, ConnectionState, LinkFacts};
 pub use disconnect::DisconnectReason;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
-use server::{DisconnectReason, Environment, Server};
+use server::{Census, DisconnectReason, Environment, Server};
 use wire::{Command, Dialect, FileId, Header, ProtocolId, Response, SessionId};
 
 use crate::client::{ClientConnection, Logon, LogonStep, Offer, Outgoing, Reply, Scope, requests};
@@ -235,20 +235,7 @@ impl Rig {
 /// What a server holds that has no connections; none if that is nothing.
 #[must_use]
 pub fn leftovers(server: &Server) -> Option<String> {
-    let sessions = server.sessions().len();
-    let connections = server.connections().len();
-    let opens = server.open_count();
-    let breaks = server.awaited_breaks();
-    let is_clean = sessions + connections + opens + breaks == 0 && server.object_store.is_empty();
-    (!is_clean).then(|| {
-        let store = if server.object_store.is_empty() {
-            "nothing"
-        } else {
-            "something"
-        };
-        format!(
-            "{connections} connections, {sessions} sessions, {opens} opens and {breaks} breaks are left, \
-             and the object store holds {store}"
-        )
-    })
+    let census = Census::of(server);
+    let is_clean = census == Census::default() && server.object_store.is_empty();
+    (!is_clean).then(|| format!("something is left: {census:?}"))
 }

@@ -44,6 +44,11 @@ impl AppInstances {
         }
     }
 
+    /// The number of applications that have opens.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// The opens of an application, the oldest first.
     pub(crate) fn find(&self, id: Guid) -> Vec<OpenId> {
         self.0.lock().get(&id).cloned().unwrap_or_default()

@@ -35,6 +35,13 @@ pub(crate) enum Known {
 #[derive(Debug, Default)]
 pub(crate) struct CreateGuids(Mutex<HashMap<CreateName, Known>>);
 
+impl CreateGuids {
+    /// The number of names in use.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+}
+
 /// A request that is being carried out under a name. The name is free again when this goes.
 pub(crate) struct UnderWay {
     server: Arc<Server>,

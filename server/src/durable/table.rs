@@ -52,6 +52,11 @@ impl DisconnectedOpens {
         Some(self.0.lock().opens.get(&id)?.open.clone())
     }
 
+    /// How many wait.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().opens.len()
+    }
+
     /// All that wait, in the order of their numbers.
     pub(crate) fn all(&self) -> Vec<Arc<Open>> {
         let table = self.0.lock();

@@ -131,6 +131,16 @@ impl LockTable {
         !self.granted.is_empty()
     }
 
+    /// The number of ranges that are locked.
+    pub(super) fn len(&self) -> usize {
+        self.granted.len()
+    }
+
+    /// The number of requests that wait.
+    pub(super) fn waiting_len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether a read or a write of the range by `owner` meets a lock of others, or a write one
     /// that is shared.
     pub(super) fn refuses_io(

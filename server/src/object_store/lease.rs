@@ -101,6 +101,10 @@ impl Leases {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
     }

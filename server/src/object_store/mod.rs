@@ -23,6 +23,7 @@
 
 mod attachment;
 mod byte_range;
+mod census;
 mod disposition;
 mod effect;
 mod held;
@@ -57,6 +58,7 @@ pub use wire::create::LeaseState;
 
 pub use attachment::{Attachment, AttachmentId};
 pub use byte_range::{Blocking, LockElement, LockKind, Range};
+pub use census::Census;
 pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
 pub use held::Held;
 pub use lease::{LeaseGrant, LeaseRequest, LeaseVersion};
@@ -243,6 +245,12 @@ impl ObjectStore {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shared.is_empty()
+    }
+
+    /// How much the store holds; a walk through all of it.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        census::take(&self.shared)
     }
 
     /// Checks, before the handler opens or creates, that neither the name nor a directory above it

@@ -259,6 +259,21 @@ impl Names {
         }
     }
 
+    /// The number of nodes.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.lock().len()
+    }
+
+    /// The number of watches.
+    pub(super) fn watches(&self) -> usize {
+        self.watches.load(Ordering::Acquire)
+    }
+
+    /// The number of directories with caching to break.
+    pub(super) fn cached_directories(&self) -> usize {
+        self.leased.load(Ordering::Acquire)
+    }
+
     /// Whether nothing is open and nobody watches.
     pub(super) fn is_empty(&self) -> bool {
         self.nodes.lock().is_empty()

@@ -144,7 +144,6 @@ impl Shared {
     }
 
     /// All objects, by id.
-    #[cfg(test)]
     pub(super) fn objects(&self) -> Vec<Arc<Object>> {
         let shards = self.shards.iter().map(Mutex::lock);
         let mut objects: Vec<_> = shards
@@ -335,6 +334,11 @@ impl FileState {
     /// Has all who wait for a break look again, each for itself and in the order in which they came.
     pub(super) fn wake_waiting(&mut self, effects: &mut Effects) {
         effects.wake(Turn::begin(std::mem::take(&mut self.waiting)));
+    }
+
+    /// How many wait for a break.
+    pub(super) fn waiting_breaks(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Whether nobody has the object open and nothing of it is being deleted.

@@ -47,6 +47,11 @@ impl SentNotices {
         });
     }
 
+    /// The number of notices remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Takes what went over a connection.
     fn take(&self, connection: u64) -> Vec<Break> {
         let mut sent = self.0.lock();

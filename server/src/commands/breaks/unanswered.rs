@@ -85,6 +85,11 @@ impl UnansweredTable {
         None
     }
 
+    /// The number of holders about whose caching a request is not answered yet.
+    pub(crate) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
     /// Counts a request as answered, and returns what waited if it was the holder's last.
     fn end_one(&self, holder: CachingHolder) -> Vec<Break> {
         let mut table = self.0.lock();
