@@ -187,8 +187,20 @@ impl LockTable {
         free.then(|| self.insert(element, owner))
     }
 
+    /// The locks of an open, the oldest first.
+    pub(super) fn held_by(&self, owner: AttachmentId) -> Vec<LockElement> {
+        let held = self.granted.iter().filter(|(_, lock)| lock.owner == owner);
+        let mut held: Vec<_> = held.map(|((_, age), lock)| (*age, lock)).collect();
+        held.sort_unstable_by_key(|(age, _)| *age);
+        let element = |(_, lock): (u64, &Lock)| LockElement {
+            range: lock.range,
+            kind: lock.kind,
+        };
+        held.into_iter().map(element).collect()
+    }
+
     /// Takes all locks or none.
-    fn lock_all(
+    pub(super) fn lock_all(
         &mut self,
         elements: &[LockElement],
         owner: AttachmentId,

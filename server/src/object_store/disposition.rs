@@ -181,6 +181,13 @@ pub(super) fn set_delete(attachment: &Attachment, disposition: Disposition) -> O
     Outcome::new(Decision::Grant(()), effects)
 }
 
+/// Makes deletion pending again that was so before the server was started anew.
+pub(super) fn restore_delete(attachment: &Attached) {
+    let mut effects = Effects::default();
+    let mut state = attachment.object.lock();
+    mark(attachment, &mut state, Disposition::Delete, &mut effects);
+}
+
 /// Whether the name or stream of this open is to be deleted.
 // [MS-FSA] 2.1.5.12.27
 pub(super) fn is_delete_pending(attachment: &Attached) -> bool {

@@ -253,6 +253,15 @@ pub(super) fn grant(
     grant
 }
 
+/// Counts the changes of a lease on from where they stood before the server was started anew.
+pub(super) fn restore_epoch(stream: &mut Stream, request: &LeaseRequest) {
+    stream.oplocks.change(request.holder(), |holding| {
+        if let HoldingKind::Lease(facts) = &mut holding.kind {
+            facts.epoch = request.epoch;
+        }
+    });
+}
+
 /// The state after a request: more than is held, if it can stand beside the others; less is never
 /// taken.
 fn promote(

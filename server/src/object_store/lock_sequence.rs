@@ -47,6 +47,23 @@ impl LockSequences {
             *entry = Some(number);
         }
     }
+
+    /// Forgets what [`LockSequences::record`] noted: the request has failed after all.
+    pub fn forget(&mut self, field: u32) {
+        if let (Some(index), _) = split(field)
+            && let Some(entry) = self.0.get_mut(index)
+        {
+            *entry = None;
+        }
+    }
+
+    /// The fields of the requests that are remembered, by index: recorded again, they make the same table.
+    pub fn fields(&self) -> impl Iterator<Item = u32> {
+        (1_u32..).zip(&self.0).filter_map(|(index, entry)| {
+            let number = u32::from((*entry)?);
+            Some(index << 4 | number)
+        })
+    }
 }
 
 /// The place of the entry, if the index is one of 1 to 64, and the number.

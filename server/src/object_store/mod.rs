@@ -38,6 +38,7 @@ mod object;
 mod open;
 mod oplock;
 mod rename;
+mod restored;
 mod share_mode;
 mod wait;
 

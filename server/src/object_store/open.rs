@@ -51,6 +51,30 @@ pub(super) fn is_shared(shared: &Shared, request: &OpenRequest<'_>) -> bool {
     !shared.object(request.object).is_some_and(conflicts)
 }
 
+/// Enters an open that was there before the server was started anew: nothing waits and nobody is told.
+pub(super) fn restore(
+    shared: &Arc<Shared>,
+    request: &OpenRequest<'_>,
+) -> Result<Granted, NtStatus> {
+    let keys = shared.names.keys(&request.location);
+    let shard = shared.shard(request.object);
+    let mut shard = shard.ok_or(NtStatus::INSUFFICIENT_RESOURCES)?;
+    let object = Arc::clone(
+        shard
+            .entry(request.object)
+            .or_insert_with(|| Arc::new(Object::new(request.object, shared))),
+    );
+    let mut state = object.lock();
+    let arrival = Arriving::new(shared, request, &keys);
+    let restored = arrival
+        .check_restored(&object, &mut state)
+        .map(|()| arrival.enter(&object, &mut state));
+    if state.is_idle() {
+        shard.remove(&request.object);
+    }
+    restored
+}
+
 /// An open on its way in.
 struct Arriving<'a> {
     request: &'a OpenRequest<'a>,
@@ -167,6 +191,27 @@ impl<'a> Arriving<'a> {
         if let Caching::Lease(request) = &self.request.caching {
             let stream = state.stream_named(name).map(|stream| stream.id);
             lease::check_object(object, stream, request)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the open can stand beside those that are there. What they cache beside it, they have lost
+    /// before it was made, even where their records do not say so yet.
+    fn check_restored(&self, object: &Arc<Object>, state: &mut FileState) -> Result<(), NtStatus> {
+        let name = self.stream.as_deref();
+        if state.sharing_conflicts(name, self.mode) {
+            return Err(NtStatus::SHARING_VIOLATION);
+        }
+        if let Caching::Lease(request) = &self.request.caching {
+            let stream = state.stream_named(name).map(|stream| stream.id);
+            lease::check_object(object, stream, request)?;
+        }
+        let stream = state
+            .streams
+            .iter_mut()
+            .find(|it| it.name.as_deref() == name);
+        if let Some(stream) = stream {
+            oplock::overrule(stream, Loss::OPEN, &self.contender);
         }
         Ok(())
     }

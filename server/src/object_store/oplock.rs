@@ -11,7 +11,7 @@ use wire::{NtStatus, OplockLevel};
 use super::attachment::{Attached, Attachment};
 use super::effect::{Decision, Effects, Outcome};
 use super::holding::{
-    Breaker, HANDLE, Holder, Holding, HoldingKind, READ, READ_WRITE, Tally, WRITE, level,
+    Breaker, HANDLE, Holder, Holding, HoldingKind, READ, READ_WRITE, Tally, WRITE, legal, level,
 };
 use super::object::{FileState, Object, Shared, Stream, StreamId};
 use super::{BreakId, LeaseState, OpenId, StreamKind};
@@ -215,6 +215,16 @@ pub(super) fn check(
         );
     });
     must_wait
+}
+
+/// Takes from the others what an open takes from them, without telling anybody.
+pub(super) fn overrule(stream: &mut Stream, loss: Loss, contender: &Contender) {
+    if stream.oplocks.may_lose(loss.lease) {
+        stream.oplocks.change_each(|holder, holding| {
+            let lost = loss.takes(holder, holding, contender);
+            holding.state = legal(holding.state.without(lost));
+        });
+    }
 }
 
 /// Breaks what an operation on an open makes stale.
