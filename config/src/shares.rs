@@ -70,6 +70,8 @@ pub struct Share {
     pub oplocks: Oplocks,
     /// What a client is told that repeats a CREATE which is still under way.
     pub pending_replay: PendingReplay,
+    /// Whether clients may have opens here that outlive the server.
+    pub continuous_availability: bool,
     /// Every `[[share.wrapper]]` below the share, in the file's order.
     pub wrappers: Vec<Wrapper>,
 }
@@ -168,6 +170,7 @@ impl Default for Share {
             caching: Caching::Manual,
             oplocks: Oplocks::All,
             pending_replay: PendingReplay::Denied,
+            continuous_availability: false,
             wrappers: Vec::new(),
         }
     }
@@ -218,6 +221,10 @@ impl Section for Share {
         visitor.visit(live("caching"), &mut self.caching);
         visitor.visit(live("oplocks"), &mut self.oplocks);
         visitor.visit(live("pending_replay"), &mut self.pending_replay);
+        visitor.visit(
+            live("continuous_availability"),
+            &mut self.continuous_availability,
+        );
     }
 }
 
@@ -276,6 +283,10 @@ impl Share {
                 reader.mistake("path", "a memory share has none", "leave it out");
             }
             _ => {}
+        }
+        if self.continuous_availability && self.kind == ShareKind::Memory {
+            let wrong = "a memory share is empty when the server starts again";
+            reader.mistake("continuous_availability", wrong, "leave it out");
         }
         if self.guest && server.guest == GuestPolicy::Never {
             let wrong = "nobody becomes a guest while server.guest = \"never\"";
