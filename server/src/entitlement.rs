@@ -66,7 +66,11 @@ pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended
 }
 
 /// The identity with the account as it is now; none if it may not stay.
-fn renewed(server: &Server, identity: &Identity, accounts: &dyn AccountStore) -> Option<Identity> {
+pub(crate) fn renewed(
+    server: &Server,
+    identity: &Identity,
+    accounts: &dyn AccountStore,
+) -> Option<Identity> {
     let settings = server.settings();
     let rules = &settings.configuration.server;
     let account = match identity.kind {

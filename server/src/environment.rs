@@ -11,6 +11,7 @@ use wire::NtStatus;
 use wire::dtyp::FileTime;
 use wire::fscc::fsctl_data::NetworkInterface;
 
+use crate::persistence::PersistentStore;
 use crate::share::{Caller, Share};
 
 /// Work that runs by itself.
@@ -61,4 +62,6 @@ pub struct Surroundings {
     pub environment: Arc<dyn Environment>,
     /// The users of the host.
     pub identities: Arc<dyn IdentityMap>,
+    /// Where records of opens survive the server; without it, no open does.
+    pub persistent_store: Option<Arc<dyn PersistentStore>>,
 }

@@ -38,6 +38,7 @@ pub mod object_store;
 pub mod open;
 mod pace;
 pub mod packet;
+pub mod persistence;
 pub mod request;
 pub mod server;
 pub mod session;

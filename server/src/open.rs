@@ -14,6 +14,7 @@ use wire::{FileId, NtStatus, SessionId};
 
 use crate::durable::{AppInstance, Durability, DurableOwner};
 use crate::object_store::{Attachment, LockSequences, OpenId};
+use crate::persistence::RecordedFile;
 use crate::request::ChannelSequence;
 use crate::share::{Entry, Handle, Name, StreamName};
 use crate::tree_connect::TreeConnect;
@@ -33,6 +34,8 @@ pub struct Open {
     pub handle: Arc<dyn Handle>,
     /// LocalOpen: the object store's side.
     pub attachment: Attachment,
+    /// DesiredAccess, as the client gave it.
+    pub desired_access: AccessMask,
     /// GrantedAccess.
     pub granted_access: AccessMask,
     /// The sharing asked for.
@@ -92,8 +95,12 @@ pub struct OpenState {
     pub lock_sequences: LockSequences,
     /// Open.Mode of [MS-FSA].
     pub mode: FileMode,
-    /// IsDurable, IsResilient, and how long the open then waits for its client.
+    /// IsDurable, IsResilient, IsPersistent, and how long the open then waits for its client.
     pub durability: Durability,
+    /// DurableOpenScavengerTimeout of a persistent open, while it waits.
+    pub waits_until: Option<FileTime>,
+    /// What the record of a persistent open says of its file.
+    pub recorded_file: Option<RecordedFile>,
 }
 
 /// A directory listing in progress.
@@ -131,6 +138,7 @@ impl Open {
             tree: by.tree,
             handle: self.handle.clone(),
             attachment: self.attachment.clone(),
+            desired_access: self.desired_access,
             granted_access: self.granted_access,
             share_access: self.share_access,
             create_options: self.create_options,
@@ -147,6 +155,7 @@ impl Open {
             state: Mutex::new(OpenState {
                 // The requests that were under way have ended with their connection.
                 channel_sequence: ChannelSequence::new(by.channel_sequence),
+                waits_until: None,
                 ..state
             }),
         }

@@ -24,6 +24,7 @@ use crate::environment::{Environment, IdentityMap, Surroundings};
 use crate::object_store::{self, ObjectStore, OpenId};
 use crate::open::Open;
 use crate::packet::BufferPool;
+use crate::persistence::{PersistentOpens, PersistentStore};
 use crate::session::Session;
 use crate::share::Share;
 use crate::statistics::Statistics;
@@ -60,6 +61,8 @@ pub struct Server {
     pub(crate) app_instances: AppInstances,
     /// GlobalClientTable.
     pub(crate) clients: Arc<ClientTable>,
+    /// Persistent opens by what they are looked up by.
+    pub(crate) persistent: PersistentOpens,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -130,6 +133,7 @@ impl Server {
             create_guids: CreateGuids::default(),
             app_instances: AppInstances::default(),
             clients: Arc::default(),
+            persistent: PersistentOpens::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),
@@ -150,6 +154,11 @@ impl Server {
     #[must_use]
     pub fn identities(&self) -> &dyn IdentityMap {
         &*self.surroundings.identities
+    }
+
+    /// Where records of persistent opens are kept, if anywhere.
+    pub(crate) fn persistent_store(&self) -> Option<&dyn PersistentStore> {
+        self.surroundings.persistent_store.as_deref()
     }
 
     /// The settings in force, as one consistent whole.
@@ -246,6 +255,11 @@ impl Server {
         self.last_file_id
             .fetch_add(1, Ordering::Relaxed)
             .wrapping_add(1)
+    }
+
+    /// Leaves out the numbers up to one that an open of the server before has.
+    pub(crate) fn skip_file_ids_to(&self, number: u64) {
+        self.last_file_id.fetch_max(number, Ordering::Relaxed);
     }
 
     /// GlobalOpenTable: adds an open, unless there are as many as there may be.

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use auth::{
     AccountStore, Anonymous, AuthPolicy, Guest, NtHash, NtlmMechanism, NtlmV1, ServerNames, Spnego,
 };
+use bytes::Bytes;
 use config::{Configuration, GuestPolicy};
+use parking_lot::Mutex;
 use server::{
     Server, Settings, Surroundings,
     entitlement::{self, Ended},
+    persistence::{self, Restored},
 };
 use share_handlers::wrappers::configured as wrappers;
 use transport::{BufferPool, Framing, LinkSettings, netbios::session::CalledNames};
@@ -21,6 +24,7 @@ use crate::{
     files::create_private_folder,
     identities::Identities,
     names::server_names,
+    records::Records,
     shares::Shares,
     state::server_guid,
 };
@@ -33,6 +37,9 @@ pub(crate) struct Assembly {
     shares: Shares,
     administrator: Administrator,
     environment: Arc<Host>,
+    records: Arc<Records>,
+    /// The records that were there at the start, until opens are made out of them.
+    left_records: Mutex<Vec<(u64, Bytes)>>,
     /// Buffers of long messages on their way in.
     buffers: BufferPool,
 }
@@ -46,6 +53,7 @@ impl Assembly {
         let machine = machine_id(server_guid(&configuration.server.state_dir)?);
         let administrator = Administrator::new(configuration, accounts.clone(), machine);
         let identities = Arc::new(Identities::new(configuration, machine)?);
+        let (records, left_records) = Records::open(&configuration.server.state_dir)?;
         let buffers = BufferPool::new(KEPT_BUFFERS);
         let environment = Arc::new(Host::here(buffers.clone()));
         let with = wrappers::Surroundings {
@@ -65,6 +73,8 @@ impl Assembly {
             accounts,
             administrator,
             environment,
+            records: Arc::new(records),
+            left_records: Mutex::new(left_records),
             buffers,
         })
     }
@@ -78,12 +88,34 @@ impl Assembly {
         let surroundings = Surroundings {
             environment: self.environment.clone(),
             identities: self.identities.clone(),
+            persistent_store: Some(self.records.clone()),
         };
         let settings = self.settings(configuration, None)?;
         let server = Arc::new(Server::new(guid, surroundings, settings));
         self.shares.connect(&server);
         self.administrator.connect(self, &server);
         Ok(server)
+    }
+
+    /// Makes opens out of the records that the server before has left. Nobody may be connected yet.
+    pub(crate) async fn restore(&self, server: &Arc<Server>) {
+        let records = std::mem::take(&mut *self.left_records.lock());
+        if records.is_empty() {
+            return;
+        }
+        let Restored {
+            opens,
+            expired,
+            refused,
+            unreadable,
+        } = persistence::restore(server, &*self.accounts, &records).await;
+        tracing::info!(
+            opens,
+            expired,
+            refused,
+            unreadable,
+            "restored persistent opens"
+        );
     }
 
     /// Takes over a new configuration and the accounts, or neither, and ends what they no longer

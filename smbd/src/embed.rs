@@ -196,6 +196,7 @@ impl ServerBuilder {
         let surroundings = Surroundings {
             environment: Arc::new(Host::here(buffers)),
             identities: Arc::new(identities),
+            persistent_store: None,
         };
         let settings = Settings {
             shares: shares.collect(),

@@ -141,7 +141,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 }
 
 /// The folder that a file stands in.
-fn folder_of(path: &Path) -> PathBuf {
+pub(crate) fn folder_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(folder) if folder != Path::new("") => folder.to_owned(),
         _ => PathBuf::from("."),

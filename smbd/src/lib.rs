@@ -26,6 +26,7 @@ mod names;
 mod pool;
 mod privileges;
 mod program;
+mod records;
 mod report;
 mod shares;
 mod signals;

@@ -364,6 +364,8 @@ wire_values! {
         const FILE_NOT_AVAILABLE = 0xc000_0467;
         /// The share is not available at present.
         const SHARE_UNAVAILABLE = 0xc000_0480;
+        /// The request is not the one that it says it repeats.
+        const CONTEXT_MISMATCH = 0xc000_0719;
         /// The signature is wrong.
         const INVALID_SIGNATURE = 0xc000_a000;
         /// The message was tampered with.

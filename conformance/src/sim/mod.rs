@@ -6,6 +6,7 @@ mod actor;
 mod caches;
 pub mod environment;
 pub mod random;
+pub mod records;
 mod script;
 pub mod server_end;
 pub mod simulation;

@@ -8,6 +8,7 @@ use auth::{
 use config::Configuration;
 use server::access::{LogOn, Privileges, SecurityToken};
 use server::object_store::ShareId;
+use server::persistence::PersistentStore;
 use server::share::{Caller, Share, ShareHandler};
 use server::{Environment, IdentityMap, Server, Settings, Surroundings};
 use share_handlers::memory::{MemoryHandler, MemoryOptions};
@@ -15,6 +16,7 @@ use wire::NtStatus;
 use wire::dtyp::{Guid, Sid};
 
 use super::environment::Virtual;
+use super::records::Records;
 
 /// One account's name.
 pub const USER: &str = "alice";
@@ -52,6 +54,52 @@ pub fn build_with(
     let environment = Virtual::new(seed);
     let text = format!("{CONFIGURATION}{share_settings}\n");
     let configuration = Configuration::parse(&text, "sim.toml").expect("is legal");
+    let handler = wrap(memory(&environment), &environment);
+    let server = server(&environment, configuration, handler, None);
+    (server, environment)
+}
+
+/// What outlives a server that is killed: a volume, and the records of persistent opens.
+pub struct Estate {
+    /// What the share [`SHARE`] shows.
+    pub volume: Arc<dyn ShareHandler>,
+    /// The records.
+    pub records: Arc<Records>,
+}
+
+impl Estate {
+    /// An empty volume and no records.
+    #[must_use]
+    pub fn new(environment: &Virtual) -> Self {
+        Self {
+            volume: Arc::new(memory(environment)),
+            records: Arc::default(),
+        }
+    }
+
+    /// A server on all that is there, which gives persistent opens; none is restored yet.
+    ///
+    /// # Panics
+    /// The configuration below is refused: a bug.
+    #[must_use]
+    pub fn server(&self, environment: &Virtual) -> Arc<Server> {
+        let configuration = Configuration::parse(CONFIGURATION, "sim.toml");
+        let mut configuration = configuration.expect("is legal");
+        // The configuration file refuses that for memory, which is empty after a restart. This one is not.
+        for share in &mut configuration.shares {
+            share.continuous_availability = true;
+        }
+        let volume = self.volume.clone();
+        server(
+            environment,
+            configuration,
+            volume,
+            Some(self.records.clone()),
+        )
+    }
+}
+
+fn memory(environment: &Virtual) -> MemoryHandler {
     let clock = {
         let environment = environment.clone();
         Arc::new(move || environment.wall_clock())
@@ -60,8 +108,15 @@ pub fn build_with(
         size: MEMORY,
         ..MemoryOptions::new(SHARE)
     };
-    let memory = MemoryHandler::new(options, clock).expect("an empty volume fits");
-    let handler = wrap(memory, &environment);
+    MemoryHandler::new(options, clock).expect("an empty volume fits")
+}
+
+fn server(
+    environment: &Virtual,
+    configuration: Configuration,
+    handler: Arc<dyn ShareHandler>,
+    records: Option<Arc<Records>>,
+) -> Arc<Server> {
     let share = configuration.share(SHARE).expect("is configured").clone();
     let mechanism = mechanism();
     let settings = Settings {
@@ -75,21 +130,31 @@ pub fn build_with(
     let surroundings = Surroundings {
         environment: Arc::new(environment.clone()),
         identities: Arc::new(Everybody),
+        persistent_store: records.map(|records| records as Arc<dyn PersistentStore>),
     };
     let server = Server::new(Guid(*b"simulated server"), surroundings, settings);
-    (Arc::new(server), environment)
+    Arc::new(server)
 }
 
-fn mechanism() -> Spnego {
+/// The accounts [`USER`] and [`OTHER_USER`].
+///
+/// # Panics
+/// They are no accounts: a bug.
+#[must_use]
+pub fn accounts() -> AccountFile {
     let mut accounts = AccountFile::default();
     for user in [USER, OTHER_USER] {
         let account = Account::new(user, NtHash::of_password(PASSWORD));
         accounts.add(account).expect("a new account");
     }
+    accounts
+}
+
+fn mechanism() -> Spnego {
     let ntlm = NtlmMechanism::new(
         ServerNames::standalone("SERVER", "server.example"),
         AuthPolicy::default(),
-        Arc::new(accounts),
+        Arc::new(accounts()),
     );
     Spnego::new(vec![Arc::new(ntlm)])
 }

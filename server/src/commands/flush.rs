@@ -5,6 +5,7 @@ use wire::{FlushRequest, FlushResponse, NtStatus, Response};
 
 use super::Answer;
 use crate::context::Context;
+use crate::persistence;
 
 /// Puts everything written on stable storage before it answers.
 ///
@@ -17,6 +18,10 @@ pub async fn run(context: &mut Context, request: FlushRequest) -> Result<Answer,
     if !open.tree.share.is_pipe() {
         open.require_any(writes)?;
     }
-    open.handle.flush().await?;
+    // [MS-SMB2] 3.3.5.11
+    // What was written through a persistent open went to stable storage at once.
+    if !persistence::is_persistent(&open) {
+        open.handle.flush().await?;
+    }
     Ok(Response::Flush(FlushResponse).into())
 }

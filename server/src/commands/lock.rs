@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::durable::Durability;
 use crate::object_store::{Blocking, Decision, LockElement, LockKind, Range, Replay};
 use crate::open::Open;
+use crate::persistence;
 
 /// Locks or unlocks byte ranges.
 ///
@@ -37,7 +38,26 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     if is_verified {
         open.state.lock().lock_sequences.record(sequence.0);
     }
+    if let Err(status) = persistence::save(&context.server, &open).await {
+        undo(context, &open, &request);
+        return Err(status);
+    }
     Ok(Response::Lock(LockResponse).into())
+}
+
+/// Takes back locks of which there is no record. What was unlocked stays so: others may have it by now.
+fn undo(context: &Context, open: &Open, request: &LockRequest) {
+    let mut state = open.state.lock();
+    state.lock_sequences.forget(request.lock_sequence.0);
+    drop(state);
+    let locks = request.locks.iter();
+    let locks = locks.filter(|element| !element.flags.contains(LockFlags::UNLOCK));
+    let ranges: Vec<_> = locks.map(range).collect();
+    let outcome = context
+        .server
+        .object_store
+        .unlock(&open.attachment, &ranges);
+    effects::carry_out(&context.server, outcome.effects);
 }
 
 /// Whether a repeated request is told from a new one: the open outlives its connection, or requests
@@ -63,14 +83,10 @@ fn unlock(context: &Context, open: &Open, request: &LockRequest) -> Result<(), N
         if element.flags != LockFlags::UNLOCK {
             return Err(NtStatus::INVALID_PARAMETER);
         }
-        let range = Range {
-            offset: element.offset,
-            length: element.length,
-        };
         let outcome = context
             .server
             .object_store
-            .unlock(&open.attachment, &[range]);
+            .unlock(&open.attachment, &[range(element)]);
         effects::carry_out(&context.server, outcome.effects);
         if let Decision::Deny(status) = outcome.decision {
             return Err(status);
@@ -125,10 +141,14 @@ fn lock_element(element: &wire::lock::LockElement) -> Result<LockElement, NtStat
         return Err(NtStatus::INVALID_PARAMETER);
     }
     Ok(LockElement {
-        range: Range {
-            offset: element.offset,
-            length: element.length,
-        },
+        range: range(element),
         kind,
     })
+}
+
+fn range(element: &wire::lock::LockElement) -> Range {
+    Range {
+        offset: element.offset,
+        length: element.length,
+    }
 }

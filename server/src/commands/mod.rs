@@ -161,6 +161,6 @@ pub(crate) async fn dispatch(
         Request::ChangeNotify(request) => change_notify::run(context, request).await,
         Request::QueryInfo(request) => query_info::run(context, request).await,
         Request::SetInfo(request) => set_info::run(context, request).await,
-        Request::OplockBreak(request) => oplock_break::run(context, request),
+        Request::OplockBreak(request) => oplock_break::run(context, request).await,
     }
 }

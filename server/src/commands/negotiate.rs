@@ -19,6 +19,7 @@ use crate::context::{Context, HashTarget};
 use crate::crypto::{Cipher, SigningAlgorithm};
 use crate::disconnect::DisconnectReason;
 use crate::job::Done;
+use crate::persistence;
 use crate::server::Settings;
 use crate::session::Protections;
 
@@ -334,6 +335,9 @@ fn settle(
     if !is_small {
         server_capabilities |= Capabilities::LARGE_MTU;
     }
+    if dialect >= Dialect::SMB_3_0 && has_persistent_handles(context, settings) {
+        server_capabilities |= request.capabilities & Capabilities::PERSISTENT_HANDLES;
+    }
     let signing_algorithm = choices.signing.unwrap_or(if dialect >= Dialect::SMB_3_0 {
         SigningAlgorithm::AesCmac
     } else {
@@ -354,6 +358,13 @@ fn settle(
         max_read_size: size(limits.read_size),
         max_write_size: size(limits.write_size),
     }
+}
+
+/// Whether opens can be persistent on any share.
+// [MS-SMB2] 3.3.5.4
+fn has_persistent_handles(context: &Context, settings: &Settings) -> bool {
+    let mut shares = settings.shares.iter();
+    persistence::is_possible(&context.server) && shares.any(|it| it.is_continuously_available())
 }
 
 /// What the server offers besides large messages, where the dialect knows it and the client too.

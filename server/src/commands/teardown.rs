@@ -12,9 +12,10 @@ use crate::mailbox::Mail;
 use crate::object_store::Deletion;
 use crate::open::Open;
 use crate::packet::unsolicited;
+use crate::persistence;
 use crate::server::Server;
 use crate::session::Session;
-use crate::share::CloseHow;
+use crate::share::{CloseHow, Name};
 
 /// Closes one open that has been taken out of its session's table.
 ///
@@ -38,13 +39,32 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
     let written = effects::name_written(server, open).await;
     let closed = server.object_store.close(&open.attachment);
     effects::carry_out(server, closed.effects);
-    match closed.delete {
+    let result = finish(server, open, closed.delete, written).await;
+    // Only now: until the deletion is done, it is the record that stands for it.
+    persistence::forget(server, open).await;
+    result
+}
+
+/// Closes the handle, and deletes what is to be deleted.
+async fn finish(
+    server: &Arc<Server>,
+    open: &Open,
+    deletion: Deletion,
+    written: Option<Name>,
+) -> Result<(), NtStatus> {
+    match deletion {
         Deletion::Nothing => {
             let result = open.handle.close(CloseHow::Keep).await;
             if let Some(name) = written {
                 effects::report_written(server, open, &name);
             }
-            result
+            if open.attachment.delete_on_close() {
+                // The opens that are left know now that they are to delete it.
+                let object = open.handle.object();
+                result.and(persistence::save_file(server, object).await)
+            } else {
+                result
+            }
         }
         Deletion::Stream(caller) => delete(server, open, CloseHow::Delete(caller)).await,
         Deletion::File(caller) => delete(server, open, CloseHow::DeleteFile(caller)).await,

@@ -14,6 +14,8 @@ use wire::{
 use super::Answer;
 use crate::context::Context;
 use crate::disconnect::DisconnectReason;
+use crate::persistence;
+use crate::server::Server;
 use crate::session::Session;
 use crate::share::{Share, ShareKind};
 use crate::tree_connect::TreeConnect;
@@ -68,7 +70,7 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
     let response = TreeConnectResponse {
         share_type: share_type(&share),
         share_flags: share_flags(&share, negotiated.dialect),
-        capabilities: ShareCapabilities::NONE,
+        capabilities: capabilities(&context.server, &share, negotiated.dialect),
         maximal_access,
     };
     Ok(Response::TreeConnect(response).into())
@@ -118,6 +120,16 @@ fn share_type(share: &Share) -> ShareType {
         ShareKind::Disk => ShareType::DISK,
         ShareKind::Pipe => ShareType::PIPE,
         ShareKind::Print => ShareType::PRINT,
+    }
+}
+
+// [MS-SMB2] 3.3.5.7
+fn capabilities(server: &Server, share: &Share, dialect: Dialect) -> ShareCapabilities {
+    let is_available = share.is_continuously_available() && persistence::is_possible(server);
+    if is_available && dialect >= Dialect::SMB_3_0 {
+        ShareCapabilities::CONTINUOUS_AVAILABILITY
+    } else {
+        ShareCapabilities::NONE
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opens that outlive their connection: durable and resilient ones.
+//! Opens that outlive their connection: durable, resilient and persistent ones.
 //!
 //! Owns the table of the opens that wait for their client, decides which may wait and for how long,
 //! and ends the wait; and the tables of the CREATEs that a client may repeat
@@ -24,6 +24,7 @@ use auth::{Identity, LogonKind};
 use crate::commands::teardown;
 use crate::object_store::OpenId;
 use crate::open::Open;
+use crate::persistence;
 use crate::server::Server;
 
 pub use app_instances::AppInstance;
@@ -42,6 +43,8 @@ pub enum Durability {
     Durable(Duration),
     /// IsResilient: for this long, whoever needs the file.
     Resilient(Duration),
+    /// IsPersistent: for this long, whoever needs the file, and whatever becomes of the server.
+    Persistent(Duration),
 }
 
 impl Durability {
@@ -50,7 +53,19 @@ impl Durability {
     pub fn timeout(self) -> Option<Duration> {
         match self {
             Self::None => None,
-            Self::Durable(timeout) | Self::Resilient(timeout) => Some(timeout),
+            Self::Durable(timeout) | Self::Resilient(timeout) | Self::Persistent(timeout) => {
+                Some(timeout)
+            }
+        }
+    }
+
+    /// FSCTL_LMR_REQUEST_RESILIENCY: waits this long whoever needs the file. A persistent open does so
+    /// already; it waits for as long as either says.
+    #[must_use]
+    pub(crate) fn made_resilient(self, timeout: Duration) -> Self {
+        match self {
+            Self::Persistent(agreed) => Self::Persistent(agreed.max(timeout)),
+            Self::None | Self::Durable(_) | Self::Resilient(_) => Self::Resilient(timeout),
         }
     }
 }
@@ -70,6 +85,11 @@ impl DurableOwner {
             LogonKind::Anonymous => "anonymous:".into(),
         })
     }
+
+    /// The owner that [`fmt::Display`] has written as `text`.
+    pub(crate) fn recorded(text: &str) -> Self {
+        Self(text.into())
+    }
 }
 
 impl fmt::Display for DurableOwner {
@@ -86,10 +106,29 @@ pub(crate) fn preserve(server: &Arc<Server>, open: &Arc<Open>) -> bool {
     let is_kept = match durability {
         Durability::None => false,
         Durability::Durable(_) => server.object_store.held(&open.attachment).keeps_handle(),
-        Durability::Resilient(_) => true,
+        Durability::Resilient(_) | Durability::Persistent(_) => true,
     };
     let timeout = durability.timeout().filter(|_| is_kept);
-    timeout.is_some_and(|timeout| server.disconnected.insert(server, open, timeout))
+    let waits = timeout.is_some_and(|timeout| wait_again(server, open, timeout));
+    if waits {
+        persistence::note_waiting(server, open);
+    }
+    waits
+}
+
+/// Has an open wait for its client for this long; false if too many wait already.
+pub(crate) fn wait_again(server: &Arc<Server>, open: &Arc<Open>, time: Duration) -> bool {
+    server.disconnected.insert(server, open, time)
+}
+
+/// Whether any of these opens waits for its client in such a way that nothing is taken from it
+/// meanwhile.
+// [MS-SMB2] 3.3.4.7
+pub(crate) fn keeps_caching(server: &Server, opens: &[OpenId]) -> bool {
+    let waiting = opens.iter().filter_map(|id| server.disconnected.find(*id));
+    waiting
+        .into_iter()
+        .any(|open| persistence::is_persistent(&open))
 }
 
 /// The open's time is over.
@@ -117,10 +156,13 @@ pub(crate) fn give_way(server: &Arc<Server>, opens: &[OpenId]) -> bool {
     all
 }
 
-/// Closes all that wait for their client.
+/// Closes all that wait for their client, when the server ends; those that outlive it wait on in the
+/// records of them.
 pub async fn close_all(server: &Arc<Server>) {
-    let opens = server.disconnected.take_all(server);
+    let mut opens = server.disconnected.take_all(server);
+    opens.retain(|open| !persistence::is_persistent(open));
     teardown::opens(server, opens).await;
+    persistence::settle(server).await;
 }
 
 /// Closes an open while whoever asks for it goes on.

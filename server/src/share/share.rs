@@ -92,6 +92,12 @@ impl Share {
         self.settings.encryption == Encryption::Required
     }
 
+    /// IsCA: opens on it can outlive the server.
+    #[must_use]
+    pub fn is_continuously_available(&self) -> bool {
+        self.settings.continuous_availability && self.features.kind == ShareKind::Disk
+    }
+
     /// CscFlags.
     #[must_use]
     pub fn caching(&self) -> Caching {

@@ -91,6 +91,7 @@ impl Running {
         let configuration = with_added_shares(configuration)?;
         let assembly = Arc::new(Assembly::new(&configuration, &host)?);
         let server = assembly.server(configuration)?;
+        assembly.restore(&server).await;
         let listeners = listen::open(&server.settings().configuration.server)?;
         let control = control::listen(&server)?;
         self.say_hello(&server, &listeners, &assembly, &host);

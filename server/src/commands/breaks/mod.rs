@@ -92,6 +92,14 @@ fn end_untold(server: &Arc<Server>, broken: &Break) {
     if close_waiting(server, broken) {
         return;
     }
+    if broken.wants_acknowledgment() && is_kept_waiting(server, broken) {
+        server.awaited_breaks.suspend(server, *broken);
+        // Its client may have come back in this moment, and found nothing to be told.
+        if !is_kept_waiting(server, broken) {
+            tell_now(server, broken.holder());
+        }
+        return;
+    }
     // Its client may have come back for it in this moment, and is told once it has its reply.
     let ready = server.unanswered.hold_back(*broken);
     if ready.is_some_and(|broken| notify(server, &broken).is_none()) {
@@ -108,6 +116,30 @@ fn close_waiting(server: &Arc<Server>, broken: &Break) -> bool {
         Break::Lease(broken) => {
             let opens = server.object_store.lease_opens(broken.client, broken.key);
             durable::give_way(server, &opens)
+        }
+    }
+}
+
+/// Whether a client that is away is told of the break when it comes back, because its opens are
+/// persistent. Until then, or until their time is over, whoever wants the break waits.
+// [MS-SMB2] 3.3.4.7
+fn is_kept_waiting(server: &Server, broken: &Break) -> bool {
+    match broken {
+        Break::Oplock(broken) => durable::keeps_caching(server, &[broken.open]),
+        Break::Lease(broken) => {
+            let opens = server.object_store.lease_opens(broken.client, broken.key);
+            durable::keeps_caching(server, &opens)
+        }
+    }
+}
+
+/// Tells a client that has come back of the breaks that it was away for; where it waits for a reply,
+/// after that.
+// [MS-SMB2] 3.3.5.9.12
+pub(crate) fn tell_now(server: &Arc<Server>, holder: CachingHolder) {
+    for broken in server.awaited_breaks.take_suspended(holder) {
+        if let Some(broken) = server.unanswered.hold_back(broken) {
+            tell_at_last(server, &broken);
         }
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn has_directory_leases(context: &Context) -> bool {
 }
 
 /// Has breaks of what an open caches wait for the reply that will name it to the client again.
-pub(super) fn hold_back_breaks(context: &mut Context, open: &Open) {
+pub(super) fn hold_back_breaks(context: &mut Context, open: &Open) -> CachingHolder {
     let held = context.server.object_store.held(&open.attachment);
     let holder = match held.caching {
         GrantedCaching::Oplock(_) => CachingHolder::Open(open.id()),
@@ -100,4 +100,5 @@ pub(super) fn hold_back_breaks(context: &mut Context, open: &Open) {
     };
     let unanswered = Unanswered::begin(&context.server, holder);
     context.hold_back_breaks(unanswered);
+    holder
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use wire::create::{CreateContext, CreateResponseContext, DurableHandleFlags, LeaseState};
 use wire::dtyp::Guid;
+use wire::negotiate::Capabilities;
 use wire::{CreateRequest, FileId, NtStatus, OplockLevel};
 
 use super::plan::Plan;
@@ -24,6 +25,8 @@ pub(super) enum Wish {
     DurableV2 {
         /// The time that the client asks for; none leaves it to the server.
         timeout: Option<Duration>,
+        /// Whether a persistent open is wanted.
+        flags: DurableHandleFlags,
         /// CreateGuid.
         create_guid: Guid,
     },
@@ -74,13 +77,14 @@ impl Wish {
                 }
                 CreateContext::DurableHandleRequestV2 {
                     timeout_ms,
+                    flags,
                     create_guid,
-                    ..
                 } if knows_v2 => {
                     refuse_two(v2)?;
                     let timeout = Duration::from_millis(timeout_ms.into());
                     v2 = Self::DurableV2 {
                         timeout: Some(timeout).filter(|timeout| !timeout.is_zero()),
+                        flags,
                         create_guid,
                     };
                 }
@@ -116,6 +120,16 @@ impl Wish {
         }
     }
 
+    /// Whether a persistent open is wanted.
+    pub(super) fn is_persistent(&self) -> bool {
+        let asks = |flags: DurableHandleFlags| flags.contains(DurableHandleFlags::PERSISTENT);
+        match self {
+            Self::DurableV2 { flags, .. } => asks(*flags),
+            Self::Reconnect(reconnect) => reconnect.v2.is_some_and(|v2| asks(v2.flags)),
+            Self::None | Self::Durable => false,
+        }
+    }
+
     /// What an open that got this caching is granted.
     // [MS-SMB2] 3.3.5.9.6
     // [MS-SMB2] 3.3.5.9.10
@@ -136,26 +150,45 @@ impl Wish {
             GrantedCaching::Lease(lease) => lease.state.contains(LeaseState::HANDLE_CACHING),
         };
         let timeout = asked.min(context.server.limits().durable_timeout);
-        if is_directory || !has_handle || timeout.is_zero() {
+        if is_directory || timeout.is_zero() {
             return Durability::None;
         }
-        Durability::Durable(timeout)
+        if self.is_persistent() && has_persistent_handles(context) {
+            return Durability::Persistent(timeout);
+        }
+        if has_handle {
+            Durability::Durable(timeout)
+        } else {
+            Durability::None
+        }
     }
 
     /// What the client is told of what it was granted.
     pub(super) fn answer(&self, open: &Open) -> Option<CreateResponseContext> {
-        let Durability::Durable(timeout) = open.state.lock().durability else {
-            return None;
+        let (timeout, flags) = match open.state.lock().durability {
+            Durability::Durable(timeout) => (timeout, DurableHandleFlags::NONE),
+            Durability::Persistent(timeout) => (timeout, DurableHandleFlags::PERSISTENT),
+            Durability::None | Durability::Resilient(_) => return None,
         };
         match self {
             Self::Durable => Some(CreateResponseContext::DurableHandle),
             Self::DurableV2 { .. } => Some(CreateResponseContext::DurableHandleV2 {
                 timeout_ms: u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
-                flags: DurableHandleFlags::NONE,
+                flags,
             }),
             Self::None | Self::Reconnect(_) => None,
         }
     }
+}
+
+/// Whether opens can be persistent on this connection and share.
+// [MS-SMB2] 3.3.5.9.10
+pub(super) fn has_persistent_handles(context: &Context) -> bool {
+    let (Some(negotiated), Ok(tree)) = (context.connection.negotiated(), context.tree()) else {
+        return false;
+    };
+    let offered = negotiated.server_capabilities;
+    offered.contains(Capabilities::PERSISTENT_HANDLES) && tree.share.is_continuously_available()
 }
 
 fn refuse_two(known: Wish) -> Result<(), NtStatus> {

@@ -32,6 +32,7 @@ use crate::object_store::{
     Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind, Turn,
 };
 use crate::open::{Open, OpenState};
+use crate::persistence;
 use crate::request::ChannelSequence;
 use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
 use durable::Wish;
@@ -50,6 +51,10 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     }
     let under_way = match replay::admit(context, &request, wish)? {
         Admission::Repeated(open) => return replay::answer(context, &request, wish, &open).await,
+        Admission::Waiting(id) => {
+            let open = reconnect::resume(context, id).await?;
+            return replay::answer(context, &request, wish, &open).await;
+        }
         Admission::New(under_way) => under_way,
     };
     let mut plan = Plan::new(context, &request, wish)?;
@@ -74,7 +79,7 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
         Ok(stat) => stat,
         Err(status) => return Err(abandon(context, &opened, &open, status).await),
     };
-    if let Err(status) = insert(context, &open, plan.under_way.take()) {
+    if let Err(status) = insert(context, &open, plan.under_way.take()).await {
         return Err(abandon(context, &opened, &open, status).await);
     }
     context.related.file_id = Some(file_id);
@@ -126,6 +131,11 @@ async fn look_up(
         .open(caller, &plan.name, &plan.how)
         .await
         .map_err(|status| plan.refusal(status))?;
+    // [MS-SMB2] 3.3.5.9
+    // By the file that has the name, as far as there is one.
+    if persistence::is_awaited(&context.server, &opened) {
+        return Err(refuse(&opened, NtStatus::FILE_NOT_AVAILABLE).await);
+    }
     let granted = match access::grant(&tree, caller, plan, &opened).await {
         Ok(granted) => granted,
         Err(status) => return Err(refuse(&opened, status).await),
@@ -304,6 +314,7 @@ fn make_open(
         tree: context.tree()?.clone(),
         handle: opened.handle.clone(),
         attachment: arbitrated.attachment,
+        desired_access: plan.asked_access,
         granted_access,
         share_access: plan.share_access,
         create_options: plan.options,
@@ -321,18 +332,19 @@ fn make_open(
     })
 }
 
-/// Puts the open into its tables.
-fn insert(
+/// Puts the open into its tables, and a persistent one into the records.
+async fn insert(
     context: &Context,
     open: &Arc<Open>,
     under_way: Option<UnderWay>,
 ) -> Result<(), NtStatus> {
     context.server.app_instances.insert(open);
-    if let Some(under_way) = under_way.filter(|_| may_be_repeated(open)) {
-        under_way.finish(open);
-    }
     if !context.server.insert_open(open) {
         return Err(NtStatus::INSUFFICIENT_RESOURCES);
+    }
+    persistence::begin(&context.server, open).await?;
+    if let Some(under_way) = under_way.filter(|_| may_be_repeated(open)) {
+        under_way.finish(open);
     }
     enter_session(context, open)
 }
@@ -358,7 +370,8 @@ fn may_be_repeated(open: &Open) -> bool {
         .with(AccessMask::FILE_WRITE_DATA)
         .with(AccessMask::FILE_APPEND_DATA)
         .with(AccessMask::DELETE);
-    !open.is_directory && open.granted_access.intersects(uses_contents)
+    persistence::is_persistent(open)
+        || (!open.is_directory && open.granted_access.intersects(uses_contents))
 }
 
 fn action(plan: &Plan, opened: &Opened) -> CreateAction {

@@ -10,7 +10,7 @@ use wire::fscc::file_info::{FileMode, FullEa};
 use wire::{CreateRequest, NtStatus, Utf16String};
 
 use super::contexts::Questions;
-use super::durable::Wish;
+use super::durable::{Wish, has_persistent_handles};
 use super::{app_instance, caching};
 use crate::context::Context;
 use crate::durable::{AppInstance, UnderWay};
@@ -21,6 +21,8 @@ use crate::share::{Disposition, Name, NameError, OpenHow, ShareKind, StreamType,
 pub(super) struct Plan {
     pub(super) name: Name,
     pub(super) how: OpenHow,
+    /// DesiredAccess, as the client gave it.
+    pub(super) asked_access: AccessMask,
     pub(super) share_access: ShareAccess,
     pub(super) options: CreateOptions,
     pub(super) caching: Caching,
@@ -67,7 +69,7 @@ impl Plan {
         let name = name(&request.name, kind)?;
         let contexts = &request.contexts;
         check_impersonation(request.impersonation_level, kind)?;
-        let options = request.create_options;
+        let options = options(context, request);
         check_options(options, request.create_disposition)?;
         let desired_access = desired_access(request.desired_access, options)?;
         if request.file_attributes.bits() & !SETTABLE_ATTRIBUTES != 0 {
@@ -104,6 +106,7 @@ impl Plan {
                 }),
             },
             name,
+            asked_access: request.desired_access,
             share_access: request.share_access,
             options,
             caching: caching::asked(context, request),
@@ -173,6 +176,16 @@ fn check_impersonation(level: ImpersonationLevel, kind: ShareKind) -> Result<(),
         return Err(NtStatus::BAD_IMPERSONATION_LEVEL);
     }
     Ok(())
+}
+
+/// CreateOptions: where opens can outlive the server, what is written through them must do so too.
+// [MS-SMB2] 3.3.5.9
+pub(super) fn options(context: &Context, request: &CreateRequest) -> CreateOptions {
+    if has_persistent_handles(context) {
+        request.create_options.with(CreateOptions::WRITE_THROUGH)
+    } else {
+        request.create_options
+    }
 }
 
 // [MS-FSA] 2.1.5.1

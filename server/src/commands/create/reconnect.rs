@@ -8,44 +8,31 @@ use wire::dtyp::Guid;
 use wire::{CreateRequest, NtStatus};
 
 use super::contexts::{self, Questions};
-use super::durable::{Reconnect, ReconnectV2};
+use super::durable::{Reconnect, ReconnectV2, has_persistent_handles};
 use super::{caching, response};
+use crate::commands::breaks::tell_now;
 use crate::commands::{Answer, teardown};
 use crate::context::Context;
 use crate::durable::{self, Durability};
 use crate::object_store::{Held, LeaseVersion, OpenId};
 use crate::open::{Open, Resumption};
+use crate::persistence;
 use crate::share::Name;
 
 /// Gives a client its open back.
 ///
 /// # Errors
 /// `OBJECT_NAME_NOT_FOUND` when there is no such open that waits, or not for this client;
-/// `INVALID_PARAMETER` for a lease on another name, or for a persistent open; `ACCESS_DENIED` for another user.
+/// `INVALID_PARAMETER` for a lease on another name, or for an open as persistent that is not; `ACCESS_DENIED`
+/// for another user.
 pub(super) async fn run(
     context: &mut Context,
     request: &CreateRequest,
     reconnect: Reconnect,
 ) -> Result<Answer, NtStatus> {
-    let server = context.server.clone();
-    let id = OpenId(reconnect.file_id.persistent);
-    let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let known = find(context, reconnect).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     check(context, request, reconnect, &known)?;
-    caching::hold_back_breaks(context, &known);
-    // Another reconnect, the timer, or a break may have come first.
-    let waiting = server.disconnected.take(&server, id);
-    let waiting = waiting.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
-    let open = Arc::new(waiting.resumed(Resumption {
-        volatile: server.new_file_id(),
-        session_id: context.session()?.id,
-        tree: context.tree()?.clone(),
-        channel_sequence: context.header.channel_sequence(),
-    }));
-    server.replace_open(&open);
-    if let Err(status) = super::enter_session(context, &open) {
-        keep_waiting(context, open).await;
-        return Err(status);
-    }
+    let open = resume(context, known.id()).await?;
     let stat = match open.handle.stat().await {
         Ok(stat) => stat,
         Err(status) => {
@@ -57,12 +44,55 @@ pub(super) async fn run(
     };
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
-    let caching = server.object_store.held(&open.attachment).caching;
+    let caching = context.server.object_store.held(&open.attachment).caching;
     let questions = Questions::new(&request.contexts);
     let mut answered = questions.answer_again(context, &open, &stat).await;
     answered.extend(contexts::lease(caching));
     let action = CreateAction::OPENED;
     Ok(response::new(&open, &stat, action, caching, answered).into())
+}
+
+/// Takes an open that waits for its client into the session.
+///
+/// # Errors
+/// `OBJECT_NAME_NOT_FOUND` when it waits no longer; `USER_SESSION_DELETED` and the like when the session
+/// ends meanwhile; what the store of persistent opens says.
+pub(super) async fn resume(context: &mut Context, id: OpenId) -> Result<Arc<Open>, NtStatus> {
+    let server = context.server.clone();
+    let known = server.open(id).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let holder = caching::hold_back_breaks(context, &known);
+    // Another reconnect, the timer, or a break may have come first.
+    let waiting = server.disconnected.take(&server, id);
+    let waiting = waiting.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
+    let open = Arc::new(waiting.resumed(Resumption {
+        volatile: server.new_file_id(),
+        session_id: context.session()?.id,
+        tree: context.tree()?.clone(),
+        channel_sequence: context.header.channel_sequence(),
+    }));
+    server.replace_open(&open);
+    tell_now(&server, holder);
+    let written = persistence::save(&server, &open).await;
+    if let Err(status) = written.and_then(|()| super::enter_session(context, &open)) {
+        keep_waiting(context, open).await;
+        return Err(status);
+    }
+    Ok(open)
+}
+
+/// The open that a client wants back.
+// [MS-SMB2] 3.3.5.9.12
+fn find(context: &Context, reconnect: Reconnect) -> Option<Arc<Open>> {
+    let server = &context.server;
+    let by_id = server.open(OpenId(reconnect.file_id.persistent));
+    let v2 = reconnect.v2.filter(|v2| {
+        let is_persistent = v2.flags.contains(DurableHandleFlags::PERSISTENT);
+        is_persistent && has_persistent_handles(context)
+    });
+    by_id.or_else(|| {
+        let opens = server.persistent.of_create_guid(server, v2?.create_guid);
+        opens.into_iter().next()
+    })
 }
 
 /// Has an open wait again that could not be given back.
@@ -93,23 +123,47 @@ fn check(
     let is_kept = match durability {
         Durability::None => false,
         Durability::Durable(_) => held.has_handle(),
-        Durability::Resilient(_) => true,
+        // departs [MS-SMB2] 3.3.5.9.12: one that caches nothing comes back too, else it would have been
+        // granted for nothing; Windows does so too
+        Durability::Resilient(_) | Durability::Persistent(_) => true,
     };
-    if !is_it || !is_kept {
+    let is_persistent = matches!(durability, Durability::Persistent(_));
+    let wants = |v2: ReconnectV2| v2.flags.contains(DurableHandleFlags::PERSISTENT);
+    let wants_other = reconnect.v2.is_some_and(|v2| is_persistent && !wants(v2));
+    if !is_it || !is_kept || wants_other {
         return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
     }
     // departs [MS-SMB2] 3.3.5.9.7: the name is looked at only now, as for version 2; Windows does so too
     check_name(context, request, open, held)?;
-    // No open is persistent here.
-    let wants_persistent = |v2: ReconnectV2| v2.flags.contains(DurableHandleFlags::PERSISTENT);
-    if reconnect.v2.is_some_and(wants_persistent) {
+    if reconnect.v2.is_some_and(wants) && !is_persistent {
         return Err(NtStatus::INVALID_PARAMETER);
     }
+    check_owner(context, open)?;
+    check_share(context, open)
+}
+
+/// Checks that the open is the user's.
+///
+/// # Errors
+/// `ACCESS_DENIED`.
+pub(super) fn check_owner(context: &Context, open: &Open) -> Result<(), NtStatus> {
     let session = context.session()?;
     // Guests, and those who have no name, are told apart by their clients alone.
     let is_known = !session.is_guest_or_anonymous() || is_same_client(context, open);
-    if session.owner() != open.owner || !is_known {
-        return Err(NtStatus::ACCESS_DENIED);
+    if session.owner() == open.owner && is_known {
+        Ok(())
+    } else {
+        Err(NtStatus::ACCESS_DENIED)
+    }
+}
+
+/// Checks that the open is on this share, and that the user may still use it so.
+///
+/// # Errors
+/// `OBJECT_NAME_NOT_FOUND` for another share, `ACCESS_DENIED`.
+pub(super) fn check_share(context: &Context, open: &Open) -> Result<(), NtStatus> {
+    if !is_on_same_share(context, open)? {
+        return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
     }
     // The user's rights on the share may have shrunk meanwhile.
     let share_allows = context.tree()?.maximal_access;

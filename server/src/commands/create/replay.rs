@@ -2,19 +2,22 @@
 //! already is the answer.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use config::PendingReplay;
 use wire::create::LeaseState;
+use wire::dtyp::Guid;
 use wire::{CreateRequest, HeaderFlags, NtStatus, OplockLevel};
 
 use super::contexts::{self, Questions};
-use super::durable::Wish;
-use super::{caching, response};
+use super::durable::{Wish, has_persistent_handles};
+use super::{caching, plan, reconnect, response};
 use crate::commands::Answer;
 use crate::context::Context;
 use crate::durable::{CreateName, Known, UnderWay};
-use crate::object_store::GrantedCaching;
+use crate::object_store::{GrantedCaching, OpenId};
 use crate::open::Open;
+use crate::persistence;
 use crate::share::ShareKind;
 
 /// What a CREATE is, as far as the client's GUID for it tells.
@@ -23,6 +26,8 @@ pub(super) enum Admission {
     New(Option<UnderWay>),
     /// One that has been carried out already, with this open.
     Repeated(Arc<Open>),
+    /// One that has been carried out already, with this open, which waits for its client.
+    Waiting(OpenId),
 }
 
 /// Tells a repeated CREATE from a new one.
@@ -30,7 +35,8 @@ pub(super) enum Admission {
 /// # Errors
 /// `ACCESS_DENIED` for another user's open, another lease, or a request that is still under way;
 /// `FILE_NOT_AVAILABLE` for the last where the share is set so; `DUPLICATE_OBJECTID` for a GUID that is in
-/// use without this being a repetition, or in another session.
+/// use without this being a repetition, or in another session; `CONTEXT_MISMATCH` for a repetition of
+/// something else.
 // [MS-SMB2] 3.3.5.9
 // [MS-SMB2] 3.3.5.9.10
 pub(super) fn admit(
@@ -50,6 +56,10 @@ pub(super) fn admit(
         create,
     };
     let is_replay = context.header.flags.contains(HeaderFlags::REPLAY_OPERATION);
+    if is_replay && let Some(open) = persistent(context, wish, create)? {
+        check_persistent(context, request, &open)?;
+        return Ok(Admission::Waiting(open.id()));
+    }
     match UnderWay::begin(&context.server, name) {
         Ok(under_way) => Ok(Admission::New(Some(under_way))),
         Err(Known::Open(id)) => {
@@ -59,7 +69,7 @@ pub(super) fn admit(
             if !is_replay {
                 return Err(NtStatus::DUPLICATE_OBJECTID);
             }
-            check(context, request, &open)?;
+            check(context, request, wish, &open)?;
             Ok(Admission::Repeated(open))
         }
         Err(known) => {
@@ -82,7 +92,12 @@ fn refuse_under_way(setting: PendingReplay, known: Known, is_replay: bool) -> Re
 }
 
 // [MS-SMB2] 3.3.5.9
-fn check(context: &Context, request: &CreateRequest, open: &Open) -> Result<(), NtStatus> {
+fn check(
+    context: &Context,
+    request: &CreateRequest,
+    wish: Wish,
+    open: &Open,
+) -> Result<(), NtStatus> {
     let session = context.session()?;
     if session.owner() != open.owner {
         return Err(NtStatus::ACCESS_DENIED);
@@ -96,7 +111,55 @@ fn check(context: &Context, request: &CreateRequest, open: &Open) -> Result<(), 
     if open.session_id != session.id {
         return Err(NtStatus::DUPLICATE_OBJECTID);
     }
+    if persistence::is_persistent(open) && !wish.is_persistent() {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
     Ok(())
+}
+
+/// The persistent open that a CREATE has made, which waits for its client.
+///
+/// # Errors
+/// `FILE_NOT_AVAILABLE` when its client has it, and has used it since.
+// [MS-SMB2] 3.3.5.9
+fn persistent(context: &Context, wish: Wish, create: Guid) -> Result<Option<Arc<Open>>, NtStatus> {
+    if !wish.is_persistent() || !has_persistent_handles(context) {
+        return Ok(None);
+    }
+    let server = &context.server;
+    let opens = server.persistent.of_create_guid(server, create);
+    let owner = context.session()?.owner();
+    // Others may have chosen the same GUID.
+    let own = opens.iter().find(|open| open.owner == owner);
+    let Some(open) = own.or(opens.first()) else {
+        return Ok(None);
+    };
+    if server.disconnected.find(open.id()).is_some() {
+        return Ok(Some(open.clone()));
+    }
+    let is_own = open.client_guid == context.session()?.client_guid;
+    if is_own && open.is_replay_eligible.load(Ordering::Acquire) {
+        Ok(None)
+    } else {
+        Err(NtStatus::FILE_NOT_AVAILABLE)
+    }
+}
+
+/// Checks that whoever repeats a CREATE is the open's owner and asks for the same.
+// [MS-SMB2] 3.3.5.9
+fn check_persistent(
+    context: &Context,
+    request: &CreateRequest,
+    open: &Open,
+) -> Result<(), NtStatus> {
+    reconnect::check_owner(context, open)?;
+    let is_same = open.create_options == plan::options(context, request)
+        && open.desired_access == request.desired_access
+        && open.share_access == request.share_access;
+    if !is_same {
+        return Err(NtStatus::CONTEXT_MISMATCH);
+    }
+    reconnect::check_share(context, open)
 }
 
 /// Answers with the open that is there.
@@ -125,6 +188,7 @@ pub(super) async fn answer(
     let questions = Questions::new(&request.contexts);
     let mut answered = questions.answer_again(context, open, &stat).await;
     answered.extend(contexts::lease(caching));
-    answered.extend(wish.answer(open).filter(|_| keeps_handle));
+    let is_told = keeps_handle || persistence::is_persistent(open);
+    answered.extend(wish.answer(open).filter(|_| is_told));
     Ok(response::new(open, &stat, open.create_action, caching, answered).into())
 }

@@ -7,7 +7,6 @@ use wire::fscc::fsctl_data::ResiliencyRequest;
 use wire::{Dialect, NtStatus};
 
 use crate::context::Context;
-use crate::durable::Durability;
 use crate::open::Open;
 use crate::share::ShareKind;
 
@@ -41,6 +40,7 @@ pub(super) fn request(context: &Context, open: &Open, input: &[u8]) -> Result<By
     } else {
         asked
     };
-    open.state.lock().durability = Durability::Resilient(timeout);
+    let mut state = open.state.lock();
+    state.durability = state.durability.made_resilient(timeout);
     Ok(Bytes::new())
 }

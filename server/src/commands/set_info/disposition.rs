@@ -7,6 +7,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::Disposition;
 use crate::open::Open;
+use crate::persistence;
 
 /// Marks the file for deletion at its last close, or takes the mark back.
 ///
@@ -22,7 +23,8 @@ pub(super) async fn set(context: &mut Context, open: &Open, delete: bool) -> Res
     effects::granted(context, |store| {
         store.set_delete(&open.attachment, disposition)
     })
-    .await
+    .await?;
+    persistence::save_file(&context.server, open.handle.object()).await
 }
 
 /// The extended form, as far as it means the same.

@@ -10,6 +10,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::Operation;
 use crate::open::Open;
+use crate::persistence;
 use crate::share::SetInfo;
 
 /// Carries out one information class.
@@ -41,7 +42,10 @@ pub(super) async fn set(
             open.state.lock().position = position;
             Ok(())
         }
-        SetFileInformation::Mode(mode) => set_mode(open, mode),
+        SetFileInformation::Mode(mode) => {
+            set_mode(open, mode)?;
+            persistence::save(&context.server, open).await
+        }
         SetFileInformation::Disposition(delete) => disposition::set(context, open, delete).await,
         SetFileInformation::DispositionEx(flags) => disposition::set_ex(context, open, flags).await,
         SetFileInformation::Rename(to) => rename::rename(context, open, &to).await,
@@ -86,6 +90,9 @@ async fn set_basic(context: &Context, open: &Open, basic: BasicChange) -> Result
     }
     let changed = basic_changes(&basic);
     open.handle.set(SetInfo::Basic(basic)).await?;
+    if changed.contains(CompletionFilter::CREATION) {
+        persistence::save_file(&context.server, open.handle.object()).await?;
+    }
     if !changed.is_empty() {
         effects::report_file(&context.server, open, changed).await;
     }

@@ -9,6 +9,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::{Decision, Rename, RenameKind, Turn};
 use crate::open::Open;
+use crate::persistence;
 use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace, SetInfo};
 
 /// Gives the file, directory or stream another name.
@@ -43,7 +44,7 @@ pub(super) async fn rename(
     server.object_store.renamed(&open.attachment, &location);
     let changes = changes(&old, &stored, found.as_ref(), open);
     effects::report_all(server, open, &changes);
-    Ok(())
+    persistence::save_file(server, open.handle.object()).await
 }
 
 /// What watches are told of a rename: what went for it, the two names, and what changed with them.

@@ -1,0 +1,278 @@
+//! Persistent opens: those that outlive the server itself.
+//!
+//! Owns what is written of them and when. Each has one record in the store that the server is given
+//! ([`PersistentStore`]), which holds all of it ([`record`]) and is written anew, whole, whenever
+//! something changes that the client is told of, before it is told. [`restore`] makes opens out of
+//! records when the server starts. Never decides which opens are persistent: that is CREATE's.
+//!
+//! ```text
+//! CREATE ──begin──> record ──save: LOCK, SET_INFO, acknowledgments, reconnect──> record ──forget: the end──> none
+//!                     │ ^                                             the server ends │ ^
+//!                     │ └──────────────────────── restore <───────────────────────────┘ │
+//!                     └── note_waiting: the connection is lost ─────────────────────────┘
+//! ```
+
+mod record;
+mod restore;
+mod table;
+
+use std::sync::Arc;
+
+use auth::LogonKind;
+use bytes::Bytes;
+use wire::dtyp::{FileTime, Guid};
+use wire::{LeaseKey, NtStatus, OplockLevel};
+
+use crate::durable::Durability;
+use crate::object_store::{Caching, GrantedCaching, LeaseRequest};
+use crate::open::{Open, OpenState};
+use crate::server::Server;
+use crate::share::{Answer, ObjectId, Opened};
+use record::{Record, RecordedUser};
+
+pub use record::RecordedFile;
+pub use restore::{Restored, restore};
+pub(crate) use table::PersistentOpens;
+
+/// Keeps records of persistent opens where they survive the server, by the number of the open.
+///
+/// The order of calls is what counts: of two calls with one key the later one stays, whatever becomes
+/// of the answers. An answer that is dropped takes nothing back.
+pub trait PersistentStore: Send + Sync {
+    /// Keeps a record in the place of the one before. The answer comes once it survives.
+    ///
+    /// # Errors
+    /// `DISK_FULL` or `INSUFFICIENT_RESOURCES`; which of the two records is kept then is not known.
+    fn put(&self, key: u64, record: Bytes) -> Answer<'static, ()>;
+
+    /// Drops a record, if there is one. The answer comes once that survives.
+    ///
+    /// # Errors
+    /// As for [`PersistentStore::put`].
+    fn remove(&self, key: u64) -> Answer<'static, ()>;
+
+    /// Answers once all that was asked for before has been done.
+    fn settle(&self) -> Answer<'static, ()>;
+}
+
+/// Whether there is anywhere to keep records of opens.
+pub(crate) fn is_possible(server: &Server) -> bool {
+    server.persistent_store().is_some()
+}
+
+/// Writes the first record of an open that is new, if it is persistent, and those of others that have
+/// more in common with it now: its lease may allow more than before.
+///
+/// # Errors
+/// Those of [`PersistentStore::put`], and of the handler.
+pub(crate) async fn begin(server: &Server, open: &Arc<Open>) -> Result<(), NtStatus> {
+    if is_persistent(open) {
+        locate(open).await?;
+        server.persistent.insert(open);
+    } else if server.persistent.is_empty() {
+        return Ok(());
+    }
+    let lease = server.object_store.held(&open.attachment).lease();
+    let mut written = match lease {
+        Some(lease) => note_lease(server, open.client_guid, lease.key),
+        None => Vec::new(),
+    };
+    written.extend(note(server, open));
+    all(written).await
+}
+
+/// Writes an open's record as the open is now, if it is persistent.
+///
+/// # Errors
+/// Those of [`PersistentStore::put`].
+pub(crate) async fn save(server: &Server, open: &Open) -> Result<(), NtStatus> {
+    all(note(server, open)).await
+}
+
+/// Writes the records of all persistent opens of a file, whose name, time of creation or disposition
+/// has changed.
+///
+/// # Errors
+/// Those of [`PersistentStore::put`].
+pub(crate) async fn save_file(server: &Server, object: ObjectId) -> Result<(), NtStatus> {
+    let mut written = Vec::new();
+    for open in server.persistent.of_object(server, object) {
+        // A file that has no name any more cannot be opened again; its record may say what it likes.
+        let _ = locate(&open).await;
+        written.extend(note(server, &open));
+    }
+    all(written).await
+}
+
+/// Begins to write an open's record as the open is now; nothing if it is not persistent. Whoever has
+/// changed the open calls this before anybody else can act on the change.
+pub(crate) fn note(server: &Server, open: &Open) -> Option<Answer<'static, ()>> {
+    let store = server.persistent_store()?;
+    // Held until the record is in the store's hands, so that records come there in the order of the changes.
+    let state = open.state.lock();
+    let record = record_of(server, open, &state)?;
+    Some(store.put(open.id().0, record.encode()))
+}
+
+/// [`note`] for all persistent opens of a file.
+pub(crate) fn note_file(server: &Server, object: ObjectId) -> Vec<Answer<'static, ()>> {
+    let opens = server.persistent.of_object(server, object);
+    opens.iter().filter_map(|open| note(server, open)).collect()
+}
+
+/// [`note`] for all persistent opens that share a lease.
+pub(crate) fn note_lease(server: &Server, client: Guid, key: LeaseKey) -> Vec<Answer<'static, ()>> {
+    if server.persistent.is_empty() {
+        return Vec::new();
+    }
+    let opens = server.object_store.lease_opens(client, key);
+    let opens = opens.into_iter().filter_map(|id| server.open(id));
+    opens.filter_map(|open| note(server, &open)).collect()
+}
+
+/// Notes that an open waits for its client from now on.
+pub(crate) fn note_waiting(server: &Server, open: &Open) {
+    let now = server.environment().wall_clock();
+    {
+        let mut state = open.state.lock();
+        if let Durability::Persistent(timeout) = state.durability {
+            state.waits_until = Some(later(now, timeout));
+        }
+    }
+    // Nobody waits for an answer: were the record lost, the open would wait all its time anew.
+    drop(note(server, open));
+}
+
+/// Drops the record of an open that has ended.
+pub(crate) async fn forget(server: &Server, open: &Open) {
+    let removed = {
+        let mut state = open.state.lock();
+        if !matches!(state.durability, Durability::Persistent(_)) {
+            return;
+        }
+        // What is still under way for the open must write no more.
+        state.durability = Durability::None;
+        server
+            .persistent_store()
+            .map(|store| store.remove(open.id().0))
+    };
+    server.persistent.remove(open);
+    if let Err(status) = all(removed).await {
+        tracing::warn!(%status, "the record of a persistent open that is closed could not be dropped");
+    }
+}
+
+/// Waits until everything written so far survives.
+pub async fn settle(server: &Server) {
+    let settled = server.persistent_store().map(PersistentStore::settle);
+    if let Err(status) = all(settled).await {
+        tracing::error!(%status, "persistent opens have not all been recorded");
+    }
+}
+
+/// Waits for all of what is being written.
+///
+/// # Errors
+/// The first failure.
+pub(crate) async fn all(
+    written: impl IntoIterator<Item = Answer<'static, ()>>,
+) -> Result<(), NtStatus> {
+    let mut result = Ok(());
+    for one in written {
+        result = result.and(one.await);
+    }
+    result
+}
+
+/// Whether the open outlives the server.
+pub(crate) fn is_persistent(open: &Open) -> bool {
+    matches!(open.state.lock().durability, Durability::Persistent(_))
+}
+
+/// Whether a persistent open of what was opened waits for its client.
+pub(crate) fn is_awaited(server: &Server, opened: &Opened) -> bool {
+    let opens = server.persistent.of_object(server, opened.handle.object());
+    let waits = |open: &Open| server.disconnected.find(open.id()).is_some();
+    opens
+        .iter()
+        .any(|open| open.stream == opened.stream && waits(open))
+}
+
+/// Looks up what the record says of the file.
+async fn locate(open: &Open) -> Result<(), NtStatus> {
+    let name = open.handle.name().await?;
+    let stat = open.handle.stat().await?;
+    open.state.lock().recorded_file = Some(RecordedFile {
+        name: name.with_stream(open.stream.clone()),
+        number: open.handle.object().file,
+        creation_time: stat.creation_time,
+    });
+    Ok(())
+}
+
+/// The record of an open that is in this state; none if it is not persistent.
+fn record_of(server: &Server, open: &Open, state: &OpenState) -> Option<Record> {
+    let Durability::Persistent(timeout) = state.durability else {
+        return None;
+    };
+    let store = &server.object_store;
+    let caller = open.tree.caller.load();
+    let user = match &caller.log_on {
+        Some(log_on) => RecordedUser {
+            name: log_on.identity.user.clone(),
+            domain: log_on.identity.domain.clone(),
+            kind: log_on.identity.kind,
+        },
+        None => RecordedUser {
+            name: String::new(),
+            domain: String::new(),
+            kind: LogonKind::Anonymous,
+        },
+    };
+    Some(Record {
+        share: open.tree.share.name().to_owned(),
+        file: state.recorded_file.clone()?,
+        owner: open.owner.clone(),
+        user,
+        client_guid: open.client_guid,
+        create_guid: open.create_guid?,
+        app_instance: open.app_instance,
+        desired_access: open.desired_access,
+        granted_access: open.granted_access,
+        maximal_access: open.tree.maximal_access,
+        share_access: open.share_access,
+        create_options: open.create_options,
+        create_action: open.create_action,
+        mode: state.mode,
+        opened: open.creation_time,
+        timeout,
+        waits_until: state.waits_until,
+        caching: caching(open.client_guid, store.held(&open.attachment).caching),
+        delete_on_close: open.attachment.delete_on_close(),
+        delete_pending: store.is_delete_pending(&open.attachment),
+        locks: store.locks(&open.attachment),
+        lock_sequences: state.lock_sequences.clone(),
+    })
+}
+
+/// What must be asked for to get this caching again.
+fn caching(client: Guid, held: GrantedCaching) -> Caching {
+    match held {
+        GrantedCaching::Oplock(OplockLevel::NONE) => Caching::None,
+        GrantedCaching::Oplock(level) => Caching::Oplock(level),
+        GrantedCaching::Lease(lease) => Caching::Lease(LeaseRequest {
+            client,
+            key: lease.key,
+            parent: lease.parent,
+            state: lease.state,
+            version: lease.version,
+            epoch: lease.epoch,
+        }),
+    }
+}
+
+/// The time of day when `duration` has passed.
+fn later(now: FileTime, duration: std::time::Duration) -> FileTime {
+    let ticks = u64::try_from(duration.as_nanos() / 100).unwrap_or(u64::MAX);
+    FileTime(now.0.saturating_add(ticks))
+}

@@ -1,0 +1,329 @@
+//! Making opens out of their records when the server starts.
+//!
+//! Everything that has a place in a table is made again, as a client left it that has just lost its
+//! connection. What a record says is not believed where the world has moved on: the share, the account
+//! and the user's rights must still be there, and the file must be the same one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use auth::{AccountStore, Identity, LogonKind};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use wire::create::CreateOptions;
+use wire::dtyp::FileTime;
+use wire::{FileId, NtStatus, SessionId, TreeId};
+
+use super::record::{Record, RecordedUser};
+use super::{all, later, note, settle};
+use crate::commands::{teardown, tree_connect};
+use crate::durable::{self, Durability};
+use crate::entitlement;
+use crate::object_store::{Arrival, Disposition, Moment, OpenId, OpenRequest, StreamKind};
+use crate::open::{Open, OpenState};
+use crate::server::Server;
+use crate::share::{self, Caller, CloseHow, LogOnFacts, OpenHow, Opened, Share, Wanted};
+use crate::tree_connect::TreeConnect;
+
+/// What became of the records.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// Opens that wait for their client again.
+    pub opens: usize,
+    /// Opens whose time was over, which have been closed.
+    pub expired: usize,
+    /// Records that no open could be made of.
+    pub refused: usize,
+    /// Records that could not be read.
+    pub unreadable: usize,
+}
+
+/// Why no open is made out of a record.
+#[derive(Debug)]
+enum Refusal {
+    /// The share is not there, or not meant for such opens any more.
+    Share,
+    /// The account is not there, or may not use the share as it could.
+    User,
+    /// The file cannot be opened.
+    Open(NtStatus),
+    /// Another file has come to the name.
+    OtherFile,
+    /// The open cannot stand beside those that are there.
+    Conflict(NtStatus),
+    /// There are as many opens as there may be.
+    TooMany,
+}
+
+/// Makes opens out of the records of the server before, by number. Nobody may be connected yet.
+///
+/// Records that cannot be used are logged, counted and dropped.
+pub async fn restore(
+    server: &Arc<Server>,
+    accounts: &dyn AccountStore,
+    records: &[(u64, Bytes)],
+) -> Restored {
+    let mut told = Restored::default();
+    let mut entered = Vec::new();
+    for (number, bytes) in records {
+        server.skip_file_ids_to(*number);
+        let Ok(record) = Record::decode(bytes) else {
+            tracing::warn!(number, "the record of a persistent open cannot be read");
+            told.unreadable = told.unreadable.saturating_add(1);
+            drop_record(server, *number).await;
+            continue;
+        };
+        match enter(server, accounts, OpenId(*number), &record).await {
+            Ok(open) => entered.push((record, open)),
+            Err(refusal) => {
+                tracing::warn!(number, share = record.share, %refusal, "a persistent open is lost");
+                told.refused = told.refused.saturating_add(1);
+                drop_record(server, *number).await;
+            }
+        }
+    }
+    for (record, open) in entered {
+        match resume(server, &record, &open) {
+            Ok(Resumed::Waits) => told.opens = told.opens.saturating_add(1),
+            Ok(Resumed::Expired) => {
+                told.expired = told.expired.saturating_add(1);
+                teardown::opens(server, vec![open]).await;
+            }
+            Err(refusal) => {
+                let number = open.id().0;
+                tracing::warn!(number, share = record.share, %refusal, "a persistent open is lost");
+                told.refused = told.refused.saturating_add(1);
+                // Nothing that was there is deleted by an open that its client never gets back.
+                server.object_store.keep_on_close(&open.attachment);
+                teardown::opens(server, vec![open]).await;
+            }
+        }
+    }
+    settle(server).await;
+    told
+}
+
+async fn drop_record(server: &Server, number: u64) {
+    let removed = server.persistent_store().map(|store| store.remove(number));
+    if let Err(status) = all(removed).await {
+        tracing::warn!(number, %status, "the record of a persistent open could not be dropped");
+    }
+}
+
+/// Opens the file again and enters the open into the tables, without its locks.
+async fn enter(
+    server: &Arc<Server>,
+    accounts: &dyn AccountStore,
+    id: OpenId,
+    record: &Record,
+) -> Result<Arc<Open>, Refusal> {
+    let tree = tree(server, accounts, record)?;
+    let caller = tree.caller.load_full();
+    let looked_up = server.object_store.moment();
+    let opened = reopen(&tree.share, &caller, record).await?;
+    match make_open(server, id, record, tree, &opened, looked_up) {
+        Ok(open) => {
+            server.persistent.insert(&open);
+            server.app_instances.insert(&open);
+            Ok(open)
+        }
+        Err(refusal) => {
+            // Nobody is told how that went: the open is lost either way.
+            let _ = opened.handle.close(CloseHow::Keep).await;
+            Err(refusal)
+        }
+    }
+}
+
+/// A tree connect for the open to have been made on, with the rights that its user has now.
+fn tree(
+    server: &Server,
+    accounts: &dyn AccountStore,
+    record: &Record,
+) -> Result<Arc<TreeConnect>, Refusal> {
+    let settings = server.settings();
+    let share = settings.shares.find(&record.share);
+    let share = share.filter(|share| share.is_continuously_available());
+    let share = share.ok_or(Refusal::Share)?;
+    let identity = identity(server, accounts, &record.user).ok_or(Refusal::User)?;
+    let granted = tree_connect::maximal_access(share, share.access(&identity));
+    let allowed = granted.is_ok_and(|granted| granted.contains(record.maximal_access));
+    let caller = server.identities().caller(&identity, share);
+    let mut caller = caller.ok().filter(|_| allowed).ok_or(Refusal::User)?;
+    caller.log_on = Some(Arc::new(LogOnFacts {
+        identity: Arc::new(identity),
+        session_key: None,
+        address: None,
+    }));
+    Ok(Arc::new(TreeConnect {
+        id: TreeId(0),
+        share: share.clone(),
+        maximal_access: record.maximal_access,
+        creation_time: record.opened,
+        caller: ArcSwap::from_pointee(caller),
+        in_use: AtomicBool::new(false),
+    }))
+}
+
+/// Who the user is now, if that is somebody who may have opens.
+fn identity(server: &Server, accounts: &dyn AccountStore, user: &RecordedUser) -> Option<Identity> {
+    let recorded = Identity {
+        user: user.name.clone(),
+        domain: user.domain.clone(),
+        workstation: String::new(),
+        kind: user.kind,
+        account: match user.kind {
+            LogonKind::User => accounts.find(&user.name),
+            LogonKind::Guest | LogonKind::Anonymous => None,
+        },
+        method: "recorded",
+        expires: None,
+    };
+    entitlement::renewed(server, &recorded, accounts)
+}
+
+/// Opens the file that the record is about.
+async fn reopen(share: &Share, caller: &Caller, record: &Record) -> Result<Opened, Refusal> {
+    let name = &record.file.name;
+    let how = OpenHow {
+        desired_access: record.granted_access,
+        disposition: share::Disposition::Existing,
+        wanted: if name.stream().is_some() {
+            Wanted::Any
+        } else {
+            Wanted::File
+        },
+        write_through: record.create_options.contains(CreateOptions::WRITE_THROUGH),
+        open_reparse_point: record
+            .create_options
+            .contains(CreateOptions::OPEN_REPARSE_POINT),
+        ..OpenHow::to_look(record.granted_access)
+    };
+    let opened = share.handler.open(caller, name, &how).await;
+    let opened = opened.map_err(Refusal::Open)?;
+    let is_same = opened.handle.object().file == record.file.number
+        && opened.stat.creation_time == record.file.creation_time
+        && opened.stream.as_ref() == name.stream();
+    if is_same {
+        return Ok(opened);
+    }
+    // Nobody is told how that went: it was a look at another file.
+    let _ = opened.handle.close(CloseHow::Keep).await;
+    Err(Refusal::OtherFile)
+}
+
+fn make_open(
+    server: &Server,
+    id: OpenId,
+    record: &Record,
+    tree: Arc<TreeConnect>,
+    opened: &Opened,
+    looked_up: Moment,
+) -> Result<Arc<Open>, Refusal> {
+    let caller = tree.caller.load_full();
+    let request = OpenRequest {
+        object: opened.handle.object(),
+        location: tree.share.location(&opened.name),
+        kind: StreamKind::Data,
+        caller: &caller,
+        arrival: Arrival::Opened,
+        desired_access: record.granted_access,
+        granted_access: record.granted_access,
+        share_access: record.share_access,
+        delete_on_close: record.delete_on_close,
+        caching: record.caching,
+        open: id,
+        looked_up,
+    };
+    let granted = server.object_store.restore(&request);
+    let granted = granted.map_err(Refusal::Conflict)?;
+    let state = OpenState {
+        mode: record.mode,
+        durability: Durability::Persistent(record.timeout),
+        lock_sequences: record.lock_sequences.clone(),
+        recorded_file: Some(record.file.clone()),
+        ..OpenState::default()
+    };
+    let open = Arc::new(Open {
+        file_id: FileId {
+            persistent: id.0,
+            volatile: id.0,
+        },
+        session_id: SessionId(0),
+        tree,
+        handle: opened.handle.clone(),
+        attachment: granted.attachment,
+        desired_access: record.desired_access,
+        granted_access: record.granted_access,
+        share_access: record.share_access,
+        create_options: record.create_options,
+        is_directory: false,
+        stream: opened.stream.clone(),
+        name: opened.name.clone(),
+        creation_time: record.opened,
+        client_guid: record.client_guid,
+        owner: record.owner.clone(),
+        create_guid: Some(record.create_guid),
+        app_instance: record.app_instance,
+        create_action: record.create_action,
+        is_replay_eligible: AtomicBool::new(false),
+        state: Mutex::new(state),
+    });
+    if server.insert_open(&open) {
+        Ok(open)
+    } else {
+        Err(Refusal::TooMany)
+    }
+}
+
+/// How an open goes on.
+enum Resumed {
+    /// It waits for its client.
+    Waits,
+    /// Its time was over before the server was there again.
+    Expired,
+}
+
+/// Gives an open its locks and what is pending back, and has it wait for its client.
+fn resume(server: &Arc<Server>, record: &Record, open: &Arc<Open>) -> Result<Resumed, Refusal> {
+    let store = &server.object_store;
+    let locked = store.restore_locks(&open.attachment, &record.locks);
+    locked.map_err(Refusal::Conflict)?;
+    if record.delete_pending {
+        store.restore_disposition(&open.attachment, Disposition::Delete);
+    }
+    let now = server.environment().wall_clock();
+    let until = record.waits_until.unwrap_or(later(now, record.timeout));
+    let Some(left) = left(now, until) else {
+        return Ok(Resumed::Expired);
+    };
+    open.state.lock().waits_until = Some(until);
+    // A clock that was set back lets nobody wait longer than was agreed.
+    if !durable::wait_again(server, open, left.min(record.timeout)) {
+        return Err(Refusal::TooMany);
+    }
+    drop(note(server, open));
+    Ok(Resumed::Waits)
+}
+
+/// How long it is until then; none if that time has come.
+fn left(now: FileTime, until: FileTime) -> Option<Duration> {
+    let ticks = until.0.checked_sub(now.0).filter(|ticks| *ticks > 0)?;
+    Some(Duration::from_nanos(ticks.saturating_mul(100)))
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share => f.write_str("there is no such share for persistent opens"),
+            Self::User => f.write_str("the user may not use the share as before"),
+            Self::Open(status) => write!(f, "the file cannot be opened: {status}"),
+            Self::OtherFile => f.write_str("another file has its name"),
+            Self::Conflict(status) => write!(f, "other opens exclude it: {status}"),
+            Self::TooMany => f.write_str("there are too many opens"),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Records of persistent opens, in a database in the state folder.
+//!
+//! Owns the database and the one thread that uses it. Changes come there in a queue; all that wait
+//! are made in one transaction, so that they share what the disk takes to make it durable. The file is
+//! made with the first record: a server without such opens has none. Never looks into a record.
+
+use std::{
+    fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, Sender, channel},
+    thread,
+};
+
+use bytes::Bytes;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use server::{persistence::PersistentStore, share::Answer};
+use tokio::sync::oneshot;
+use wire::NtStatus;
+
+use crate::{
+    failure::Failure,
+    files::{create_private_folder, folder_of},
+};
+
+/// The database, by the queue of what is to be changed in it.
+pub(crate) struct Records {
+    queue: Sender<Request>,
+}
+
+/// Something to be done, and who waits for it.
+struct Request {
+    change: Change,
+    done: oneshot::Sender<Result<(), NtStatus>>,
+}
+
+/// What is to be done.
+enum Change {
+    /// Keep this record under the number.
+    Put(u64, Bytes),
+    /// Drop the record with the number.
+    Remove(u64),
+    /// Nothing: whoever asks wants to know that all before is done.
+    Settle,
+}
+
+/// What the thread works with.
+struct Keeper {
+    path: PathBuf,
+    /// None before the first record, and after a failure: then it is opened anew.
+    database: Option<Database>,
+}
+
+/// Whatever the database says is wrong.
+type Trouble = Box<dyn std::error::Error + Send + Sync>;
+
+impl Records {
+    /// The records in the state folder, and all that are there, by number.
+    ///
+    /// # Errors
+    ///
+    /// The database is there but cannot be read.
+    pub(crate) fn open(state_dir: &Path) -> Result<(Self, Vec<(u64, Bytes)>), Failure> {
+        let path = state_dir.join(FILE);
+        let mut keeper = Keeper {
+            path,
+            database: None,
+        };
+        let records = keeper.load().map_err(|trouble| {
+            let path = keeper.path.display();
+            let advice = "remove it to start without the opens that it holds";
+            Failure::new(format!("cannot read {path}: {trouble}; {advice}"))
+        })?;
+        let (queue, requests) = channel();
+        let started = thread::Builder::new()
+            .name("records".into())
+            .spawn(move || keeper.work(&requests));
+        started.map_err(|error| Failure::to("start the thread for records", error))?;
+        Ok((Self { queue }, records))
+    }
+
+    fn ask(&self, change: Change) -> Answer<'static, ()> {
+        let (done, answer) = oneshot::channel();
+        // Were the thread gone, the answer would be too.
+        let _ = self.queue.send(Request { change, done });
+        Box::pin(async { answer.await.unwrap_or(Err(FAILED)) })
+    }
+}
+
+impl PersistentStore for Records {
+    fn put(&self, key: u64, record: Bytes) -> Answer<'static, ()> {
+        self.ask(Change::Put(key, record))
+    }
+
+    fn remove(&self, key: u64) -> Answer<'static, ()> {
+        self.ask(Change::Remove(key))
+    }
+
+    fn settle(&self) -> Answer<'static, ()> {
+        self.ask(Change::Settle)
+    }
+}
+
+impl Keeper {
+    /// Does what is asked for until nobody can ask any more.
+    fn work(&mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut together = vec![first];
+            together.extend(requests.try_iter().take(MOST_TOGETHER));
+            let result = self.make(&together).map_err(|trouble| {
+                let path = self.path.display();
+                tracing::error!(%path, "records of persistent opens cannot be written: {trouble}");
+                self.database = None;
+                FAILED
+            });
+            for request in together {
+                // Not everybody waits.
+                let _ = request.done.send(result);
+            }
+        }
+    }
+
+    /// All records that there are.
+    fn load(&mut self) -> Result<Vec<(u64, Bytes)>, Trouble> {
+        if !self.path.exists() {
+            return Ok(Vec::new());
+        }
+        let transaction = self.database()?.begin_read()?;
+        let table = match transaction.open_table(TABLE) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut records = Vec::new();
+        for entry in table.iter()? {
+            let (number, record) = entry?;
+            records.push((number.value(), Bytes::copy_from_slice(record.value())));
+        }
+        Ok(records)
+    }
+
+    /// Makes all changes, or none.
+    fn make(&mut self, requests: &[Request]) -> Result<(), Trouble> {
+        let puts = |request: &Request| matches!(request.change, Change::Put(..));
+        let removes = |request: &Request| matches!(request.change, Change::Remove(_));
+        let has_records = self.database.is_some() || self.path.exists();
+        let is_needed = |it: &Request| puts(it) || (has_records && removes(it));
+        if !requests.iter().any(is_needed) {
+            return Ok(());
+        }
+        let transaction = self.database()?.begin_write()?;
+        {
+            let mut table = transaction.open_table(TABLE)?;
+            for request in requests {
+                match &request.change {
+                    Change::Put(number, record) => {
+                        table.insert(number, &record[..])?;
+                    }
+                    Change::Remove(number) => {
+                        table.remove(number)?;
+                    }
+                    Change::Settle => {}
+                }
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The database, opened or made if it is not open.
+    fn database(&mut self) -> Result<&Database, Trouble> {
+        if self.database.is_none() {
+            self.database = Some(open(&self.path)?);
+        }
+        self.database
+            .as_ref()
+            .ok_or_else(|| "it is not open".into())
+    }
+}
+
+/// Opens the database, or makes it.
+fn open(path: &Path) -> Result<Database, Trouble> {
+    let is_new = !path.exists();
+    let folder = folder_of(path);
+    create_private_folder(&folder)?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let file = options.mode(0o600).open(path)?;
+    let database = Builder::new()
+        .set_cache_size(CACHE_BYTES)
+        .create_file(file)?;
+    if is_new {
+        // The name must survive as its contents do.
+        File::open(&folder)?.sync_all()?;
+    }
+    Ok(database)
+}
+
+/// What the client is told whose state cannot be kept.
+const FAILED: NtStatus = NtStatus::INSUFFICIENT_RESOURCES;
+
+/// Changes made in one transaction besides the first, so that none waits without end.
+const MOST_TOGETHER: usize = 1_023;
+
+/// What the database may keep in memory.
+const CACHE_BYTES: usize = 4 << 20;
+
+const FILE: &str = "persistent-opens.redb";
+
+const TABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("opens");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(folder: &Path) -> (Records, Vec<(u64, Bytes)>) {
+        // The database of the one before may have to be closed first, by its thread.
+        for _ in 0..100 {
+            match Records::open(folder) {
+                Ok(opened) => return opened,
+                Err(_) => thread::sleep(std::time::Duration::from_millis(20)),
+            }
+        }
+        Records::open(folder)
+            .map_err(|failure| failure.to_string())
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn records_survive_and_the_last_one_of_each_number_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, found) = opened(folder.path());
+        assert_eq!(found, []);
+        for (number, text) in [(1, "a"), (2, "b"), (3, "c"), (2, "d")] {
+            records.put(number, text.into()).await.unwrap();
+        }
+        // Whoever does not wait gets it too, in its turn.
+        drop(records.remove(3));
+        records.settle().await.unwrap();
+        drop(records);
+        let (_, found) = opened(folder.path());
+        assert_eq!(found, [(1, "a".into()), (2, "d".into())]);
+    }
+
+    #[tokio::test]
+    async fn without_records_there_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _) = opened(folder.path());
+        records.remove(1).await.unwrap();
+        records.settle().await.unwrap();
+        assert!(!folder.path().join(FILE).exists());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_is_answered_with_an_error_until_it_can() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _) = opened(folder.path());
+        let path = folder.path().join(FILE);
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(records.put(1, "a".into()).await, Err(FAILED));
+        std::fs::remove_dir(&path).unwrap();
+        assert_eq!(records.put(1, "a".into()).await, Ok(()));
+    }
+
+    #[test]
+    fn a_spoilt_file_is_not_replaced_silently() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(FILE), "nonsense").unwrap();
+        let failure = Records::open(folder.path()).err().unwrap().to_string();
+        let advice = "remove it to start without the opens that it holds";
+        assert!(failure.ends_with(advice), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn many_changes_at_once_are_all_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _) = opened(folder.path());
+        let answers: Vec<_> = (0..3_000)
+            .map(|number| records.put(number, "record".into()))
+            .collect();
+        for answer in answers {
+            answer.await.unwrap();
+        }
+        drop(records);
+        assert_eq!(opened(folder.path()).1.len(), 3_000);
+    }
+}
