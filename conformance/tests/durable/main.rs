@@ -1,6 +1,7 @@
 //! Opens that outlive their connection: who finds them again, and what ends their wait.
 
 mod leases;
+mod persistent;
 mod reloads;
 mod scene;
 
