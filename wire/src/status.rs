@@ -218,6 +218,8 @@ wire_values! {
         const UNEXPECTED_NETWORK_ERROR = 0xc000_00c4;
         /// The print queue is full.
         const PRINT_QUEUE_FULL = 0xc000_00c6;
+        /// There is no room for the document.
+        const NO_SPOOL_SPACE = 0xc000_00c7;
         /// The tree connect or the share no longer exists.
         const NETWORK_NAME_DELETED = 0xc000_00c9;
         /// Access over the network is not allowed.

@@ -49,7 +49,6 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
     let maximal_access = maximal_access(&share, share.access(&identity))?;
     let mut caller = context.server.identities().caller(&identity, &share)?;
     caller.log_on = Some(Arc::new(session.log_on_facts(&identity)));
-    share.handler.admit(&caller)?;
     let maximal_access = share.permit(maximal_access, &caller.token)?;
     if !share.acquire_use() {
         return Err(NtStatus::REQUEST_NOT_ACCEPTED);
@@ -141,13 +140,14 @@ fn share_flags(share: &Share, dialect: Dialect) -> ShareFlags {
         Caching::Programs => ShareFlags::VDO_CACHING,
         Caching::Never => ShareFlags::NO_CACHING,
     };
-    if share.is_pipe() {
+    let is_disk = share.features().kind == ShareKind::Disk;
+    if !is_disk {
         flags = ShareFlags::NO_CACHING;
     }
     if share.settings.access_based_enumeration {
         flags |= ShareFlags::ACCESS_BASED_DIRECTORY_ENUM;
     }
-    if share.settings.oplocks != Oplocks::All && !share.is_pipe() {
+    if share.settings.oplocks != Oplocks::All && is_disk {
         flags |= ShareFlags::FORCE_LEVELII_OPLOCK;
     }
     if share.encrypt_data() && dialect >= Dialect::SMB_3_0 {

@@ -10,7 +10,6 @@ use wire::NtStatus;
 
 use super::attachment::{Attachment, AttachmentId};
 use super::effect::{Decision, Effects, Outcome};
-use super::held::ListedLock;
 use super::object::Stream;
 use super::oplock::{self, Contender, Operation};
 use super::wait::{self, Completer};
@@ -140,16 +139,6 @@ impl LockTable {
     /// The number of requests that wait.
     pub(super) fn waiting_len(&self) -> usize {
         self.waiting.len()
-    }
-
-    /// Every lock and every request that waits for one, with whose it is.
-    pub(super) fn all(&self) -> impl Iterator<Item = ListedLock> {
-        let granted = self.granted.values();
-        let granted = granted.map(|lock| ListedLock::granted(lock.owner, lock.range, lock.kind));
-        granted.chain(self.waiting.iter().map(|wait| {
-            let LockElement { range, kind } = wait.element;
-            ListedLock::waiting(wait.owner, range, kind)
-        }))
     }
 
     /// Whether a read or a write of the range by `owner` meets a lock of others, or a write one

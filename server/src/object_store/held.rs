@@ -1,10 +1,8 @@
-//! What an open holds now: what it caches, for who wants to know whether it is worth keeping without its
-//! client, and its locks, for who lists them.
+//! What an open caches now: for who wants to know whether it is worth keeping without its client.
 
 use wire::OplockLevel;
 
-use super::attachment::{Attached, AttachmentId};
-use super::byte_range::{LockKind, Range};
+use super::attachment::Attached;
 use super::holding::{HANDLE, Holder, Holding, HoldingKind, level};
 use super::location::Location;
 use super::{GrantedCaching, LeaseGrant, lease};
@@ -16,37 +14,6 @@ pub struct Held {
     pub caching: GrantedCaching,
     /// A break of it is in progress.
     pub breaking: bool,
-}
-
-/// A lock, or a request for one, as it was when it was asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListedLock {
-    /// Whose it is.
-    pub owner: AttachmentId,
-    /// The bytes.
-    pub range: Range,
-    /// How they are, or are to be, locked.
-    pub kind: LockKind,
-    /// They are locked; otherwise the request waits.
-    pub is_granted: bool,
-}
-
-impl ListedLock {
-    pub(super) fn granted(owner: AttachmentId, range: Range, kind: LockKind) -> Self {
-        Self {
-            owner,
-            range,
-            kind,
-            is_granted: true,
-        }
-    }
-
-    pub(super) fn waiting(owner: AttachmentId, range: Range, kind: LockKind) -> Self {
-        Self {
-            is_granted: false,
-            ..Self::granted(owner, range, kind)
-        }
-    }
 }
 
 impl Held {

@@ -61,7 +61,7 @@ pub use attachment::{Attachment, AttachmentId};
 pub use byte_range::{Blocking, LockElement, LockKind, Range};
 pub use census::Census;
 pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
-pub use held::{Held, ListedLock};
+pub use held::Held;
 pub use lease::{LeaseGrant, LeaseRequest, LeaseVersion};
 pub use location::{Location, NameCase};
 pub use lock_sequence::{LockSequences, Replay};
@@ -252,12 +252,6 @@ impl ObjectStore {
     #[must_use]
     pub fn census(&self) -> Census {
         census::take(&self.shared)
-    }
-
-    /// Up to `most` locks and requests that wait for one, in no order.
-    #[must_use]
-    pub fn locks(&self, most: usize) -> Vec<ListedLock> {
-        self.shared.locks(most)
     }
 
     /// Checks, before the handler opens or creates, that neither the name nor a directory above it

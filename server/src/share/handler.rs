@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use wire::fscc::file_info::{FullEa, PipeInformation};
 use wire::fscc::{FileInfoClass, FileInformation, Fsctl, Pattern};
 
 use super::name::Name;
+use super::print_queue::PrintQueue;
 use super::room::ReplyRoom;
 use super::types::{
     Caller, CloseHow, Entry, Features, FileStat, ListFrom, ObjectId, OpenHow, Opened, SetInfo,
@@ -34,14 +36,6 @@ fn ready<'a, T: Send + 'a>(result: Result<T, NtStatus>) -> Answer<'a, T> {
 pub trait ShareHandler: Send + Sync {
     /// What the share is and can do; constant for the handler's life.
     fn features(&self) -> Features;
-
-    /// Whether this caller may connect to the share at all, whatever the share's settings say.
-    ///
-    /// # Errors
-    /// `ACCESS_DENIED`; by default everybody may.
-    fn admit(&self, _caller: &Caller) -> Result<(), NtStatus> {
-        Ok(())
-    }
 
     /// Opens `name`, or creates it where `how.disposition` allows, without harm: nothing that
     /// exists is truncated, replaced or changed. Overwriting and superseding follow by
@@ -69,6 +63,11 @@ pub trait ShareHandler: Send + Sync {
     /// `NOT_SUPPORTED` by default.
     fn volume(&self) -> Answer<'_, Volume> {
         ready(Err(NtStatus::NOT_SUPPORTED))
+    }
+
+    /// The print queue behind the share, where there is one.
+    fn print_queue(&self) -> Option<Arc<dyn PrintQueue>> {
+        None
     }
 }
 

@@ -5,10 +5,10 @@
 //! the object store arbitrates them by the [`ObjectId`] that the handler reports.
 
 mod administration;
-mod figures;
 mod handler;
 mod log_on;
 mod name;
+mod print_queue;
 mod room;
 #[expect(
     clippy::module_inception,
@@ -20,18 +20,17 @@ mod types;
 mod view;
 
 pub use administration::{
-    AccountChange, Administration, MachineId, NewShare, NoAdministration, SettingChange,
-    ShareChange,
+    AccountChange, Administration, MachineId, NewShare, NoAdministration, ShareChange,
 };
-pub use figures::{LockSnapshot, StatisticsSnapshot};
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
 pub use log_on::{LogOn, LogOnStep};
 pub use name::{Name, NameError, StreamName, StreamType};
+pub use print_queue::{JobChange, JobState, NewJob, PrintJob, PrintQueue};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;
 pub use short_name::{is_made_name, is_short_name_of, short_name};
 pub use types::*;
 pub use view::{
-    OpenSnapshot, ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,
+    OpenSnapshot, Printer, ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,
     TreeConnectSnapshot,
 };

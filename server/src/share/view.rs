@@ -8,17 +8,18 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use auth::Identity;
-use config::{Caching, Configuration, Oplocks, Permissions};
+use config::{Caching, Oplocks, Permissions};
 use wire::dtyp::{AccessMask, FileTime};
 use wire::{NtStatus, SessionId};
 
-use super::figures::{self, LockSnapshot, StatisticsSnapshot};
 use super::handler::{Answer, Handle};
 use super::log_on::LogOn;
 use super::name::Name;
+use super::print_queue::PrintQueue;
 use super::share::Share;
-use super::types::{OpenHow, ShareKind};
+use super::types::{Caller, LogOnFacts, OpenHow, ShareKind};
 use crate::access;
+use crate::commands::tree_connect::maximal_access;
 use crate::commands::{report_outside, teardown};
 use crate::environment::Task;
 use crate::object_store::{Change, OpenId};
@@ -47,21 +48,6 @@ pub trait ServerView: Send + Sync {
     /// All opens, by number.
     fn opens(&self) -> Vec<OpenSnapshot> {
         Vec::new()
-    }
-
-    /// The server's counters.
-    fn statistics(&self) -> StatisticsSnapshot {
-        StatisticsSnapshot::default()
-    }
-
-    /// Up to `most` byte-range locks and requests that wait for one, by the number of the open.
-    fn locks(&self, _most: usize) -> Vec<LockSnapshot> {
-        Vec::new()
-    }
-
-    /// The configuration in force; the defaults where there is no server.
-    fn configuration(&self) -> Configuration {
-        Configuration::default()
     }
 
     /// Ends the session with this id and closes all it holds.
@@ -106,6 +92,28 @@ pub trait ServerView: Send + Sync {
     ) -> Answer<'static, Arc<dyn Handle>> {
         Box::pin(std::future::ready(Err(NtStatus::BAD_NETWORK_NAME)))
     }
+
+    /// The print shares that the user with this identity, at this address, may use, by name.
+    fn printers(&self, _identity: &Identity, _address: Option<IpAddr>) -> Vec<Printer> {
+        Vec::new()
+    }
+}
+
+/// A print share, as one user may use it.
+#[derive(Clone)]
+pub struct Printer {
+    /// The share's name.
+    pub name: String,
+    /// The description for people.
+    pub comment: String,
+    /// Left out of lists; found by whoever knows the name.
+    pub hidden: bool,
+    /// Whether the user may print and change jobs, and not only look.
+    pub may_print: bool,
+    /// The jobs.
+    pub queue: Arc<dyn PrintQueue>,
+    /// Who the user is on this share.
+    pub caller: Caller,
 }
 
 /// A server, as it was when it was asked about.
@@ -252,18 +260,6 @@ impl ServerView for Server {
             .collect();
         all.sort_unstable_by_key(|open| open.id);
         all
-    }
-
-    fn statistics(&self) -> StatisticsSnapshot {
-        StatisticsSnapshot::of(self)
-    }
-
-    fn locks(&self, most: usize) -> Vec<LockSnapshot> {
-        figures::locks(self, most)
-    }
-
-    fn configuration(&self) -> Configuration {
-        self.settings().configuration.clone()
     }
 }
 
@@ -418,25 +414,6 @@ impl ServerView for ServerLink {
             .unwrap_or_default()
     }
 
-    fn statistics(&self) -> StatisticsSnapshot {
-        let server = self.server();
-        server
-            .map(|server| ServerView::statistics(&*server))
-            .unwrap_or_default()
-    }
-
-    fn locks(&self, most: usize) -> Vec<LockSnapshot> {
-        let server = self.server();
-        server.map(|server| server.locks(most)).unwrap_or_default()
-    }
-
-    fn configuration(&self) -> Configuration {
-        let server = self.server();
-        server
-            .map(|server| server.configuration())
-            .unwrap_or_default()
-    }
-
     fn close_session(&self, id: u64) -> Answer<'static, ()> {
         let server = self.server();
         Box::pin(async move {
@@ -506,4 +483,39 @@ impl ServerView for ServerLink {
             Ok(opened.handle)
         })
     }
+
+    fn printers(&self, identity: &Identity, address: Option<IpAddr>) -> Vec<Printer> {
+        let Some(server) = self.server() else {
+            return Vec::new();
+        };
+        let settings = server.settings();
+        let shares = settings.shares.iter();
+        let printers = shares.filter_map(|share| printer(&server, share, identity, address));
+        printers.collect()
+    }
+}
+
+/// A share as a printer for this user; none if it is no printer, or none for the user.
+fn printer(
+    server: &Server,
+    share: &Share,
+    identity: &Identity,
+    address: Option<IpAddr>,
+) -> Option<Printer> {
+    let queue = share.handler.print_queue()?;
+    let access = maximal_access(share, share.access(identity)).ok()?;
+    let mut caller = server.identities().caller(identity, share).ok()?;
+    caller.log_on = Some(Arc::new(LogOnFacts {
+        identity: Arc::new(identity.clone()),
+        session_key: None,
+        address,
+    }));
+    Some(Printer {
+        name: share.settings.name.clone(),
+        comment: share.settings.comment.clone(),
+        hidden: share.settings.hidden,
+        may_print: access.contains(AccessMask::FILE_WRITE_DATA),
+        queue,
+        caller,
+    })
 }

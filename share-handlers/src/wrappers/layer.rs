@@ -11,8 +11,8 @@ use bytes::Bytes;
 use server::object_store::WatchScope;
 use server::share::{
     Answer, Caller, CloseHow, Controlled, Entry, Features, FileStat, Handle, ListFrom, Name,
-    ObjectId, OpenHow, Opened, ReplyRoom, SetInfo, ShareHandler, StreamEntry, Transacted, Volume,
-    WriteAt,
+    ObjectId, OpenHow, Opened, PrintQueue, ReplyRoom, SetInfo, ShareHandler, StreamEntry,
+    Transacted, Volume, WriteAt,
 };
 use wire::NtStatus;
 use wire::dtyp::{SecurityDescriptor, SecurityInformation};
@@ -38,14 +38,6 @@ pub trait ShareLayer: Send + Sync + 'static {
         self.inner().features()
     }
 
-    /// [`ShareHandler::admit`].
-    ///
-    /// # Errors
-    /// Those of what is behind.
-    fn admit(&self, caller: &Caller) -> Result<(), NtStatus> {
-        self.inner().admit(caller)
-    }
-
     /// [`ShareHandler::open`], which has to put the wrapper's part of a handle around what was
     /// opened: [`wrap_opened`].
     fn open<'a>(
@@ -58,6 +50,11 @@ pub trait ShareLayer: Send + Sync + 'static {
     /// [`ShareHandler::volume`].
     fn volume(&self) -> Answer<'_, Volume> {
         self.around(Call::Volume, || self.inner().volume())
+    }
+
+    /// [`ShareHandler::print_queue`].
+    fn print_queue(&self) -> Option<Arc<dyn PrintQueue>> {
+        self.inner().print_queue()
     }
 }
 
@@ -77,10 +74,6 @@ impl<L: ShareLayer> ShareHandler for Layered<L> {
         self.0.features()
     }
 
-    fn admit(&self, caller: &Caller) -> Result<(), NtStatus> {
-        self.0.admit(caller)
-    }
-
     fn open<'a>(
         &'a self,
         caller: &'a Caller,
@@ -92,6 +85,10 @@ impl<L: ShareLayer> ShareHandler for Layered<L> {
 
     fn volume(&self) -> Answer<'_, Volume> {
         self.0.volume()
+    }
+
+    fn print_queue(&self) -> Option<Arc<dyn PrintQueue>> {
+        self.0.print_queue()
     }
 }
 

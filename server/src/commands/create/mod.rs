@@ -4,6 +4,7 @@
 //! without harm, [`access`] decides what is granted, the object store arbitrates, and only then
 //! is anything destroyed. [`durable`] decides whether the open outlives its connection, [`contexts`]
 //! writes what the client asked to be told. [`reconnect`] takes up an open that is there already.
+//! What a request means on a print share, [`print`] says first.
 
 mod access;
 mod app_instance;
@@ -11,6 +12,7 @@ mod caching;
 mod contexts;
 mod durable;
 mod plan;
+mod print;
 mod reconnect;
 mod replay;
 mod response;

@@ -11,7 +11,7 @@ use wire::{CreateRequest, NtStatus, Utf16String};
 
 use super::contexts::Questions;
 use super::durable::{Wish, has_persistent_handles};
-use super::{app_instance, caching};
+use super::{app_instance, caching, print};
 use crate::context::Context;
 use crate::durable::{AppInstance, UnderWay};
 use crate::object_store::Caching;
@@ -66,6 +66,13 @@ impl Plan {
     ) -> Result<Self, NtStatus> {
         let share = &context.tree()?.share;
         let kind = share.features().kind;
+        let for_printer;
+        let request = if kind == ShareKind::Print {
+            for_printer = print::read(request)?;
+            &for_printer
+        } else {
+            request
+        };
         let name = name(&request.name, kind)?;
         let contexts = &request.contexts;
         check_impersonation(request.impersonation_level, kind)?;
