@@ -14,7 +14,7 @@ use crate::{
     mistake::{Mistake, Mistakes, Source, nearest},
     schema::{Effect, Entry, Reader, Section, entries},
     server::Server,
-    shares::Share,
+    shares::{Share, ShareKind},
     users::{Demo, Identity, same_name},
     wrappers::Wrapper,
 };
@@ -243,6 +243,15 @@ impl<'a> Sections<'a, '_> {
                         &wrong,
                         "give each share its own name; case does not count",
                     );
+                }
+                let spools_as =
+                    |other: &&Share| other.kind == ShareKind::Print && other.path == share.path;
+                if share.kind == ShareKind::Print
+                    && share.path.is_some()
+                    && let Some(other) = shares.iter().find(spools_as)
+                {
+                    let wrong = format!("it is the spool folder of {:?} too", other.name);
+                    reader.mistake("path", &wrong, "give each print share its own folder");
                 }
             });
             let table = value.get_ref().as_table();

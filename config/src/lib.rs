@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `file` | [`Configuration`], the whole file |
 //! | `server`, `users`, `log`, `shares`, `lab`, [`limits`] | one section of the file each |
+//! | [`print`] | the settings of a print share |
 //! | [`wrappers`] | what may stand between a share's users and its contents |
 //! | `permissions` | how the file describes who may do what on a share |
 //! | `interface` | how the file describes a network interface |
@@ -39,6 +40,7 @@ pub mod limits;
 mod log;
 mod mistake;
 mod permissions;
+pub mod print;
 pub mod reload;
 mod schema;
 mod server;
@@ -54,6 +56,7 @@ pub use limits::Limits;
 pub use log::{Level, Log, LogFormat};
 pub use mistake::{Mistake, Mistakes};
 pub use permissions::{ParsePermissionsError, Permissions};
+pub use print::Print;
 pub use server::{Cipher, Dialect, Encryption, GuestPolicy, Server, Signing, SigningAlgorithm};
 pub use shares::{Access, Caching, Oplocks, PendingReplay, Share, ShareKind, Symlinks};
 pub use users::{Demo, Identity, RunAs};

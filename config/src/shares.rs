@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     permissions::Permissions,
+    print::Print,
     schema::{Reader, Section, Visitor, live},
     server::{Encryption, GuestPolicy, Server},
     users::same_name,
@@ -18,7 +19,7 @@ pub struct Share {
     pub name: String,
     /// What stands behind the share.
     pub kind: ShareKind,
-    /// The folder of a disk share.
+    /// The folder of a disk share, or the spool folder of a print share.
     pub path: Option<PathBuf>,
     /// The room of a memory share.
     pub memory_size: Size,
@@ -72,6 +73,8 @@ pub struct Share {
     pub pending_replay: PendingReplay,
     /// Whether clients may have opens here that outlive the server.
     pub continuous_availability: bool,
+    /// The queue of a print share.
+    pub print: Print,
     /// Every `[[share.wrapper]]` below the share, in the file's order.
     pub wrappers: Vec<Wrapper>,
 }
@@ -83,6 +86,8 @@ pub enum ShareKind {
     Disk,
     /// Memory; empty at every start.
     Memory,
+    /// A print queue.
+    Print,
 }
 
 /// Whether symbolic links on disk are followed.
@@ -171,6 +176,7 @@ impl Default for Share {
             oplocks: Oplocks::All,
             pending_replay: PendingReplay::Denied,
             continuous_availability: false,
+            print: Print::default(),
             wrappers: Vec::new(),
         }
     }
@@ -225,6 +231,7 @@ impl Section for Share {
             live("continuous_availability"),
             &mut self.continuous_availability,
         );
+        self.print.settings(visitor);
     }
 }
 
@@ -267,6 +274,8 @@ impl Share {
             && self.file_mode == other.file_mode
             && self.directory_mode == other.directory_mode
             && self.streams == other.streams
+            && self.print == other.print
+            && (self.kind != ShareKind::Print || self.force_user == other.force_user)
             && self.wrappers == other.wrappers
     }
 
@@ -282,11 +291,22 @@ impl Share {
             (ShareKind::Memory, Some(_)) => {
                 reader.mistake("path", "a memory share has none", "leave it out");
             }
+            (ShareKind::Print, None) => {
+                let right = "give the folder for documents that wait to be printed";
+                reader.mistake("path", "a print share needs one", right);
+            }
             _ => {}
         }
         if self.continuous_availability && self.kind == ShareKind::Memory {
             let wrong = "a memory share is empty when the server starts again";
             reader.mistake("continuous_availability", wrong, "leave it out");
+        }
+        if self.kind == ShareKind::Print {
+            if self.continuous_availability {
+                let wrong = "a job that is being written cannot be taken up again";
+                reader.mistake("continuous_availability", wrong, "leave it out");
+            }
+            self.print.check(self.force_user.as_deref(), reader);
         }
         if self.guest && server.guest == GuestPolicy::Never {
             let wrong = "nobody becomes a guest while server.guest = \"never\"";
@@ -332,8 +352,11 @@ impl Share {
 }
 
 impl Choice for ShareKind {
-    const CHOICES: &'static [(&'static str, Self)] =
-        &[("disk", Self::Disk), ("memory", Self::Memory)];
+    const CHOICES: &'static [(&'static str, Self)] = &[
+        ("disk", Self::Disk),
+        ("memory", Self::Memory),
+        ("print", Self::Print),
+    ];
 }
 
 impl Choice for Symlinks {
