@@ -6,6 +6,7 @@ pub mod disk;
 pub mod ipc;
 pub mod memory;
 pub mod offload;
+pub mod print;
 mod ready;
 pub mod virtual_tree;
 pub mod wrappers;

@@ -24,6 +24,7 @@ mod listen;
 mod logging;
 mod names;
 mod pool;
+mod print;
 mod privileges;
 mod program;
 mod records;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -20,6 +20,7 @@ use share_handlers::{
     disk::{ChangeSink, DiskHandler, DiskOptions, SymbolicLinks},
     ipc::IpcHandler,
     memory::{MemoryHandler, MemoryOptions},
+    print::{PrintHandler, Printer, Queue, QueueOptions, make_folder},
     wrappers::{
         configured::{Surroundings, vetoed_names, wrap},
         veto::VetoedNames,
@@ -28,7 +29,10 @@ use share_handlers::{
 
 use wire::fscc::{CompletionFilter, FileAction};
 
-use crate::{administration::Administrator, environment::wall_clock, failure::Failure, pool::Pool};
+use crate::{
+    administration::Administrator, environment::wall_clock, failure::Failure, pool::Pool,
+    print::PrintCommand,
+};
 
 /// What shares are made with.
 pub(crate) struct Shares {
@@ -39,6 +43,8 @@ pub(crate) struct Shares {
     /// For the wrappers over handlers.
     surroundings: Surroundings,
     memories: Mutex<Vec<Memory>>,
+    /// The print queues, by their folders. They outlive a reload that changes what is around them.
+    queues: Mutex<Vec<(PathBuf, Arc<Queue>)>>,
     /// The number that the next new share gets.
     next_id: AtomicU32,
 }
@@ -58,6 +64,7 @@ impl Shares {
             administrator,
             surroundings,
             memories: Mutex::default(),
+            queues: Mutex::default(),
             next_id: AtomicU32::new(0),
         }
     }
@@ -84,6 +91,13 @@ impl Shares {
         let is_used =
             |memory: &Memory| configuration.shares.iter().any(|share| memory.is_of(share));
         self.memories.lock().retain(is_used);
+        let is_spool = |share: &config::Share, folder: &Path| {
+            share.kind == ShareKind::Print && share.path.as_deref() == Some(folder)
+        };
+        self.queues.lock().retain(|(folder, _)| {
+            let mut shares = configuration.shares.iter();
+            shares.any(|share| is_spool(share, folder))
+        });
         Ok(list)
     }
 
@@ -118,8 +132,9 @@ impl Shares {
                 Ok(Arc::new(IpcHandler::new(self.link.clone(), administration)))
             }
             (ShareKind::Disk, Some(path)) => self.disk(share, id, path),
-            (ShareKind::Disk, None) => Err(Failure::new(format!(
-                "share {}: a disk share needs a path",
+            (ShareKind::Print, Some(path)) => self.print(share, id, path),
+            (ShareKind::Disk | ShareKind::Print, None) => Err(Failure::new(format!(
+                "share {}: it needs a path",
                 share.name
             ))),
             (ShareKind::Memory, _) => self.memory(share),
@@ -149,7 +164,12 @@ impl Shares {
         };
         let handler = DiskHandler::new(options, Arc::new(self.pool.clone()))
             .map_err(Failure::with("serve", path))?;
-        handler.report_to(Arc::new(OutsideChanges {
+        handler.report_to(self.outside_changes(share, id));
+        Ok(Arc::new(handler))
+    }
+
+    fn outside_changes(&self, share: &config::Share, id: ShareId) -> Arc<OutsideChanges> {
+        Arc::new(OutsideChanges {
             link: self.link.clone(),
             vetoed: vetoed_names(share),
             share: id,
@@ -158,8 +178,7 @@ impl Shares {
             } else {
                 NameCase::Insensitive
             },
-        }));
-        Ok(Arc::new(handler))
+        })
     }
 }
 
@@ -185,6 +204,42 @@ impl Shares {
         let handler = memory.handler.clone();
         memories.push(memory);
         Ok(handler)
+    }
+}
+
+impl Shares {
+    /// The queue in a print share's spool folder: the one that it has, else the jobs that are there.
+    fn print(
+        &self,
+        share: &config::Share,
+        id: ShareId,
+        path: &Path,
+    ) -> Result<Arc<dyn ShareHandler>, Failure> {
+        if share.create_directory && !path.exists() {
+            make_folder(path).map_err(Failure::with("create", path))?;
+        }
+        prepare_folder(share, path)?;
+        let has_command = !share.print.command.is_empty();
+        let printer = has_command.then(|| PrintCommand::new(share)).transpose()?;
+        let options = QueueOptions {
+            most_jobs: share.print.jobs,
+            longest_document: share.print.job_size.to_u32().into(),
+            printer: printer.map(|printer| Arc::new(printer) as Arc<dyn Printer>),
+        };
+        let mut queues = self.queues.lock();
+        let known = queues.iter().find(|(folder, _)| folder == path);
+        let queue = if let Some((_, queue)) = known {
+            queue.set_options(options);
+            queue.clone()
+        } else {
+            let (pool, environment) = (Arc::new(self.pool.clone()), &self.surroundings.environment);
+            let queue = Queue::open(path, options, pool, environment.clone());
+            let queue = queue.map_err(Failure::with("spool in", path))?;
+            queues.push((path.to_owned(), queue.clone()));
+            queue
+        };
+        queue.report_to(self.outside_changes(share, id));
+        Ok(Arc::new(PrintHandler::new(&share.name, queue)))
     }
 }
 

@@ -36,6 +36,11 @@ pub(super) fn status(error: Errno) -> NtStatus {
     }
 }
 
+/// [`status`] for an error of the standard library.
+pub(crate) fn of_io(error: &std::io::Error) -> NtStatus {
+    Errno::from_io_error(error).map_or(NtStatus::UNEXPECTED_IO_ERROR, status)
+}
+
 /// [`status`] for a name whose folder is what is missing.
 pub(super) fn path_status(error: Errno) -> NtStatus {
     match error {

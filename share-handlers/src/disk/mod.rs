@@ -18,7 +18,7 @@ mod create;
 mod data;
 mod directory;
 mod dosattrib;
-mod errno;
+pub(crate) mod errno;
 mod extended;
 mod file;
 mod handle;

@@ -1,0 +1,185 @@
+//! Prints documents by the command that a share's settings name.
+//!
+//! Owns how the command is started: without a shell, with what a client says in arguments of their own, and the
+//! document as its standard input. What becomes of the job is the queue's to decide.
+
+use std::{fs::File, io, process::Stdio};
+
+use config::print::{Field, Piece, pieces};
+use nix::unistd::User;
+use server::share::Answer;
+use share_handlers::print::{Document, Printer};
+use tokio::{process::Command, time::timeout};
+use wire::NtStatus;
+
+use crate::failure::Failure;
+
+/// The command of one share.
+#[derive(Clone, Debug)]
+pub(crate) struct PrintCommand {
+    settings: config::Print,
+    share: String,
+    /// The user of this machine whom the command runs as, and that user's group; none for the program's own.
+    user: Option<(u32, u32)>,
+}
+
+impl PrintCommand {
+    /// The command of a share.
+    ///
+    /// # Errors
+    ///
+    /// There is no user of this machine as whom it should run.
+    pub(crate) fn new(share: &config::Share) -> Result<Self, Failure> {
+        let is_root = rustix::process::geteuid().is_root();
+        let user = match share.force_user.as_deref().filter(|_| is_root) {
+            None => None,
+            Some(name) => {
+                let found = User::from_name(name).ok().flatten();
+                let missing = || Failure::new(format!("this machine has no user {name:?}"));
+                let user = found.ok_or_else(missing)?;
+                Some((user.uid.as_raw(), user.gid.as_raw()))
+            }
+        };
+        Ok(Self {
+            settings: share.print.clone(),
+            share: share.name.clone(),
+            user,
+        })
+    }
+
+    /// Program and arguments for a document; none where nothing is configured.
+    fn words(&self, document: &Document) -> Option<(String, Vec<String>)> {
+        let command = self.settings.command.iter();
+        let mut words = command.map(|argument| self.fill(argument, document));
+        Some((words.next()?, words.collect()))
+    }
+
+    fn fill(&self, argument: &str, document: &Document) -> String {
+        let pieces = pieces(argument).unwrap_or_default();
+        let starts_with_field = matches!(pieces.first(), Some(Piece::Field(_)));
+        let filled = pieces.into_iter().map(|piece| match piece {
+            Piece::Text(text) => text.to_owned(),
+            Piece::Field(Field::File) => document.path.display().to_string(),
+            Piece::Field(Field::Title) => document.title.clone(),
+            Piece::Field(Field::User) => document.user.clone(),
+            Piece::Field(Field::Client) => document.client.clone(),
+            Piece::Field(Field::Job) => document.job.to_string(),
+            Piece::Field(Field::Printer) => self.share.clone(),
+        });
+        let filled: String = filled.collect();
+        // What a client says is never an option.
+        if starts_with_field {
+            filled.trim_start_matches('-').to_owned()
+        } else {
+            filled
+        }
+    }
+
+    async fn run(&self, document: &Document) -> io::Result<()> {
+        let Some((program, arguments)) = self.words(document) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .current_dir("/")
+            .stdin(Stdio::from(File::open(&document.path)?))
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        let status = timeout(self.settings.timeout, command.status()).await;
+        match status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))? {
+            status if status.success() => Ok(()),
+            status => Err(io::Error::other(format!("the command ended with {status}"))),
+        }
+    }
+}
+
+impl Printer for PrintCommand {
+    fn print(&self, document: Document) -> Answer<'static, ()> {
+        let command = self.clone();
+        Box::pin(async move {
+            let (share, job) = (&command.share, document.job);
+            match command.run(&document).await {
+                Ok(()) => {
+                    tracing::info!(target: "smb::share", share, job, user = document.user, "printed");
+                    Ok(())
+                }
+                Err(error) => {
+                    tracing::warn!(target: "smb::share", share, job, %error, "a job was not printed");
+                    Err(NtStatus::UNSUCCESSFUL)
+                }
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path, time::Duration};
+
+    use super::*;
+
+    fn command(words: &[&str]) -> PrintCommand {
+        let share = config::Share {
+            name: "laser".into(),
+            print: config::Print {
+                command: words.iter().map(|word| (*word).to_owned()).collect(),
+                timeout: Duration::from_millis(300),
+                ..config::Print::default()
+            },
+            ..config::Share::default()
+        };
+        PrintCommand::new(&share).unwrap()
+    }
+
+    fn document(path: &Path) -> Document {
+        Document {
+            job: 7,
+            path: path.to_owned(),
+            title: "--a; rm -rf {user} \"$(x)\"".into(),
+            user: "alice".into(),
+            client: "192.0.2.7".into(),
+        }
+    }
+
+    #[test]
+    fn what_a_client_says_is_one_argument_and_no_option() {
+        let words = [
+            "lp",
+            "-t",
+            "{title}",
+            "-T={title}",
+            "{printer}/{job}/{user}@{client}",
+        ];
+        let (program, arguments) = command(&words).words(&document(Path::new("/d"))).unwrap();
+        assert_eq!(program, "lp");
+        let title = "a; rm -rf {user} \"$(x)\"";
+        let last = "laser/7/alice@192.0.2.7";
+        assert_eq!(arguments, ["-t", title, &format!("-T=--{title}"), last]);
+    }
+
+    #[tokio::test]
+    async fn the_command_gets_the_document_at_its_standard_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::write(&from, "hello").unwrap();
+        let to_text = to.display().to_string();
+        let copy = command(&["cp", "/dev/stdin", &to_text]);
+        assert_eq!(copy.print(document(&from)).await, Ok(()));
+        assert_eq!(fs::read(&to).unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_fails_is_missing_or_takes_too_long_has_not_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("from");
+        fs::write(&from, "hello").unwrap();
+        for words in [&["false"][..], &["/no/such/program"], &["sleep", "60"], &[]] {
+            let printed = command(words).print(document(&from)).await;
+            assert_eq!(printed, Err(NtStatus::UNSUCCESSFUL), "{words:?}");
+        }
+    }
+}
