@@ -1,0 +1,128 @@
+"""A print share, as clients print on it and look at it."""
+
+import shutil
+import time
+
+import pytest
+
+import server as servers
+from test_smbclient import smbclient
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("smbclient"), reason="smbclient is not installed"),
+    pytest.mark.skipif(servers.chosen() is not servers.Smbd, reason="another server is configured in another way"),
+]
+
+
+class PrintServer(servers.Smbd):
+    """A server with a printer that puts documents into the folder `paper`, and one whose jobs wait."""
+
+    def layout(self):
+        def printer(name, command, *lines):
+            return servers.Share(
+                name, self.scratch / name, guest=True,
+                smbd=('kind = "print"', f"print_command = {command}", *lines),
+            )
+
+        paper = self.scratch / "paper"
+        paper.mkdir(mode=0o777, exist_ok=True)
+        return [
+            printer("laser", ["cp", "/dev/stdin", f"{paper}/{{job}}-{{user}}-{{title}}"], 'comment = "second floor"'),
+            printer("broken", ["false"]),
+            printer("patient", [], 'print_job_size = "1 MiB"', "print_jobs = 3"),
+        ]
+
+    def fill(self):
+        """The queues are empty."""
+
+    def paper(self):
+        """What has been printed, by name, once there is something."""
+        wait_for(lambda: list((self.scratch / "paper").iterdir()))
+        return {path.name: path.read_bytes() for path in (self.scratch / "paper").iterdir()}
+
+    def restart(self):
+        """The program ends and is started again."""
+        line = self.process.args
+        self.process.terminate()
+        self.process.wait(20)
+        self.command = lambda: line
+        self.start()
+
+
+def wait_for(condition):
+    """Waits a while for something to become true."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come true"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def printers():
+    with PrintServer() as running:
+        yield running
+
+
+@pytest.fixture
+def local(tmp_path):
+    """A folder with a document."""
+    (tmp_path / "report.ps").write_bytes(b"%!PS\nshowpage\n")
+    return tmp_path
+
+
+def on(printers, share, commands, user="alice", cwd=None):
+    """Runs commands of smbclient on one of the printers."""
+    return smbclient(printers, commands, share=share, user=user, cwd=cwd)
+
+
+def jobs(printers, share, user="alice"):
+    """The names of the jobs in a listing."""
+    lines = [line.split() for line in on(printers, share, "ls", user=user).ok().output.splitlines()]
+    return sorted(line[0] for line in lines if len(line) > 2 and line[1] == "N")
+
+
+@pytest.mark.parametrize("command", ["print report.ps", "put report.ps"])
+def test_a_document_is_printed_when_it_is_closed(printers, local, command):
+    on(printers, "laser", command, cwd=local).ok()
+    assert printers.paper() == {"1-alice-report.ps": b"%!PS\nshowpage\n"}
+    wait_for(lambda: jobs(printers, "laser") == [])
+    assert list(printers.folder("laser").iterdir()) == [printers.folder("laser") / "lock"]
+
+
+def test_jobs_wait_survive_a_restart_and_are_deleted_by_their_owner(printers, local):
+    for _ in range(2):
+        on(printers, "patient", "print report.ps", cwd=local).ok()
+    printers.restart()
+    assert jobs(printers, "patient") == ["1-report.ps", "2-report.ps"]
+    on(printers, "patient", "del 1-report.ps", user="bob").failed("ACCESS_DENIED")
+    assert jobs(printers, "patient", user="bob") == ["1-report.ps", "2-report.ps"]
+    on(printers, "patient", "del 1-report.ps").ok()
+    assert jobs(printers, "patient") == ["2-report.ps"]
+
+
+def test_a_full_queue_and_a_document_that_is_too_long_are_refused(printers, local):
+    (local / "long").write_bytes(bytes(2 << 20))
+    on(printers, "patient", "put long", cwd=local).failed("NO_SPOOL_SPACE")
+    assert jobs(printers, "patient") == []
+    for _ in range(3):
+        on(printers, "patient", "print report.ps", cwd=local).ok()
+    on(printers, "patient", "print report.ps", cwd=local).failed("PRINT_QUEUE_FULL")
+    assert len(jobs(printers, "patient")) == 3
+
+
+def test_what_cannot_be_printed_stays(printers, local):
+    on(printers, "broken", "print report.ps", cwd=local).ok()
+    wait_for(lambda: "was not printed" in printers.log())
+    assert jobs(printers, "broken") == ["1-report.ps"]
+
+
+def test_nothing_but_documents_is_made_and_nothing_is_read_back(printers, local):
+    on(printers, "patient", "print report.ps", cwd=local).ok()
+    on(printers, "patient", "mkdir folder").failed("NOT_SUPPORTED")
+    on(printers, "patient", "get 1-report.ps -").failed("ACCESS_DENIED")
+    assert jobs(printers, "patient") == ["1-report.ps"]
+
+
+def test_print_shares_are_listed_as_printers(printers):
+    listed = smbclient(printers, "", "-L", printers.host).output
+    assert any(line.split()[:2] == ["laser", "Printer"] for line in listed.splitlines()), listed
