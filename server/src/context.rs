@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wire::{
     AsyncId, Command, FileId, Header, HeaderFlags, HeaderId, NtStatus, Response, SessionId, TreeId,
@@ -51,8 +51,8 @@ pub struct Context {
     pub server: Arc<Server>,
     /// The connection that the request came on.
     pub connection: Arc<ConnectionState>,
-    /// When the frame came.
-    pub received: Instant,
+    /// When the request's turn came: when its frame did, or the one before it was answered.
+    begun: Instant,
     /// The request's header.
     pub header: Header,
     /// The session, once looked up.
@@ -100,7 +100,7 @@ impl Context {
             replies: ReplyBuffer::new(server.buffers.clone()),
             server: server.clone(),
             connection: connection.clone(),
-            received,
+            begun: received,
             header: EMPTY_HEADER,
             session: None,
             tree: None,
@@ -130,6 +130,18 @@ impl Context {
         self.channel = None;
         self.tree = None;
         self.is_last = is_last;
+    }
+
+    /// How long the request took until now. What comes now is the time of the next one.
+    pub(crate) fn take_time(&mut self) -> Duration {
+        let now = self.server.environment().now();
+        let begun = std::mem::replace(&mut self.begun, now);
+        now.saturating_duration_since(begun)
+    }
+
+    /// Whether the request waited for somebody else.
+    pub(crate) fn has_waited(&self) -> bool {
+        self.async_id.is_some()
     }
 
     /// Uses a session of this connection for the request and its reply.

@@ -11,6 +11,7 @@ mod sequence;
 mod signing;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use wire::{Command, DecodeError, Header, HeaderFlags, HeaderId, NtStatus, Request};
@@ -19,6 +20,7 @@ use crate::commands::{self, Answer};
 use crate::connection::ConnectionState;
 use crate::context::Context;
 use crate::job::Done;
+use crate::statistics::Served;
 use cancel::RequestEntry;
 
 pub use channel_sequence::ChannelSequence;
@@ -80,14 +82,16 @@ async fn answer(context: &mut Context, incoming: Incoming, is_related: bool) -> 
     let Some(command) = incoming.command else {
         return Answer::error(NtStatus::INVALID_PARAMETER);
     };
-    let is_logged = tracing::enabled!(target: "smb::request", tracing::Level::DEBUG);
-    let started = is_logged.then(|| context.server.environment().now());
     let result = serve(context, command, incoming.message, is_related).await;
     let answer = result.unwrap_or_else(Answer::error);
-    let failed = answer.status.is_error();
-    context.server.statistics.count_request(command, failed);
-    if let Some(started) = started {
-        log(context, command, answer.status, started);
+    let took = context.take_time();
+    let served = Served {
+        failed: answer.status.is_error(),
+        took: (!context.has_waited()).then_some(took),
+    };
+    context.server.statistics.count_request(command, served);
+    if tracing::enabled!(target: "smb::request", tracing::Level::DEBUG) {
+        log(context, command, answer.status, took);
     }
     answer
 }
@@ -151,12 +155,7 @@ pub(crate) fn cancel_request(
     }
 }
 
-fn log(context: &Context, command: Command, status: NtStatus, started: std::time::Instant) {
-    let took = context
-        .server
-        .environment()
-        .now()
-        .saturating_duration_since(started);
+fn log(context: &Context, command: Command, status: NtStatus, took: Duration) {
     let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(
         target: "smb::request",
