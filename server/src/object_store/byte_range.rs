@@ -3,10 +3,14 @@
 //! Owns one stream's granted locks and the queue of those that wait, and the calls on an open that
 //! use them. Locks belong to opens; nothing here knows processes or lock sequences.
 
+mod listing;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 
 use wire::NtStatus;
+
+pub use listing::ListedLock;
 
 use super::attachment::{Attachment, AttachmentId};
 use super::effect::{Decision, Effects, Outcome};

@@ -58,7 +58,7 @@ use wire::{LeaseKey, NtStatus, OplockLevel};
 pub use wire::create::LeaseState;
 
 pub use attachment::{Attachment, AttachmentId};
-pub use byte_range::{Blocking, LockElement, LockKind, Range};
+pub use byte_range::{Blocking, ListedLock, LockElement, LockKind, Range};
 pub use census::Census;
 pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
 pub use held::Held;
@@ -252,6 +252,12 @@ impl ObjectStore {
     #[must_use]
     pub fn census(&self) -> Census {
         census::take(&self.shared)
+    }
+
+    /// Up to `most` locks and requests that wait for one, in no order.
+    #[must_use]
+    pub fn all_locks(&self, most: usize) -> Vec<ListedLock> {
+        self.shared.locks(most)
     }
 
     /// Checks, before the handler opens or creates, that neither the name nor a directory above it

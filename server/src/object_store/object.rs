@@ -13,7 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 use wire::NtStatus;
 
 use super::attachment::AttachmentId;
-use super::byte_range::LockTable;
+use super::byte_range::{ListedLock, LockTable};
 use super::effect::{Decision, Effects};
 use super::holding::Oplocks;
 use super::lease::Leases;
@@ -130,6 +130,23 @@ impl Shared {
 
     pub(super) fn next_break(&self) -> u64 {
         self.next_break.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Up to `most` locks and waits for one. Objects are looked at one after the other, so that nobody
+    /// is held up for long.
+    pub(super) fn locks(&self, most: usize) -> Vec<ListedLock> {
+        let mut found = Vec::new();
+        for shard in &self.shards {
+            let objects: Vec<_> = shard.lock().values().cloned().collect();
+            let is_locked =
+                |object: &&Arc<Object>| object.hints.load(Ordering::Acquire) & LOCKED != 0;
+            for object in objects.iter().filter(is_locked) {
+                let state = object.state.lock();
+                let locks = state.streams.iter().flat_map(|stream| stream.locks.all());
+                found.extend(locks.take(most.saturating_sub(found.len())));
+            }
+        }
+        found
     }
 
     pub(super) fn shard(&self, id: ObjectId) -> Option<MutexGuard<'_, Shard>> {

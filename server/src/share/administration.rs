@@ -42,6 +42,15 @@ pub trait Administration: Send + Sync {
     /// `OBJECT_NAME_COLLISION`, `OBJECT_NAME_NOT_FOUND`, `OBJECT_PATH_NOT_FOUND` for a folder that is not there,
     /// `INVALID_PARAMETER`, `ACCESS_DENIED` for shares that stand in the configuration file.
     fn change_share(&self, change: ShareChange) -> Answer<'static, ()>;
+
+    /// Changes a setting of the running server, until it is started or told to read its files again.
+    ///
+    /// # Errors
+    /// `OBJECT_NAME_NOT_FOUND`, `INVALID_PARAMETER` for a value that does not fit, `ACCESS_DENIED` for a
+    /// setting that cannot be changed like this.
+    fn change_setting(&self, _change: SettingChange) -> Answer<'static, ()> {
+        Box::pin(std::future::ready(Err(NtStatus::ACCESS_DENIED)))
+    }
 }
 
 /// A change of the account file.
@@ -71,6 +80,17 @@ pub enum ShareChange {
     Remove(String),
     /// A share gets everything from this one but the name, by which it is found.
     Set(NewShare),
+}
+
+/// A change of one setting, in the words of [`config::ShownSetting`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingChange {
+    /// What it belongs to.
+    pub section: String,
+    /// What it is called there.
+    pub name: String,
+    /// The new value, as the configuration file would say it.
+    pub value: String,
 }
 
 /// A share as an administrator describes it.

@@ -5,6 +5,7 @@
 //! the object store arbitrates them by the [`ObjectId`] that the handler reports.
 
 mod administration;
+mod figures;
 mod handler;
 mod log_on;
 mod name;
@@ -20,8 +21,10 @@ mod types;
 mod view;
 
 pub use administration::{
-    AccountChange, Administration, MachineId, NewShare, NoAdministration, ShareChange,
+    AccountChange, Administration, MachineId, NewShare, NoAdministration, SettingChange,
+    ShareChange,
 };
+pub use figures::{LockSnapshot, StatisticsSnapshot};
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
 pub use log_on::{LogOn, LogOnStep};
 pub use name::{Name, NameError, StreamName, StreamType};

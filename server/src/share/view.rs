@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 
 use auth::Identity;
-use config::{Caching, Oplocks, Permissions};
+use config::{Caching, Configuration, Oplocks, Permissions};
 use wire::dtyp::{AccessMask, FileTime};
 use wire::{NtStatus, SessionId};
 
+use super::figures::{self, LockSnapshot, StatisticsSnapshot};
 use super::handler::{Answer, Handle};
 use super::log_on::LogOn;
 use super::name::Name;
@@ -48,6 +49,21 @@ pub trait ServerView: Send + Sync {
     /// All opens, by number.
     fn opens(&self) -> Vec<OpenSnapshot> {
         Vec::new()
+    }
+
+    /// The server's counters.
+    fn statistics(&self) -> StatisticsSnapshot {
+        StatisticsSnapshot::default()
+    }
+
+    /// Up to `most` byte-range locks and requests that wait for one, by the number of the open.
+    fn locks(&self, _most: usize) -> Vec<LockSnapshot> {
+        Vec::new()
+    }
+
+    /// The configuration in force; the defaults where there is no server.
+    fn configuration(&self) -> Configuration {
+        Configuration::default()
     }
 
     /// Ends the session with this id and closes all it holds.
@@ -261,6 +277,18 @@ impl ServerView for Server {
         all.sort_unstable_by_key(|open| open.id);
         all
     }
+
+    fn statistics(&self) -> StatisticsSnapshot {
+        StatisticsSnapshot::of(self)
+    }
+
+    fn locks(&self, most: usize) -> Vec<LockSnapshot> {
+        figures::locks(self, most)
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.settings().configuration.clone()
+    }
 }
 
 fn tree_connects_of(session: &Session) -> Vec<TreeConnectSnapshot> {
@@ -411,6 +439,25 @@ impl ServerView for ServerLink {
     fn opens(&self) -> Vec<OpenSnapshot> {
         self.server()
             .map(|server| server.opens())
+            .unwrap_or_default()
+    }
+
+    fn statistics(&self) -> StatisticsSnapshot {
+        let server = self.server();
+        server
+            .map(|server| ServerView::statistics(&*server))
+            .unwrap_or_default()
+    }
+
+    fn locks(&self, most: usize) -> Vec<LockSnapshot> {
+        let server = self.server();
+        server.map(|server| server.locks(most)).unwrap_or_default()
+    }
+
+    fn configuration(&self) -> Configuration {
+        let server = self.server();
+        server
+            .map(|server| server.configuration())
             .unwrap_or_default()
     }
 
