@@ -49,6 +49,7 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
     let maximal_access = maximal_access(&share, share.access(&identity))?;
     let mut caller = context.server.identities().caller(&identity, &share)?;
     caller.log_on = Some(Arc::new(session.log_on_facts(&identity)));
+    share.handler.admit(&caller)?;
     let maximal_access = share.permit(maximal_access, &caller.token)?;
     if !share.acquire_use() {
         return Err(NtStatus::REQUEST_NOT_ACCEPTED);

@@ -37,6 +37,14 @@ pub trait ShareHandler: Send + Sync {
     /// What the share is and can do; constant for the handler's life.
     fn features(&self) -> Features;
 
+    /// Whether this caller may connect to the share at all, whatever the share's settings say.
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED`; by default everybody may.
+    fn admit(&self, _caller: &Caller) -> Result<(), NtStatus> {
+        Ok(())
+    }
+
     /// Opens `name`, or creates it where `how.disposition` allows, without harm: nothing that
     /// exists is truncated, replaced or changed. Overwriting and superseding follow by
     /// [`SetInfo::Overwrite`] once the object store has let the open pass.

@@ -38,6 +38,14 @@ pub trait ShareLayer: Send + Sync + 'static {
         self.inner().features()
     }
 
+    /// [`ShareHandler::admit`].
+    ///
+    /// # Errors
+    /// Those of what is behind.
+    fn admit(&self, caller: &Caller) -> Result<(), NtStatus> {
+        self.inner().admit(caller)
+    }
+
     /// [`ShareHandler::open`], which has to put the wrapper's part of a handle around what was
     /// opened: [`wrap_opened`].
     fn open<'a>(
@@ -72,6 +80,10 @@ impl<L: ShareLayer> Layered<L> {
 impl<L: ShareLayer> ShareHandler for Layered<L> {
     fn features(&self) -> Features {
         self.0.features()
+    }
+
+    fn admit(&self, caller: &Caller) -> Result<(), NtStatus> {
+        self.0.admit(caller)
     }
 
     fn open<'a>(
