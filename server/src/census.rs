@@ -18,6 +18,8 @@ pub struct Census {
     pub opens: usize,
     /// Opens that wait for their client.
     pub disconnected_opens: usize,
+    /// Opens that outlive the server.
+    pub persistent_opens: usize,
     /// Clients' names for a CREATE: requests under way, and opens whose CREATE may be repeated.
     pub create_guids: usize,
     /// Applications that have something open.
@@ -44,6 +46,7 @@ impl Census {
             sessions: server.sessions().len(),
             opens: server.open_count(),
             disconnected_opens: server.disconnected.len(),
+            persistent_opens: server.persistent.len(),
             create_guids: server.create_guids.len(),
             applications: server.app_instances.len(),
             awaited_breaks: server.awaited_breaks.len(),

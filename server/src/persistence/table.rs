@@ -29,7 +29,12 @@ struct Table {
 impl PersistentOpens {
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
-        self.count.load(Ordering::Acquire) == 0
+        self.len() == 0
+    }
+
+    /// The number of opens.
+    pub(crate) fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
     }
 
     /// Adds an open.
