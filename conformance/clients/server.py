@@ -66,7 +66,7 @@ class Server:
         self.scratch = Path(tempfile.mkdtemp(prefix="smb-server-"))
         self.scratch.chmod(0o755)
         self.port, self.netbios_port = free_ports(2)
-        self.process = None
+        self.process = self.line = None
         self.shares = {share.name: share for share in self.layout()}
         for share in self.shares.values():
             share.folder.mkdir(mode=0o777, exist_ok=True)
@@ -104,9 +104,10 @@ class Server:
         raise NotImplementedError
 
     def start(self):
+        self.line = self.line or self.command()
         log = open(self.scratch / "server.log", "ab")
         self.process = subprocess.Popen(
-            self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            self.line, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
         log.close()
         deadline = time.monotonic() + 20
@@ -114,6 +115,11 @@ class Server:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the server did not start:\n{self.log()[-4000:]}")
             time.sleep(0.05)
+
+    def kill(self):
+        """End the server as a failure would, at once; `start` may follow."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
     def stop(self):
         """End the server and remove its scratch folder. A server that died on its own, or does not end, is an error."""
