@@ -3,6 +3,7 @@
 //! What concerns the connection or more than one open is carried out here; every other code is
 //! the share handler's.
 
+mod compression;
 mod copy;
 mod lab;
 mod network_interfaces;
@@ -24,6 +25,7 @@ use super::{Answer, effects};
 use crate::context::Context;
 use crate::object_store::Operation;
 use crate::open::Open;
+use crate::share::ShareKind;
 
 /// Carries a control code out.
 ///
@@ -51,6 +53,8 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
             return copy::run(context, &open, &request).await;
         }
         Fsctl::CREATE_OR_GET_OBJECT_ID | Fsctl::GET_OBJECT_ID => object_id::answer(&open, room)?,
+        Fsctl::GET_COMPRESSION if is_on_disk(&open) => compression::state(room)?,
+        Fsctl::SET_COMPRESSION if is_on_disk(&open) => compression::set(&open, &request.input)?,
         Fsctl::LMR_REQUEST_RESILIENCY => resiliency::request(context, &open, &request.input)?,
         _ => {
             if let Some(needed) = needed_access(code) {
@@ -66,6 +70,10 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
         }
     };
     Ok(answer(&request, open.file_id, NtStatus::SUCCESS, output))
+}
+
+fn is_on_disk(open: &Open) -> bool {
+    open.tree.share.features().kind == ShareKind::Disk
 }
 
 /// Has caches broken and locks looked at, as for a write of zeros up to the end of the file.
