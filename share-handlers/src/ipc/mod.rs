@@ -8,6 +8,7 @@
 //! Owns the names of pipes. What is said over them is decoded by pure functions, answered from snapshots, and never
 //! looks at a clock or a file.
 
+mod calendar;
 mod directory;
 mod dssetup;
 mod enumeration;
@@ -22,7 +23,10 @@ mod pipe;
 mod rights;
 mod rpc;
 mod samr;
+mod spoolss;
 mod srvsvc;
+#[cfg(test)]
+mod testing;
 mod win32;
 mod winreg;
 mod wkssvc;
@@ -46,6 +50,7 @@ use self::mgmt::MGMT;
 use self::pipe::Pipe;
 use self::rpc::{Association, Groups, Interface, Services};
 use self::samr::SAMR;
+use self::spoolss::SPOOLSS;
 use self::srvsvc::SRVSVC;
 use self::winreg::WINREG;
 use self::wkssvc::WKSSVC;
@@ -165,6 +170,7 @@ static PIPES: &[(&str, &[&Interface])] = &[
     ("InitShutdown", &[&INITSHUTDOWN, &MGMT]),
     ("lsarpc", &[&LSARPC, &DSSETUP, &MGMT]),
     ("samr", &[&SAMR, &MGMT]),
+    ("spoolss", &[&SPOOLSS, &MGMT]),
     ("srvsvc", &[&SRVSVC, &MGMT]),
     ("winreg", &[&WINREG, &MGMT]),
     ("wkssvc", &[&WKSSVC, &MGMT]),

@@ -4,6 +4,7 @@ use server::share::ServerSnapshot;
 use wire::Utf16String;
 use wire::dtyp::FileTime;
 
+use super::super::calendar::SystemTime;
 use super::super::enumeration::{Wanted, listed};
 use super::super::ndr::{Array, Empty, Varying, Wide};
 use super::super::rpc::{Call, Fault};
@@ -256,42 +257,24 @@ fn time_of_day(now: FileTime, start: FileTime) -> TimeOfDay {
     const UTC: u32 = 0;
     /// A tick of 31 ms, as Windows says.
     const TICK: u32 = 310;
-    const DAY: i64 = 86_400;
     let (seconds, nanoseconds) = now.to_unix();
     let running = now.0.saturating_sub(start.0) / 10_000;
-    let (days, of_day) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    let (year, month, day) = date(days);
+    let date = SystemTime::from(now);
     TimeOfDay {
         unix_seconds: low(seconds),
         // After 49 days it begins anew, as its clients know.
         running_milliseconds: u32::try_from(running & u64::from(u32::MAX)).unwrap_or_default(),
-        hours: low(of_day / 3600),
-        minutes: low(of_day / 60 % 60),
-        seconds: low(of_day % 60),
+        hours: date.hour.into(),
+        minutes: date.minute.into(),
+        seconds: date.second.into(),
         hundredths: nanoseconds / 10_000_000,
         zone_minutes: UTC,
         tick: TICK,
-        day: low(day),
-        month: low(month),
-        year: low(year),
-        // 1970-01-01 was a Thursday.
-        weekday: low((days + 4).rem_euclid(7)),
+        day: date.day.into(),
+        month: date.month.into(),
+        year: date.year.into(),
+        weekday: date.weekday.into(),
     }
-}
-
-/// Year, month and day of the day with this number, of which 1970-01-01 has 0.
-fn date(days: i64) -> (i64, i64, i64) {
-    // Counted in years that begin in March, so that the leap day is the last one.
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 fn low(number: i64) -> u32 {

@@ -1,0 +1,146 @@
+//! What tests of services need: a client that calls procedures by number, without pipes and packets.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use server::access::{Privileges, SecurityToken};
+use server::accounts::{Identity, LogonKind};
+use server::share::{
+    Caller, LogOnFacts, NoAdministration, Printer, ServerSnapshot, ServerView, SessionSnapshot,
+    ShareSnapshot,
+};
+use wire::dtyp::{FileTime, Sid};
+
+use super::ndr::{ByteOrder, Decoder, Encoder, Parameters, Syntax};
+use super::rpc::{Call, Fault, Handles, Interface, Outcome, Services};
+
+/// A server with printers and little else.
+#[derive(Default)]
+pub(super) struct Desk {
+    pub(super) printers: Vec<Printer>,
+}
+
+impl ServerView for Desk {
+    fn facts(&self) -> ServerSnapshot {
+        ServerSnapshot {
+            name: "DESK".to_owned(),
+            domain: "OFFICE".to_owned(),
+            comment: String::new(),
+            now: FileTime::from_unix(1_795_221_745, 0),
+            start_time: FileTime::from_unix(1_795_218_145, 0),
+        }
+    }
+
+    fn shares(&self) -> Vec<ShareSnapshot> {
+        Vec::new()
+    }
+
+    fn sessions(&self) -> Vec<SessionSnapshot> {
+        Vec::new()
+    }
+
+    fn printers(&self, _: &Identity, _: Option<std::net::IpAddr>) -> Vec<Printer> {
+        self.printers.clone()
+    }
+}
+
+/// Somebody who calls procedures.
+pub(super) struct Client {
+    services: Arc<Services>,
+    caller: Arc<Caller>,
+    handles: Handles,
+    interface: &'static Interface,
+}
+
+impl Client {
+    /// A user of these groups.
+    pub(super) fn new(
+        view: Arc<dyn ServerView>,
+        interface: &'static Interface,
+        groups: &[Sid],
+    ) -> Self {
+        let is_anonymous = groups.contains(&Sid::ANONYMOUS);
+        let kind = if is_anonymous {
+            LogonKind::Anonymous
+        } else {
+            LogonKind::User
+        };
+        Self {
+            services: Arc::new(Services {
+                view,
+                administration: Arc::new(NoAdministration),
+            }),
+            caller: Arc::new(caller("alice", kind, groups)),
+            handles: Handles::new(1),
+            interface,
+        }
+    }
+
+    /// Calls the procedure with this number.
+    pub(super) fn call<I: Parameters, O: Parameters>(
+        &mut self,
+        operation: u16,
+        arguments: &I,
+    ) -> Result<O, Fault> {
+        let mut stub = Encoder::new(ByteOrder::Little, Syntax::Ndr32);
+        arguments.encode(&mut stub);
+        let stub = stub.into_bytes();
+        let mut call = Call {
+            services: &self.services,
+            caller: &self.caller,
+            handles: &mut self.handles,
+            interfaces: &[],
+            repeated: None,
+        };
+        let arguments = Decoder::new(&stub, ByteOrder::Little, Syntax::Ndr32);
+        let results = match (self.interface.call)(&mut call, operation, arguments) {
+            Outcome::Now(results) => results,
+            Outcome::Later(mut later) => now(&mut later),
+        }?;
+        let mut results = Decoder::new(&results, ByteOrder::Little, Syntax::Ndr32);
+        let decoded = O::decode(&mut results).expect("results of the procedure's own types");
+        assert!(
+            results.rest().is_empty(),
+            "more results than were asked for"
+        );
+        Ok(decoded)
+    }
+}
+
+/// A user who has logged on.
+pub(super) fn caller(user: &str, kind: LogonKind, groups: &[Sid]) -> Caller {
+    let token = SecurityToken::new(
+        Sid::unix_user(1000),
+        Sid::USERS,
+        groups.to_vec(),
+        Privileges::NONE,
+    );
+    let identity = Identity {
+        user: user.to_owned(),
+        domain: String::new(),
+        workstation: String::new(),
+        kind,
+        account: None,
+        method: "",
+        expires: None,
+    };
+    Caller {
+        user: user.into(),
+        token: Arc::new(token),
+        host: None,
+        log_on: Some(Arc::new(LogOnFacts {
+            identity: Arc::new(identity),
+            session_key: None,
+            address: Some([192, 0, 2, 7].into()),
+        })),
+    }
+}
+
+fn now<T>(later: &mut Pin<Box<dyn Future<Output = T> + Send>>) -> T {
+    match later.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => panic!("it has to be waited for"),
+    }
+}
