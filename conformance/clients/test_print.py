@@ -1,6 +1,8 @@
 """A print share, as clients print on it and look at it."""
 
+import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -13,9 +15,14 @@ pytestmark = [
     pytest.mark.skipif(servers.chosen() is not servers.Smbd, reason="another server is configured in another way"),
 ]
 
+needs_rpcclient = pytest.mark.skipif(not shutil.which("rpcclient"), reason="rpcclient is not installed")
+
 
 class PrintServer(servers.Smbd):
-    """A server with a printer that puts documents into the folder `paper`, and one whose jobs wait."""
+    """A server with a printer that puts documents into the folder `paper`, and one whose jobs wait. Carol administers it."""
+
+    accounts = {**servers.ACCOUNTS, "carol": "Christmas-3"}
+    unix_names = {**servers.UNIX_NAMES, "carol": "man"}
 
     def layout(self):
         def printer(name, command, *lines):
@@ -34,6 +41,14 @@ class PrintServer(servers.Smbd):
 
     def fill(self):
         """The queues are empty."""
+
+    def command(self):
+        line = super().command()
+        accounts = self.scratch / "accounts"
+        lines = accounts.read_text().splitlines()
+        lines = [line + (";groups=Administrators" if line.startswith("carol:") else "") for line in lines]
+        accounts.write_text("\n".join(lines) + "\n")
+        return line
 
     def paper(self):
         """What has been printed, by name, once there is something."""
@@ -126,3 +141,42 @@ def test_nothing_but_documents_is_made_and_nothing_is_read_back(printers, local)
 def test_print_shares_are_listed_as_printers(printers):
     listed = smbclient(printers, "", "-L", printers.host).output
     assert any(line.split()[:2] == ["laser", "Printer"] for line in listed.splitlines()), listed
+
+
+def ask(printers, command, user="alice"):
+    """What rpcclient says to one command."""
+    line = ["rpcclient", printers.host, "-p", str(printers.port), "-s", os.devnull,
+            "-U", f"{user}%{printers.accounts[user]}", "-c", command]
+    return subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60).stdout
+
+
+@needs_rpcclient
+def test_printers_are_enumerated_and_opened(printers):
+    for level in (0, 1, 2, 4, 5):
+        said = ask(printers, f"enumprinters {level}")
+        assert f"\\\\{printers.host}\\laser" in said and f"\\\\{printers.host}\\patient" in said, said
+    assert "comment:[second floor]" in ask(printers, "getprinter laser 2")
+    # It asks for all rights, which ordinary users do not have.
+    assert "WERR_ACCESS_DENIED" in ask(printers, "openprinter_ex laser")
+    assert "successfully" in ask(printers, "openprinter_ex laser", user="carol")
+    assert "WERR_INVALID_PRINTER_NAME" in ask(printers, "openprinter_ex inkjet", user="carol")
+
+
+@needs_rpcclient
+def test_the_queue_is_told_and_jobs_are_deleted_from_afar(printers, local):
+    for _ in range(2):
+        on(printers, "patient", "print report.ps", cwd=local).ok()
+    said = ask(printers, "enumjobs patient 2")
+    assert "jobid[1]: alice report.ps" in said and "jobid[2]: alice report.ps" in said and "14 bytes" in said, said
+    assert "WERR_ACCESS_DENIED" in ask(printers, "setjob patient 1 5", user="bob")
+    assert "WERR" not in ask(printers, "setjob patient 1 5")
+    assert jobs(printers, "patient") == ["2-report.ps"]
+    assert "jobid[2]" in ask(printers, "getjob patient 2 1")
+
+
+@pytest.mark.skipif(not shutil.which("net"), reason="net is not installed")
+def test_net_lists_printers(printers):
+    line = ["net", "rpc", "printer", "list", "-S", printers.host, "-p", str(printers.port), "-s", os.devnull,
+            "-U", f"alice%{servers.ACCOUNTS['alice']}"]
+    said = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60).stdout
+    assert "printer 2: laser, shared as: laser" in said, said
