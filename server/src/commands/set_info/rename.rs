@@ -25,10 +25,16 @@ pub(super) async fn rename(
     if to.root_directory != 0 {
         return Err(NtStatus::INVALID_PARAMETER);
     }
-    let old = open.handle.name().await?;
-    let target = target(open, &old, &to.file_name)?;
     let replace = replace(to.flags.contains(RenameFlags::REPLACE_IF_EXISTS));
-    let found = arbitrate(context, open, &target, replace, RenameKind::Rename).await?;
+    let (old, target, found) = loop {
+        let old = open.handle.name().await?;
+        let target = target(open, &old, &to.file_name)?;
+        let found = arbitrate(context, open, &target, replace, RenameKind::Rename).await?;
+        // While this one waited, another open may have given the file another name.
+        if open.handle.name().await? == old {
+            break (old, target, found);
+        }
+    };
     open.handle
         .set(SetInfo::Rename {
             target: target.clone(),
