@@ -18,8 +18,10 @@ use std::sync::Arc;
 use wire::oplock_break::{LeaseBreakFlags, LeaseBreakNotification, OplockBreakNotification};
 
 use crate::durable;
-use crate::object_store::{BreakId, LeaseBreak, OplockBreak};
+use crate::object_store::{BreakId, LeaseBreak, OpenId, OplockBreak};
+use crate::open::Open;
 use crate::server::Server;
+use crate::session::Session;
 
 pub(crate) use awaited::{AwaitedBreaks, time_out};
 pub use notices::UNACKNOWLEDGED;
@@ -146,9 +148,8 @@ pub(crate) fn tell_now(server: &Arc<Server>, holder: CachingHolder) {
 
 // [MS-SMB2] 3.3.4.6
 fn notify_open(server: &Arc<Server>, broken: &Break, oplock: &OplockBreak) -> Option<()> {
-    let open = server.open(oplock.open)?;
+    let (open, session) = held(server, oplock.open)?;
     open.state.lock().is_level_two_broken = !oplock.acknowledge;
-    let session = server.session(open.session_id)?;
     let notification = OplockBreakNotification::Oplock(wire::oplock_break::OplockBreak {
         oplock_level: oplock.level,
         file_id: open.file_id,
@@ -174,7 +175,18 @@ fn notify_holders(server: &Arc<Server>, broken: &Break, lease: &LeaseBreak) -> O
     });
     let opens = server.object_store.lease_opens(lease.client, lease.key);
     opens.into_iter().find_map(|open| {
-        let session = server.session(server.open(open)?.session_id)?;
+        let (_, session) = held(server, open)?;
         notices::send(server, broken, &session, &notification)
     })
+}
+
+/// An open and the session that has it; none while the open waits for its client. That may be so although
+/// its last session stands: when that one's attempt to take it up has failed.
+fn held(server: &Server, id: OpenId) -> Option<(Arc<Open>, Arc<Session>)> {
+    let open = server.open(id)?;
+    if server.disconnected.find(id).is_some() {
+        return None;
+    }
+    let session = server.session(open.session_id)?;
+    Some((open, session))
 }
