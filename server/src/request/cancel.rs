@@ -1,7 +1,7 @@
 //! The requests in progress of a connection, and how CANCEL, the end of a session and a lost connection
 //! end their waits.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -93,7 +93,7 @@ impl Future for Ended<'_> {
 /// Connection.RequestList. [MS-SMB2] 3.3.1.7
 #[derive(Debug, Default)]
 pub struct RequestList {
-    entries: Mutex<HashMap<MessageId, Arc<RequestEntry>>>,
+    entries: Mutex<BTreeMap<MessageId, Arc<RequestEntry>>>,
 }
 
 impl RequestList {
