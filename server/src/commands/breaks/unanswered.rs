@@ -85,6 +85,15 @@ impl UnansweredTable {
         None
     }
 
+    /// Whether the notice that tells of this epoch of a lease is kept for later.
+    pub(crate) fn keeps_epoch(&self, client: Guid, key: LeaseKey, epoch: u16) -> bool {
+        let tells =
+            |broken: &Break| matches!(broken, Break::Lease(broken) if broken.epoch == epoch);
+        let table = self.0.lock();
+        let entry = table.get(&CachingHolder::Lease(client, key));
+        entry.is_some_and(|entry| entry.held_back.iter().any(tells))
+    }
+
     /// The number of holders about whose caching a request is not answered yet.
     pub(crate) fn len(&self) -> usize {
         self.0.lock().len()

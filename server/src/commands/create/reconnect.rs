@@ -47,7 +47,7 @@ pub(super) async fn run(
     let caching = context.server.object_store.held(&open.attachment).caching;
     let questions = Questions::new(&request.contexts);
     let mut answered = questions.answer_again(context, &open, &stat).await;
-    answered.extend(contexts::lease(caching));
+    answered.extend(contexts::lease(context, caching));
     let action = CreateAction::OPENED;
     Ok(response::new(&open, &stat, action, caching, answered).into())
 }

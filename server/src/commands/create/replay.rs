@@ -187,7 +187,7 @@ pub(super) async fn answer(
     };
     let questions = Questions::new(&request.contexts);
     let mut answered = questions.answer_again(context, open, &stat).await;
-    answered.extend(contexts::lease(caching));
+    answered.extend(contexts::lease(context, caching));
     let is_told = keeps_handle || persistence::is_persistent(open);
     answered.extend(wish.answer(open).filter(|_| is_told));
     Ok(response::new(open, &stat, open.create_action, caching, answered).into())
