@@ -1,8 +1,11 @@
-//! What once went wrong in the server, each as a conversation with it.
+//! What once went wrong in the server, each as a conversation with it, or as the seed of a simulation.
 
 use bytes::BytesMut;
 use conformance::client::{Outgoing, Protection, Received, requests};
 use conformance::fuzz::rig::Rig;
+use conformance::sim::Random;
+use conformance::sim::plan::{Plan, Profile};
+use conformance::sim::simulation::run;
 use wire::create::CreateOptions;
 use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation, Sid};
 use wire::fscc::{FileInfoClass, SetFileInformation, file_info::FileMode};
@@ -122,4 +125,40 @@ fn no_part_of_a_descriptor_is_set_or_told_without_its_access() {
             );
         }
     }
+}
+
+fn simulate(seed: u64, steps: usize, profile: Profile) {
+    let plan = Plan {
+        seed,
+        clients: 2 + Random::new(seed).below(7),
+        steps,
+        profile,
+        verbose: false,
+    };
+    run(plan).unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn an_open_that_waited_while_its_file_was_deleted_opens_what_has_the_name_now() {
+    simulate(56, 600, Profile::Oplocks);
+}
+
+#[test]
+fn an_open_that_waited_while_its_file_was_replaced_by_a_rename_starts_again() {
+    simulate(1268, 600, Profile::Oplocks);
+}
+
+#[test]
+fn a_deletion_that_becomes_pending_during_a_rename_is_not_counted_for_ever() {
+    simulate(135, 600, Profile::Oplocks);
+}
+
+#[test]
+fn a_rename_that_waited_until_its_open_was_closed_says_so() {
+    simulate(940, 600, Profile::Oplocks);
+}
+
+#[test]
+fn a_rename_that_waited_while_its_file_was_renamed_tells_of_the_name_that_goes() {
+    simulate(122, 1_000, Profile::Folders);
 }

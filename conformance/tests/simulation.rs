@@ -1,63 +1,70 @@
-//! Simulations: many seeds for a short time, and by name those that once failed.
+//! Simulations: many seeds for a short time. Those that once failed are in `regressions.rs`.
 
 use conformance::sim::Random;
-use conformance::sim::simulation::{Plan, Summary, run};
+use conformance::sim::plan::{Plan, Profile, Summary};
+use conformance::sim::simulation::run;
 
-/// A run of a seed, whose clients ask for oplocks alone: as the seeds below were found.
-fn simulate(seed: u64, steps: usize) -> Summary {
-    simulate_with(seed, steps, false)
-}
-
-fn simulate_with(seed: u64, steps: usize, leases: bool) -> Summary {
+fn simulate(seed: u64, steps: usize, profile: Profile) -> Summary {
     let clients = 2 + Random::new(seed).below(7);
     let plan = Plan {
         seed,
         clients,
         steps,
-        leases,
+        profile,
         verbose: false,
     };
-    run(plan).unwrap_or_else(|failure| panic!("{failure}"))
+    run(plan).unwrap_or_else(|failure| panic!("{profile:?}, {failure}"))
 }
 
-#[test]
-fn two_hundred_seeds_give_right_answers_and_leave_nothing() {
+/// Runs so many seeds of a profile.
+fn simulate_many(seeds: u64, profile: Profile) -> Summary {
     let mut all = Summary::default();
-    for seed in 0..200 {
-        let summary = simulate_with(seed, 400, seed % 4 < 2);
-        all.replies += summary.replies;
-        all.cuts += summary.cuts;
-        all.breaks += summary.breaks;
+    for seed in 0..seeds {
+        all += simulate(seed, 400, profile);
     }
-    // The seeds must meet what they are for.
+    all
+}
+
+// The seeds must meet what they are for.
+
+#[test]
+fn clients_with_oplocks_get_right_answers_and_leave_nothing() {
+    let met = simulate_many(60, Profile::Oplocks);
     assert!(
-        all.replies > 10_000 && all.cuts > 500 && all.breaks > 100,
-        "{all:?}"
+        met.replies > 4_000 && met.cuts > 150 && met.breaks > 150,
+        "{met:?}"
     );
 }
 
 #[test]
+fn clients_with_leases_never_rely_on_what_is_stale() {
+    let met = simulate_many(60, Profile::Leases);
+    assert!(
+        met.replies > 4_000 && met.cuts > 150 && met.breaks > 150,
+        "{met:?}"
+    );
+}
+
+#[test]
+fn opens_wait_for_their_clients_and_for_nobody_else() {
+    let met = simulate_many(60, Profile::Durable);
+    assert!(
+        met.reconnects > 15 && met.scavenged > 10 && met.cuts > 300,
+        "{met:?}"
+    );
+}
+
+#[test]
+fn folders_that_are_cached_or_watched_tell_of_every_change() {
+    let met = simulate_many(60, Profile::Folders);
+    assert!(met.told > 150 && met.breaks > 200, "{met:?}");
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
-    assert_eq!(simulate(42, 500), simulate(42, 500));
-    assert_eq!(simulate(43, 500), simulate(43, 500));
-}
-
-#[test]
-fn an_open_that_waited_while_its_file_was_deleted_opens_what_has_the_name_now() {
-    simulate(56, 600);
-}
-
-#[test]
-fn an_open_that_waited_while_its_file_was_replaced_by_a_rename_starts_again() {
-    simulate(1268, 600);
-}
-
-#[test]
-fn a_deletion_that_becomes_pending_during_a_rename_is_not_counted_for_ever() {
-    simulate(135, 600);
-}
-
-#[test]
-fn a_rename_that_waited_until_its_open_was_closed_says_so() {
-    simulate(940, 600);
+    for profile in Profile::ALL {
+        for seed in [42, 43] {
+            assert_eq!(simulate(seed, 500, profile), simulate(seed, 500, profile));
+        }
+    }
 }

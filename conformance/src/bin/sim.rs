@@ -1,47 +1,53 @@
-//! `cargo sim -- SEED [--clients N] [--steps N] [--seeds N] [--oplocks]`: runs simulations.
+//! `cargo sim -- SEED [--profile NAME] [--clients N] [--steps N] [--seeds N]`: runs simulations.
 //!
-//! One seed prints every operation; `--seeds N` runs so many from SEED on and prints failures only.
-//! With `--oplocks`, no client asks for a lease.
+//! One seed prints every operation; `--seeds N` runs so many from SEED on and prints failures only. What
+//! clients do says the profile: `oplocks`, `leases`, `durable`, or `folders`, which is all.
 
 use std::process::ExitCode;
 
 use conformance::sim::Random;
-use conformance::sim::simulation::{Plan, run};
+use conformance::sim::plan::{Plan, Profile, Summary};
+use conformance::sim::simulation::run;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let option = |name: &str| {
+    let text = |name: &str| {
         let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
+        arguments.get(at + 1)
     };
-    let Some(first) = arguments.first().and_then(|seed| seed.parse::<u64>().ok()) else {
-        eprintln!("usage: cargo sim -- SEED [--clients N] [--steps N] [--seeds N] [--oplocks]");
+    let option = |name: &str| text(name)?.parse::<u64>().ok();
+    let profile = text("--profile").map_or(Ok(Profile::Folders), |name| name.parse());
+    let first = arguments.first().and_then(|seed| seed.parse::<u64>().ok());
+    let (Some(first), Ok(profile)) = (first, profile) else {
+        eprintln!("{USAGE}");
         return ExitCode::FAILURE;
     };
     let seeds = option("--seeds").unwrap_or(1);
-    let mut failed = 0;
+    let (mut failed, mut all) = (0, Summary::default());
     for seed in first..first.saturating_add(seeds) {
         let clients = option("--clients").unwrap_or(2 + Random::new(seed).number() % 7);
         let plan = Plan {
             seed,
             clients: usize::try_from(clients).unwrap_or(1),
             steps: usize::try_from(option("--steps").unwrap_or(1_000)).unwrap_or(0),
-            leases: !arguments.iter().any(|argument| argument == "--oplocks"),
+            profile,
             verbose: seeds == 1,
         };
         match run(plan) {
-            Ok(summary) if seeds == 1 => println!("seed {seed}: {summary:?}"),
-            Ok(_) => {}
+            Ok(summary) => all += summary,
             Err(failure) => {
                 eprintln!("{failure}");
                 failed += 1;
             }
         }
     }
-    println!("{seeds} seeds, {failed} failed");
+    println!("{seeds} seeds, {failed} failed: {all:?}");
     if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
     }
 }
+
+const USAGE: &str =
+    "usage: cargo sim -- SEED [--profile NAME] [--clients N] [--steps N] [--seeds N]";

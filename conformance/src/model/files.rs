@@ -1,9 +1,16 @@
 //! The state: names, files, opens, locks; and what an operation that succeeded does to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::operation::{Access, Operation, Outcome, Sharing};
+use wire::NtStatus;
+use wire::fscc::FileAction;
+
+use super::away::Durable;
+use super::caching::{Cache, ROOT};
+use super::operation::{Access, Holder, Operation, Outcome, Sharing};
 use super::rules;
+use super::watching::Watch;
 
 /// All files of one share.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +18,12 @@ pub struct Model {
     pub(super) names: BTreeMap<String, u64>,
     pub(super) files: BTreeMap<u64, File>,
     pub(super) opens: BTreeMap<u64, Open>,
+    pub(super) caches: BTreeMap<Holder, Cache>,
+    /// By client.
+    pub(super) watches: BTreeMap<usize, Watch>,
+    /// Files that the loss of a connection may have others give up: it deletes them.
+    pub(super) disturbed: BTreeSet<u64>,
+    pub(super) now: Duration,
     last_file: u64,
 }
 
@@ -29,6 +42,13 @@ pub(super) struct Open {
     pub(super) access: Access,
     pub(super) sharing: Sharing,
     pub(super) delete_on_close: bool,
+    /// Whose caching is its own.
+    pub(super) holder: Holder,
+    /// The client's lease on the folder above.
+    pub(super) parent: Option<Holder>,
+    pub(super) durable: Option<Durable>,
+    /// Until when it waits for its client, while that is away.
+    pub(super) away: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +60,15 @@ pub(super) struct Lock {
 }
 
 impl Model {
+    /// A share with nothing in its root.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            files: [(ROOT, File::default())].into(),
+            ..Self::default()
+        }
+    }
+
     /// Judges the answer to an operation, and goes on as it says.
     ///
     /// # Errors
@@ -50,7 +79,7 @@ impl Model {
         operation: &Operation,
         outcome: &Outcome,
     ) -> Result<(), String> {
-        let allowed = rules::allowed(self, operation);
+        let allowed = rules::allowed(self, client, operation);
         if !allowed.contains(&outcome.status()) {
             return Err(format!(
                 "client {client}: {operation:?} gave {:?}; right is {allowed:?}",
@@ -58,6 +87,10 @@ impl Model {
             ));
         }
         match outcome {
+            Outcome::Refused(NtStatus::NOTIFY_ENUM_DIR) => {
+                self.forget_news(client);
+                Ok(())
+            }
             Outcome::Refused(_) => Ok(()),
             _ => self.apply(client, operation, outcome),
         }
@@ -65,17 +98,21 @@ impl Model {
 
     /// Whether a LOCK that waits could be granted.
     #[must_use]
-    pub fn could_go_on(&self, operation: &Operation) -> bool {
+    pub fn could_go_on(&self, client: usize, operation: &Operation) -> bool {
         matches!(operation, Operation::Lock { .. })
-            && rules::allowed(self, operation) == [wire::NtStatus::SUCCESS]
+            && rules::allowed(self, client, operation) == [NtStatus::SUCCESS]
     }
 
-    /// A client is gone: all its opens are closed.
-    pub fn disconnect(&mut self, client: usize) {
-        let of_client = self.opens.iter().filter(|(_, open)| open.client == client);
-        for id in of_client.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.close(id);
-        }
+    /// How many opens of files there are.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.opens.len()
+    }
+
+    /// How many ranges are locked.
+    #[must_use]
+    pub fn lock_count(&self) -> usize {
+        self.files.values().map(|file| file.locks.len()).sum()
     }
 
     /// Every file's name and contents.
@@ -93,10 +130,27 @@ impl Model {
         outcome: &Outcome,
     ) -> Result<(), String> {
         match (operation, outcome) {
-            (Operation::Open { name, .. }, Outcome::Opened { id, created }) => {
+            (Operation::Open { name, .. }, Outcome::Opened { created, .. }) => {
                 expect("FILE_CREATED", created, &!self.names.contains_key(name))?;
-                self.open(client, operation, *id);
+                self.open(client, operation, outcome)?;
             }
+            (Operation::OpenRoot { .. }, Outcome::Opened { .. }) => {
+                self.open(client, operation, outcome)?;
+            }
+            (Operation::Reconnect { open, .. }, Outcome::Opened { id, state, .. }) => {
+                expect("persistent FileId", id, open)?;
+                let holder = self.opens[open].holder;
+                let held = self.caches.get(&holder).map(|cache| cache.state);
+                expect("what is cached", &Some(*state), &held)?;
+                if let Some(open) = self.opens.get_mut(open) {
+                    (open.client, open.away) = (client, None);
+                }
+            }
+            (Operation::Acknowledge { holder, kept }, Outcome::Kept(state)) => {
+                expect("what is kept", state, kept)?;
+                self.settle(*holder, *kept);
+            }
+            (Operation::Watch { .. }, Outcome::Changes(changes)) => self.tell(client, changes)?,
             (
                 Operation::Read {
                     open,
@@ -137,10 +191,12 @@ impl Model {
         match operation {
             Operation::Write { open, offset, data } => {
                 self.file_mut(*open).write(*offset, data);
+                self.renew_own_view(*open);
             }
             Operation::SetEndOfFile { open, length } => {
                 let length = usize::try_from(*length).unwrap_or(0);
                 self.file_mut(*open).contents.resize(length, 0);
+                self.renew_own_view(*open);
             }
             Operation::SetDisposition { open, delete } => {
                 self.file_mut(*open).delete_pending = *delete;
@@ -176,65 +232,124 @@ impl Model {
         }
     }
 
-    fn open(&mut self, client: usize, operation: &Operation, id: u64) {
-        let Operation::Open {
+    fn open(
+        &mut self,
+        client: usize,
+        operation: &Operation,
+        outcome: &Outcome,
+    ) -> Result<(), String> {
+        let Outcome::Opened {
+            id, state, durable, ..
+        } = outcome
+        else {
+            return Ok(());
+        };
+        let lease = operation.lease();
+        let of_client = |key| Holder::Lease { client, key };
+        let holder = lease.map_or(Holder::Open(*id), |lease| of_client(lease.key));
+        let parent = lease.and_then(|lease| lease.parent).map(of_client);
+        let mut open = Open {
+            client,
+            file: ROOT,
+            access: Access::NONE,
+            sharing: Sharing::ALL,
+            delete_on_close: false,
+            holder,
+            parent,
+            durable: None,
+            away: None,
+        };
+        if let Operation::Open {
             name,
             access,
             sharing,
             disposition,
             delete_on_close,
+            create_guid,
+            user,
+            ..
         } = operation
-        else {
-            return;
-        };
-        let file = match self.names.get(name) {
-            Some(file) => *file,
-            None => {
-                self.last_file += 1;
-                self.names.insert(name.clone(), self.last_file);
-                let new = File {
-                    name: name.clone(),
-                    ..File::default()
-                };
-                self.files.insert(self.last_file, new);
-                self.last_file
+        {
+            open.file = self.find_or_create(name, parent);
+            (open.access, open.sharing) = (*access, *sharing);
+            open.delete_on_close = *delete_on_close;
+            open.durable = durable.map(|timeout| Durable {
+                timeout,
+                create_guid: create_guid.unwrap_or(0),
+                user,
+            });
+            if disposition.destroys() {
+                self.files.entry(open.file).or_default().contents.clear();
+                self.renew_view(Some(holder), open.file);
             }
-        };
-        if disposition.destroys() {
-            self.files.entry(file).or_default().contents.clear();
         }
-        let open = Open {
-            client,
-            file,
-            access: *access,
-            sharing: *sharing,
-            delete_on_close: *delete_on_close,
-        };
-        self.opens.insert(id, open);
+        self.grant(*id, &open, *state, lease.is_some_and(|lease| lease.is_v2))?;
+        self.opens.insert(*id, open);
+        Ok(())
     }
 
-    fn close(&mut self, id: u64) {
+    fn find_or_create(&mut self, name: &str, parent: Option<Holder>) -> u64 {
+        if let Some(file) = self.names.get(name) {
+            return *file;
+        }
+        self.last_file += 1;
+        self.names.insert(name.to_owned(), self.last_file);
+        let new = File {
+            name: name.to_owned(),
+            ..File::default()
+        };
+        self.files.insert(self.last_file, new);
+        self.report(&[(FileAction::ADDED, name)]);
+        self.renew_view(parent, ROOT);
+        self.last_file
+    }
+
+    /// An open has ended.
+    pub(super) fn close(&mut self, id: u64) {
         let Some(open) = self.opens.remove(&id) else {
             return;
         };
+        self.release(id, open.holder);
+        if open.file == ROOT {
+            return;
+        }
         let is_last = !self.opens.values().any(|other| other.file == open.file);
         let file = self.files.entry(open.file).or_default();
         file.locks.retain(|lock| lock.open != id);
         file.delete_pending |= open.delete_on_close;
         if is_last && file.delete_pending {
-            self.names.remove(&file.name);
+            let name = std::mem::take(&mut file.name);
+            self.names.remove(&name);
             self.files.remove(&open.file);
+            self.report(&[(FileAction::REMOVED, &name)]);
+            self.renew_view(open.parent, ROOT);
         }
     }
 
     fn rename(&mut self, open: u64, target: &str) {
-        let id = self.opens[&open].file;
-        if let Some(replaced) = self.names.get(target).filter(|other| **other != id) {
-            self.files.remove(replaced);
+        let Open { file, parent, .. } = self.opens[&open];
+        let replaced = self.names.get(target).copied();
+        if replaced == Some(file) {
+            return;
         }
         let old = std::mem::replace(&mut self.file_mut(open).name, target.to_owned());
         self.names.remove(&old);
-        self.names.insert(target.to_owned(), id);
+        self.names.insert(target.to_owned(), file);
+        // [MS-FSA] 2.1.5.15.12
+        if let Some(replaced) = replaced {
+            self.files.remove(&replaced);
+            // Who watches names alone does not hear that the name has another file now.
+            self.report(&[(FileAction::REMOVED, &old)]);
+        } else {
+            let (before, after) = (FileAction::RENAMED_OLD_NAME, FileAction::RENAMED_NEW_NAME);
+            self.report(&[(before, &old), (after, target)]);
+        }
+        self.renew_view(parent, ROOT);
+    }
+
+    fn renew_own_view(&mut self, open: u64) {
+        let Open { file, holder, .. } = self.opens[&open];
+        self.renew_view(Some(holder), file);
     }
 
     fn file(&self, open: u64) -> &File {

@@ -1,12 +1,18 @@
-//! What a file server must do, as plainly as it can be said: names, contents, share modes, locks
-//! and deletion, one operation at a time.
+//! What a file server must do, as plainly as it can be said: names, contents, share modes, locks,
+//! deletion, caching, opens without a client and watches, one operation at a time.
 //!
 //! The simulator asks it to judge each reply. Where the specification lets a server choose, the
 //! model takes the server's word; everything else must be as it says.
 
+mod away;
+mod caching;
 mod files;
 mod operation;
+mod order;
 mod rules;
+mod watching;
 
+pub use caching::Notice;
 pub use files::Model;
-pub use operation::{Access, Disposition, Operation, Outcome, Sharing};
+pub use operation::{Access, Disposition, Holder, Leasing, Operation, Outcome, Sharing};
+pub use order::Event;

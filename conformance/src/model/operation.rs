@@ -1,6 +1,10 @@
 //! Operations that the model knows, and what came of them.
 
+use std::time::Duration;
+
 use wire::NtStatus;
+use wire::create::LeaseState;
+use wire::fscc::FileAction;
 
 /// The access of an open, as far as it matters to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +17,29 @@ pub struct Access {
     pub delete: bool,
 }
 
+/// Whose caching it is: that of one open, or of all opens that share a client's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// An oplock.
+    Open(u64),
+    /// A lease.
+    Lease {
+        /// Whose.
+        client: usize,
+        /// Its key.
+        key: u128,
+    },
+}
+
+impl Access {
+    /// None of these.
+    pub(super) const NONE: Self = Self {
+        read: false,
+        write: false,
+        delete: false,
+    };
+}
+
 /// What an open lets others do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sharing {
@@ -22,6 +49,15 @@ pub struct Sharing {
     pub write: bool,
     /// FILE_SHARE_DELETE.
     pub delete: bool,
+}
+
+impl Sharing {
+    /// Everything.
+    pub(super) const ALL: Self = Self {
+        read: true,
+        write: true,
+        delete: true,
+    };
 }
 
 /// What CREATE does to what it finds.
@@ -49,6 +85,17 @@ impl Disposition {
     }
 }
 
+/// The lease that a CREATE asks for or names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Leasing {
+    /// The client's key.
+    pub key: u128,
+    /// The key of the client's lease on the folder above.
+    pub parent: Option<u128>,
+    /// Whether the context is of version 2.
+    pub is_v2: bool,
+}
+
 /// An operation of a client. Opens are known by the number that the server gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
@@ -64,6 +111,42 @@ pub enum Operation {
         disposition: Disposition,
         /// FILE_DELETE_ON_CLOSE.
         delete_on_close: bool,
+        /// The lease asked for.
+        lease: Option<Leasing>,
+        /// CreateGuid, where the open is to be durable by version 2.
+        create_guid: Option<u128>,
+        /// As whom.
+        user: &'static str,
+    },
+    /// CREATE of an open that waits for its client.
+    Reconnect {
+        /// Which.
+        open: u64,
+        /// The name in the request.
+        name: String,
+        /// The lease in the request.
+        lease: Option<Leasing>,
+        /// CreateGuid, where the context is of version 2.
+        create_guid: Option<u128>,
+        /// As whom.
+        user: &'static str,
+    },
+    /// CREATE of the root, to cache what is in it.
+    OpenRoot {
+        /// The lease asked for.
+        lease: Leasing,
+    },
+    /// OPLOCK_BREAK: what the client keeps.
+    Acknowledge {
+        /// Of which oplock or lease.
+        holder: Holder,
+        /// What it keeps.
+        kept: LeaseState,
+    },
+    /// CHANGE_NOTIFY for the names in the root.
+    Watch {
+        /// For how many bytes of changes.
+        room: u32,
     },
     /// READ.
     Read {
@@ -142,6 +225,32 @@ pub enum Operation {
     },
 }
 
+impl Operation {
+    /// Whether nothing is left of it when its client has not been answered and is gone.
+    #[must_use]
+    pub fn leaves_no_trace(&self) -> bool {
+        match self {
+            Self::Open {
+                disposition,
+                delete_on_close,
+                ..
+            } => *disposition == Disposition::Open && !delete_on_close,
+            Self::Read { .. } | Self::Query { .. } | Self::List => true,
+            _ => false,
+        }
+    }
+
+    /// The lease that a CREATE asks for or names.
+    #[must_use]
+    pub fn lease(&self) -> Option<Leasing> {
+        match self {
+            Self::Open { lease, .. } | Self::Reconnect { lease, .. } => *lease,
+            Self::OpenRoot { lease } => Some(*lease),
+            _ => None,
+        }
+    }
+}
+
 /// What the server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -151,9 +260,19 @@ pub enum Outcome {
     Opened {
         /// The open's number.
         id: u64,
+        /// The other half of its FileId.
+        volatile: u64,
         /// Whether the file is new.
         created: bool,
+        /// What it may cache; an oplock as what it stands for.
+        state: LeaseState,
+        /// For how long it is kept without its client.
+        durable: Option<Duration>,
     },
+    /// OPLOCK_BREAK: what the client keeps.
+    Kept(LeaseState),
+    /// CHANGE_NOTIFY: what has changed.
+    Changes(Vec<(FileAction, String)>),
     /// READ: the bytes.
     Data(Vec<u8>),
     /// QUERY_INFO: the length, and whether the file is to be deleted.
@@ -170,6 +289,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether it is an error.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     /// The status that the client saw.
     #[must_use]
     pub fn status(&self) -> NtStatus {

@@ -1,15 +1,22 @@
 //! Which answers an operation may have.
 
 use wire::NtStatus;
+use wire::create::LeaseState;
 
+use super::away;
 use super::files::{File, Model, Open};
-use super::operation::{Access, Disposition, Operation, Sharing};
+use super::operation::{Access, Disposition, Holder, Operation, Sharing};
 
-/// All statuses that are right; `SUCCESS` among them if it is.
-pub(super) fn allowed(model: &Model, operation: &Operation) -> Vec<NtStatus> {
+/// All statuses that are right; `SUCCESS` among them if it is. None where no answer is right yet.
+pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Vec<NtStatus> {
     let open = match operation {
-        Operation::Open { .. } => return allowed_open(model, operation),
-        Operation::List => return vec![NtStatus::SUCCESS],
+        Operation::Open { .. } => return allowed_open(model, client, operation),
+        Operation::Reconnect { .. } => return away::allowed(model, client, operation),
+        Operation::OpenRoot { .. } | Operation::List => return vec![NtStatus::SUCCESS],
+        Operation::Acknowledge { holder, kept } => {
+            return allowed_acknowledgment(model, *holder, *kept);
+        }
+        Operation::Watch { room } => return model.allowed_watch(client, *room),
         Operation::Read { open, .. }
         | Operation::Write { open, .. }
         | Operation::SetEndOfFile { open, .. }
@@ -33,25 +40,38 @@ pub(super) fn allowed(model: &Model, operation: &Operation) -> Vec<NtStatus> {
 }
 
 // [MS-FSA] 2.1.5.1
-fn allowed_open(model: &Model, operation: &Operation) -> Vec<NtStatus> {
+fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtStatus> {
     let Operation::Open {
         name,
         access,
         sharing,
         disposition,
+        lease,
         ..
     } = operation
     else {
         return Vec::new();
     };
-    let Some(id) = model.names.get(name) else {
-        return match disposition {
-            Disposition::Open | Disposition::Overwrite => vec![NtStatus::OBJECT_NAME_NOT_FOUND],
-            _ => vec![NtStatus::SUCCESS],
-        };
+    let mut wrong = Vec::new();
+    let known = model.names.get(name);
+    let holder = lease.map(|lease| Holder::Lease {
+        client,
+        key: lease.key,
+    });
+    // [MS-SMB2] 3.3.5.9.8
+    let leased = holder.and_then(|holder| model.caches.get(&holder));
+    if leased.is_some_and(|cache| Some(&cache.file) != known) {
+        wrong.push(NtStatus::INVALID_PARAMETER);
+    }
+    let Some(id) = known else {
+        wrong.push(match disposition {
+            Disposition::Open | Disposition::Overwrite => NtStatus::OBJECT_NAME_NOT_FOUND,
+            _ if wrong.is_empty() => NtStatus::SUCCESS,
+            _ => return wrong,
+        });
+        return wrong;
     };
     let file = &model.files[id];
-    let mut wrong = Vec::new();
     if file.delete_pending {
         wrong.push(NtStatus::DELETE_PENDING);
     }
@@ -71,11 +91,42 @@ fn allowed_open(model: &Model, operation: &Operation) -> Vec<NtStatus> {
         delete: access.delete || *disposition == Disposition::Supersede,
     };
     let others = model.opens.values().filter(|open| open.file == *id);
-    let mut others = others.map(|open| (open.access, open.sharing));
-    if others.any(|other| conflicts((implied, *sharing), other)) {
-        vec![NtStatus::SHARING_VIOLATION]
+    let excludes = |open: &&Open| conflicts((implied, *sharing), (open.access, open.sharing));
+    let excluding: Vec<_> = others.filter(excludes).collect();
+    // Who would give a handle up is asked to before anybody is refused because of it.
+    let would_give_up = |open: &&Open| Some(open.holder) != holder && model.keeps_handle(open);
+    if excluding.is_empty() {
+        one(NtStatus::SUCCESS)
+    } else if excluding.iter().any(would_give_up) {
+        if std::env::var_os("DBG").is_some() {
+            eprintln!(
+                "{client} {operation:?} waits for {excluding:?}\n {:?}",
+                model.caches
+            );
+        }
+        Vec::new()
     } else {
-        vec![NtStatus::SUCCESS]
+        one(NtStatus::SHARING_VIOLATION)
+    }
+}
+
+/// A break that is over without its acknowledgment cannot be acknowledged any more.
+// [MS-SMB2] 3.3.5.22.1
+// [MS-SMB2] 3.3.5.22.2
+fn allowed_acknowledgment(model: &Model, holder: Holder, kept: LeaseState) -> Vec<NtStatus> {
+    let cache = model.caches.get(&holder);
+    let breaking = cache.and_then(|cache| cache.breaking);
+    match (breaking, holder) {
+        (Some(breaking), _) if breaking.to.contains(kept) => one(NtStatus::SUCCESS),
+        (Some(_), _) => one(NtStatus::REQUEST_NOT_ACCEPTED),
+        (None, Holder::Open(_)) => vec![
+            NtStatus::INVALID_DEVICE_STATE,
+            NtStatus::INVALID_OPLOCK_PROTOCOL,
+            NtStatus::FILE_CLOSED,
+        ],
+        (None, Holder::Lease { .. }) => {
+            vec![NtStatus::UNSUCCESSFUL, NtStatus::OBJECT_NAME_NOT_FOUND]
+        }
     }
 }
 
@@ -146,6 +197,12 @@ fn allowed_on(model: &Model, operation: &Operation, id: u64, open: &Open) -> Vec
                 NtStatus::RANGE_NOT_LOCKED
             })
         }
+        // [MS-FSA] 2.1.4.12
+        Operation::SetDisposition { delete: true, .. }
+            if model.others_keep_leased_handles(open.file, open.holder) =>
+        {
+            Vec::new()
+        }
         Operation::Rename {
             target, replace, ..
         } => allowed_rename(model, open, file, target, *replace),
@@ -193,11 +250,16 @@ fn allowed_rename(
         if model.files[id].delete_pending {
             wrong.extend([NtStatus::DELETE_PENDING, NtStatus::ACCESS_DENIED]);
         }
-        if replace && model.opens.values().any(|other| other.file == *id) {
+        let mut opens = model.opens.values();
+        if replace && opens.any(|other| other.file == *id && !model.keeps_handle(other)) {
             wrong.push(NtStatus::ACCESS_DENIED);
         }
     }
-    if wrong.is_empty() {
+    let renames = model.names.get(target) != Some(&open.file);
+    let waits = |file| model.others_keep_handles(file, open.holder);
+    if wrong.is_empty() && renames && (waits(open.file) || replaced.is_some_and(|id| waits(*id))) {
+        Vec::new()
+    } else if wrong.is_empty() {
         one(NtStatus::SUCCESS)
     } else {
         wrong

@@ -7,26 +7,28 @@ use std::time::Duration;
 use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
 use server::{Environment, Server};
+use wire::create::LeaseState;
 use wire::dtyp::Guid;
-use wire::{Command, CreateRequest, Dialect, FileId, MessageId, Request};
+use wire::{Command, Dialect, FileId, MessageId, OplockBreakAcknowledgment, OplockLevel, Request};
 
 use super::caches::Caches;
 use super::environment::Virtual;
+use super::plan::Profile;
 use super::random::Random;
 use super::server_end::ServerEnd;
-use super::world::{PASSWORD, SHARE, USER};
+use super::translation::state_of;
+use super::world::{OTHER_USER, PASSWORD, SHARE, USER};
 use crate::client::{
     ClientConnection, Logon, LogonStep, Offer, Outgoing, Protection, Reply, Scope, requests,
 };
-use crate::model::Operation;
+use crate::model::{Holder, Operation};
 
-/// What a client waits for.
-#[derive(Debug, Clone)]
-pub enum Asked {
-    /// An operation that the model judges.
-    Operation(Operation),
-    /// Something whose reply is only counted: an acknowledgment of a break.
-    Unjudged,
+/// Who a client is: the same on all its connections.
+#[derive(Debug, Clone, Copy)]
+struct Identity {
+    dialect: Dialect,
+    guid: Guid,
+    user: &'static str,
 }
 
 /// One client and the server's end of its link.
@@ -34,15 +36,22 @@ pub struct Actor {
     /// The server's end.
     pub end: ServerEnd,
     /// What the client has asked for and not been answered.
-    pub asked: BTreeMap<MessageId, Asked>,
-    /// The opens that it knows of, by number.
+    pub asked: BTreeMap<MessageId, Operation>,
+    /// Which client it is.
+    pub client: usize,
+    /// What it does.
+    pub profile: Profile,
+    /// The opens of files that it knows of, by number.
     pub opens: BTreeMap<u64, FileId>,
-    /// Whether it asks for leases too.
-    pub wants_leases: bool,
+    /// Its further opens of the root.
+    pub roots: BTreeMap<u64, FileId>,
+    /// The opens that a lost connection has taken, and that it has not asked for again.
+    pub lost: BTreeSet<u64>,
     /// What the client may cache.
     pub caches: Caches,
     /// The requests that it has tried to cancel.
     pub cancelled: BTreeSet<MessageId>,
+    identity: Identity,
     raw: ClientConnection,
     scope: Scope,
     root: Option<FileId>,
@@ -56,58 +65,109 @@ impl Actor {
     /// # Panics
     /// The server refuses a log-on that is right.
     #[must_use]
-    pub fn connect(server: &Arc<Server>, environment: &Virtual, random: &mut Random) -> Self {
+    pub fn connect(
+        client: usize,
+        profile: Profile,
+        (server, environment): (&Arc<Server>, &Virtual),
+        random: &mut Random,
+    ) -> Self {
         let dialect = *random.pick(&DIALECTS);
-        let mut client_guid = Guid([0; 16]);
-        random.clone().fill(&mut client_guid.0);
-        let mut actor = Self {
+        let mut guid = Guid([0; 16]);
+        random.clone().fill(&mut guid.0);
+        let is_other = profile >= Profile::Durable && client % 3 == 2;
+        let identity = Identity {
+            dialect,
+            guid,
+            user: if is_other { OTHER_USER } else { USER },
+        };
+        let mut actor = Self::new(client, profile, identity, (server, environment));
+        actor.begin(environment, random);
+        actor
+    }
+
+    /// The same client on a new connection, with what it knows of its leases. In profiles in which nobody
+    /// comes back, it is a new one.
+    ///
+    /// # Panics
+    /// The server refuses a log-on that is right.
+    pub fn come_back(&mut self, world: (&Arc<Server>, &Virtual), random: &mut Random) {
+        if self.profile < Profile::Durable {
+            *self = Self::connect(self.client, self.profile, world, random);
+            return;
+        }
+        let mut caches = std::mem::take(&mut self.caches);
+        caches.disconnected();
+        let mut lost = std::mem::take(&mut self.lost);
+        lost.extend(self.opens.keys());
+        *self = Self {
+            caches,
+            lost,
+            ..Self::new(self.client, self.profile, self.identity, world)
+        };
+        self.begin(world.1, random);
+    }
+
+    fn new(
+        client: usize,
+        profile: Profile,
+        identity: Identity,
+        (server, environment): (&Arc<Server>, &Virtual),
+    ) -> Self {
+        Self {
             end: ServerEnd::new(server, environment),
             asked: BTreeMap::new(),
+            client,
+            profile,
             opens: BTreeMap::new(),
-            wants_leases: false,
+            roots: BTreeMap::new(),
+            lost: BTreeSet::new(),
             caches: Caches::default(),
             cancelled: BTreeSet::new(),
+            identity,
             raw: ClientConnection::new(Offer {
-                client_guid,
-                ..Offer::dialect(dialect)
+                client_guid: identity.guid,
+                ..Offer::dialect(identity.dialect)
             }),
             scope: Scope::NONE,
             root: None,
             link: VecDeque::new(),
-        };
-        let negotiate = actor.raw.negotiate();
-        actor.call(environment, &negotiate);
-        actor.log_on(environment, random);
+        }
+    }
+
+    fn begin(&mut self, environment: &Virtual, random: &mut Random) {
+        let dialect = self.identity.dialect;
+        let negotiate = self.raw.negotiate();
+        self.call(environment, &negotiate);
+        self.log_on(environment, random);
         let protections: &[_] = if dialect.0 >= Dialect::SMB_3_0.0 {
             &[Protection::Plain, Protection::Signed, Protection::Sealed]
         } else {
             &[Protection::Plain, Protection::Signed]
         };
         let protection = *random.pick(protections);
-        if let Some(session) = actor.raw.session_mut(actor.scope.session) {
+        if let Some(session) = self.raw.session_mut(self.scope.session) {
             session.protection = protection;
         }
         let path = format!("\\\\server\\{SHARE}");
-        let tree = actor
+        let tree = self
             .raw
-            .prepare(actor.scope, requests::tree_connect(&path).into());
-        let reply = actor.call(environment, &tree);
-        actor.scope.tree = reply.header.tree_id().expect("a tree connect");
-        let root = actor
+            .prepare(self.scope, requests::tree_connect(&path).into());
+        let reply = self.call(environment, &tree);
+        self.scope.tree = reply.header.tree_id().expect("a tree connect");
+        let root = self
             .raw
-            .prepare(actor.scope, requests::open_directory("").into());
-        let reply = actor.call(environment, &root);
+            .prepare(self.scope, requests::open_directory("").into());
+        let reply = self.call(environment, &root);
         let created: Option<wire::CreateResponse> = reply.body().ok();
-        actor.root = created
+        self.root = created
             .filter(|_| reply.status().0 == 0)
             .map(|body| body.file_id);
-        actor
     }
 
     fn log_on(&mut self, environment: &Virtual, random: &mut Random) {
         let mut entropy = [0; 32];
         random.fill(&mut entropy);
-        let credentials = Credentials::password(USER, "", PASSWORD);
+        let credentials = Credentials::password(self.identity.user, "", PASSWORD);
         let mut logon = Logon::ntlm(credentials, entropy, environment.wall_clock());
         let mut request = logon.start(&mut self.raw);
         loop {
@@ -144,24 +204,34 @@ impl Actor {
     /// Puts an operation on the link.
     pub fn ask(&mut self, operation: Operation, request: Request) {
         let request = self.raw.prepare(self.scope, request);
-        self.asked
-            .insert(request.message_id(), Asked::Operation(operation));
+        self.asked.insert(request.message_id(), operation);
         self.put_on_link(&request);
     }
 
-    /// Asks for a file to be opened.
-    pub fn ask_open(&mut self, operation: Operation, request: CreateRequest) {
-        self.ask(operation, request.into());
-    }
-
-    /// Acknowledges the oldest break.
-    pub fn acknowledge(&mut self) {
-        let Some(request) = self.caches.acknowledge() else {
+    /// Acknowledges the oldest break; where clients are so inclined, sometimes with less than was left.
+    pub fn acknowledge(&mut self, random: &mut Random) {
+        let Some(mut request) = self.caches.acknowledge() else {
             return;
         };
-        let request = self.raw.prepare(self.scope, request.into());
-        self.asked.insert(request.message_id(), Asked::Unjudged);
-        self.put_on_link(&request);
+        let gives_all_up = self.profile >= Profile::Durable && random.once_in(6);
+        let (holder, kept) = match &mut request {
+            OplockBreakAcknowledgment::Oplock(kept) => {
+                if gives_all_up {
+                    kept.oplock_level = OplockLevel::NONE;
+                }
+                let holder = Holder::Open(kept.file_id.persistent);
+                (holder, state_of(kept.oplock_level))
+            }
+            OplockBreakAcknowledgment::Lease(kept) => {
+                if gives_all_up {
+                    kept.lease_state = LeaseState::NONE;
+                }
+                let client = self.client;
+                let key = u128::from_be_bytes(kept.lease_key.0);
+                (Holder::Lease { client, key }, kept.lease_state)
+            }
+        };
+        self.ask(Operation::Acknowledge { holder, kept }, request.into());
     }
 
     /// Cancels one of the requests under way.
@@ -185,7 +255,7 @@ impl Actor {
     }
 
     /// What was asked for, has reached the server and is not answered.
-    pub fn waiting(&self) -> impl Iterator<Item = &Asked> {
+    pub fn waiting(&self) -> impl Iterator<Item = &Operation> {
         let is_on_link =
             |id: &MessageId| self.link.iter().any(|(on_link, _)| *on_link == Some(*id));
         let asked = self.asked.iter().filter(move |(id, _)| !is_on_link(id));
@@ -196,6 +266,13 @@ impl Actor {
     #[must_use]
     pub fn has_link(&self) -> bool {
         !self.link.is_empty()
+    }
+
+    /// What the oldest frame on the link asks for.
+    #[must_use]
+    pub fn next_to_deliver(&self) -> Option<&Operation> {
+        let (id, _) = self.link.front()?;
+        self.asked.get(id.as_ref()?)
     }
 
     /// Delivers the oldest frame on the link.
@@ -224,6 +301,18 @@ impl Actor {
             replies.extend(read.map_err(|error| format!("a frame cannot be read: {error}"))?);
         }
         Ok(replies)
+    }
+
+    /// The dialect that it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.identity.dialect
+    }
+
+    /// The account that it logs on as.
+    #[must_use]
+    pub fn user(&self) -> &'static str {
+        self.identity.user
     }
 
     /// The open of the share's root.

@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use wire::create::{
-    CreateContext, CreateResponseContext, LeaseContext, LeaseContextV2, LeaseFlags, LeaseState,
-};
+use wire::create::{CreateResponseContext, LeaseContext, LeaseContextV2, LeaseFlags, LeaseState};
 use wire::oplock_break::{LeaseBreak, LeaseBreakFlags, LeaseBreakNotification, OplockBreak};
 use wire::{
-    CreateRequest, CreateResponse, FileId, LeaseKey, OplockBreakAcknowledgment,
-    OplockBreakNotification, OplockBreakResponse, OplockLevel, Response,
+    CreateResponse, FileId, LeaseKey, OplockBreakAcknowledgment, OplockBreakNotification,
+    OplockBreakResponse, Response,
 };
 
 use super::random::Random;
@@ -23,6 +21,9 @@ pub struct Caches {
     /// What is to be acknowledged, the oldest first.
     broken: VecDeque<OplockBreakAcknowledgment>,
     last_key: u128,
+    is_doubtful: bool,
+    /// The key last used for each name.
+    keys: BTreeMap<String, LeaseKey>,
 }
 
 /// A lease as its client knows it.
@@ -34,13 +35,13 @@ struct Lease {
 }
 
 impl Caches {
-    /// Makes a request ask for a lease of a key of its own.
-    pub fn ask_for_lease(&mut self, request: &mut CreateRequest, random: &mut Random) {
+    /// A lease of a key of its own to ask for.
+    pub fn new_lease(&mut self, random: &mut Random) -> LeaseContext {
         self.last_key += 1;
         let read = LeaseState::READ_CACHING;
         let handle = read | LeaseState::HANDLE_CACHING;
         let write = LeaseState::WRITE_CACHING;
-        let lease = LeaseContext {
+        LeaseContext {
             lease_key: LeaseKey(self.last_key.to_be_bytes()),
             lease_state: *random.pick(&[read, handle, read | write, handle | write]),
             lease_flags: LeaseFlags::NONE,
@@ -48,9 +49,22 @@ impl Caches {
                 parent_lease_key: LeaseKey([0; 16]),
                 epoch: 0,
             }),
-        };
-        request.requested_oplock_level = OplockLevel::LEASE;
-        request.contexts = vec![CreateContext::RequestLease(lease)].into();
+        }
+    }
+
+    /// The key of the lease that was last asked for on a name.
+    pub fn key_for(&self, name: &str) -> Option<LeaseKey> {
+        self.keys.get(name).copied()
+    }
+
+    /// Remembers that a key is used for a name.
+    pub fn name_key(&mut self, key: LeaseKey, name: &str) {
+        self.keys.insert(name.to_owned(), key);
+    }
+
+    /// The connection is lost, with the breaks that were to be acknowledged on it.
+    pub fn disconnected(&mut self) {
+        self.broken.clear();
     }
 
     /// The acknowledgment of the oldest break.
@@ -58,18 +72,18 @@ impl Caches {
         self.broken.pop_front()
     }
 
-    /// Takes note of what a message says of caching.
+    /// Takes note of what a message says of caching; false if the client has heard of what came after it.
     ///
     /// # Errors
     /// A notice does not fit what the client was told before.
-    pub fn note(&mut self, reply: &Reply) -> Result<(), String> {
+    pub fn note(&mut self, reply: &Reply) -> Result<bool, String> {
         match reply.response() {
             Ok(Response::Create(created)) => self.note_open(&created),
             Ok(Response::OplockBreakNotification(OplockBreakNotification::Oplock(broken))) => {
                 self.note_oplock_break(broken)?;
             }
             Ok(Response::OplockBreakNotification(OplockBreakNotification::Lease(broken))) => {
-                self.note_lease_break(broken)?;
+                return self.note_lease_break(broken);
             }
             Ok(Response::OplockBreak(OplockBreakResponse::Lease(kept))) => {
                 if let Some(lease) = self.leases.get_mut(&kept.lease_key) {
@@ -78,7 +92,13 @@ impl Caches {
             }
             _ => {}
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// From now on, leases may be other than the client knows: a CREATE may have changed one and then failed,
+    /// or have been carried out when its connection was lost.
+    pub fn doubt(&mut self) {
+        self.is_doubtful = true;
     }
 
     fn note_open(&mut self, created: &CreateResponse) {
@@ -101,9 +121,19 @@ impl Caches {
         Ok(())
     }
 
-    fn note_lease_break(&mut self, broken: LeaseBreakNotification) -> Result<(), String> {
+    fn note_lease_break(&mut self, broken: LeaseBreakNotification) -> Result<bool, String> {
         let lease = self.leases.get_mut(&broken.lease_key);
         let lease = lease.ok_or_else(|| format!("{broken:?} before its lease is known"))?;
+        let wants_answer = broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED);
+        // [MS-SMB2] 3.2.5.19.2
+        let is_old = broken.new_epoch.wrapping_sub(lease.epoch) > i16::MAX as u16;
+        if lease.epoch != 0 && is_old && !wants_answer {
+            return Ok(false);
+        }
+        if self.is_doubtful {
+            lease.state = broken.current_lease_state;
+            lease.epoch = broken.new_epoch.saturating_sub(1);
+        }
         // [MS-SMB2] 3.3.4.7
         let next = if lease.epoch == 0 {
             0
@@ -119,7 +149,7 @@ impl Caches {
             ));
         }
         lease.epoch = next;
-        if broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED) {
+        if wants_answer {
             self.broken
                 .push_back(OplockBreakAcknowledgment::Lease(LeaseBreak {
                     lease_key: broken.lease_key,
@@ -128,6 +158,6 @@ impl Caches {
         } else {
             lease.state = broken.new_lease_state;
         }
-        Ok(())
+        Ok(true)
     }
 }

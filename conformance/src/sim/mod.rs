@@ -5,11 +5,13 @@
 mod actor;
 mod caches;
 pub mod environment;
+pub mod plan;
 pub mod random;
 pub mod records;
 mod script;
 pub mod server_end;
 pub mod simulation;
+mod translation;
 pub mod world;
 
 pub use environment::Virtual;

@@ -1,36 +1,67 @@
 //! What simulated clients do: operations at random, as requests, and replies as outcomes.
 
-use bytes::Bytes;
-use wire::create::{CreateAction, CreateDisposition, CreateOptions, ShareAccess};
-use wire::dtyp::AccessMask;
-use wire::fscc::directory_info::decode_listing;
-use wire::fscc::file_info::{RenameFlags, RenameInformation};
-use wire::fscc::{FileInfoClass, FileInformation, SetFileInformation};
-use wire::lock::{LockElement, LockFlags, LockSequence};
-use wire::query_directory::QueryDirectoryFlags;
-use wire::{
-    CreateRequest, FileId, LockRequest, NtStatus, OplockLevel, QueryDirectoryRequest, Request,
-    Response,
+use wire::create::{
+    CreateContext, CreateContexts, CreateDisposition, CreateOptions, DurableHandleFlags,
+    LeaseContext, LeaseContextV2, LeaseFlags, LeaseState,
 };
+use wire::dtyp::Guid;
+use wire::query_directory::QueryDirectoryFlags;
+use wire::{CreateRequest, Dialect, FileId, LeaseKey, OplockLevel, QueryDirectoryRequest};
 
 use super::actor::Actor;
+use super::plan::Profile;
 use super::random::Random;
-use crate::client::{Reply, requests};
-use crate::model::{Access, Disposition, Operation, Outcome, Sharing};
+use super::translation::{access_mask, request, share_access};
+use super::world::USER;
+use crate::client::requests;
+use crate::model::{Access, Disposition, Leasing, Operation, Sharing};
 
-/// Lets a client ask for something.
-pub fn act(actor: &mut Actor, random: &mut Random) {
+/// A durable open, as whoever wants to take it up again must name it.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    /// The open.
+    pub file_id: FileId,
+    /// The CREATE that made it.
+    pub operation: Operation,
+}
+
+/// Lets a client ask for something. These durable opens have been made so far.
+pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
     let known: Vec<_> = actor
         .opens
         .iter()
         .map(|(id, file_id)| (*id, *file_id))
         .collect();
-    if known.is_empty() || known.len() < MOST_OPENS && random.once_in(4) {
-        let (operation, mut request) = open(random);
-        if actor.wants_leases && random.once_in(2) {
-            actor.caches.ask_for_lease(&mut request, random);
+    let is_durable = actor.profile >= Profile::Durable;
+    let wants_back = |handle: &&Handle| actor.lost.contains(&handle.file_id.persistent);
+    if is_durable && random.once_in(3) {
+        if let Some(handle) = handles.iter().find(wants_back) {
+            actor.lost.remove(&handle.file_id.persistent);
+            reconnect(actor, handle, random);
+            return;
         }
-        actor.ask_open(operation, request);
+        if !handles.is_empty() && random.once_in(6) {
+            reconnect(actor, random.pick(handles), random);
+            return;
+        }
+    }
+    if actor.profile >= Profile::Folders && random.once_in(6) {
+        look_at_root(actor, random);
+        return;
+    }
+    if known.is_empty() || known.len() < MOST_OPENS && random.once_in(4) {
+        let (mut operation, mut request) = open(random);
+        if is_durable && random.once_in(2) {
+            let client = actor.client + usize::from(random.once_in(4));
+            take_own_name(&mut operation, &mut request, client);
+        }
+        if actor.profile >= Profile::Leases && random.once_in(2) {
+            ask_for_lease(actor, &mut operation, &mut request, random);
+        }
+        if is_durable && random.once_in(2) {
+            ask_for_durability(actor, &mut operation, &mut request, random);
+        }
+        actor.ask(operation, request.into());
         return;
     }
     if random.once_in(12)
@@ -50,6 +81,200 @@ pub fn act(actor: &mut Actor, random: &mut Random) {
     }
     let request = request(&operation, file_id);
     actor.ask(operation, request);
+}
+
+/// Opens a file that one client wants more than others, so that what it caches is not always broken.
+fn take_own_name(operation: &mut Operation, request: &mut CreateRequest, client: usize) {
+    if let Operation::Open { name, .. } = operation {
+        *name = format!("of {client}");
+        request.name = name.as_str().into();
+    }
+}
+
+/// Asks for a lease besides, of a new key or of one that the client has had for the name.
+fn ask_for_lease(
+    actor: &mut Actor,
+    operation: &mut Operation,
+    request: &mut CreateRequest,
+    random: &mut Random,
+) {
+    let mut context = actor.caches.new_lease(random);
+    let Operation::Open { name, lease, .. } = operation else {
+        return;
+    };
+    if actor.profile >= Profile::Durable
+        && random.once_in(3)
+        && let Some(key) = actor.caches.key_for(name)
+    {
+        context.lease_key = key;
+    }
+    if actor.profile >= Profile::Folders
+        && random.once_in(2)
+        && let Some(v2) = &mut context.v2
+    {
+        v2.parent_lease_key = ROOT_KEY;
+        context.lease_flags = LeaseFlags::PARENT_LEASE_KEY_SET;
+    }
+    actor.caches.name_key(context.lease_key, name);
+    *lease = leasing(&context, actor.dialect());
+    request.requested_oplock_level = OplockLevel::LEASE;
+    request.contexts = vec![CreateContext::RequestLease(context)].into();
+}
+
+/// The lease as servers of this dialect understand it; none if they do not.
+fn leasing(context: &LeaseContext, dialect: Dialect) -> Option<Leasing> {
+    let has_parent = context
+        .lease_flags
+        .contains(LeaseFlags::PARENT_LEASE_KEY_SET);
+    let parent = context.v2.filter(|_| has_parent);
+    let least = if context.v2.is_some() {
+        Dialect::SMB_3_0
+    } else {
+        Dialect::SMB_2_1
+    };
+    (dialect.0 >= least.0).then(|| Leasing {
+        key: u128::from_be_bytes(context.lease_key.0),
+        parent: parent.map(|v2| u128::from_be_bytes(v2.parent_lease_key.0)),
+        is_v2: context.v2.is_some(),
+    })
+}
+
+/// Asks for a durable open besides; with a batch oplock, unless there is a lease.
+fn ask_for_durability(
+    actor: &Actor,
+    operation: &mut Operation,
+    request: &mut CreateRequest,
+    random: &mut Random,
+) {
+    let Operation::Open {
+        create_guid, user, ..
+    } = operation
+    else {
+        return;
+    };
+    *user = actor.user();
+    if request.requested_oplock_level != OplockLevel::LEASE {
+        request.requested_oplock_level = OplockLevel::BATCH;
+    }
+    let is_v2 = random.once_in(2) && actor.dialect().0 >= Dialect::SMB_3_0.0;
+    let context = if is_v2 {
+        let guid = u128::from(random.number());
+        *create_guid = Some(guid);
+        CreateContext::DurableHandleRequestV2 {
+            timeout_ms: *random.pick(&[0, 10_000]),
+            flags: DurableHandleFlags::NONE,
+            create_guid: Guid(guid.to_be_bytes()),
+        }
+    } else {
+        CreateContext::DurableHandleRequest
+    };
+    request.contexts = with(&request.contexts, context);
+}
+
+/// Asks for an open back, mostly rightly.
+fn reconnect(actor: &mut Actor, handle: &Handle, random: &mut Random) {
+    let Operation::Open {
+        name,
+        lease,
+        create_guid,
+        ..
+    } = &handle.operation
+    else {
+        return;
+    };
+    let (mut name, mut lease, mut create_guid) = (name.clone(), *lease, *create_guid);
+    match random.below(24) {
+        0 => name = random.pick(&NAMES).to_string(),
+        1 => {
+            lease = Some(Leasing {
+                key: random.below(8) as u128,
+                parent: None,
+                is_v2: random.once_in(2),
+            });
+        }
+        2 => lease = None,
+        3 => create_guid = create_guid.map(|guid| guid + 1),
+        4 => create_guid = Some(7),
+        5 => create_guid = None,
+        _ => {}
+    }
+    create_guid = create_guid.filter(|_| actor.dialect().0 >= Dialect::SMB_3_0.0);
+    let file_id = handle.file_id;
+    let context = match create_guid {
+        Some(guid) => CreateContext::DurableHandleReconnectV2 {
+            file_id,
+            create_guid: Guid(guid.to_be_bytes()),
+            flags: DurableHandleFlags::NONE,
+        },
+        None => CreateContext::DurableHandleReconnect { file_id },
+    };
+    let mut request = requests::open(&name);
+    request.contexts = vec![context].into();
+    if let Some(lease) = lease {
+        request.requested_oplock_level = OplockLevel::LEASE;
+        let context = lease_context(lease, LeaseState::READ_CACHING);
+        request.contexts = with(&request.contexts, CreateContext::RequestLease(context));
+    }
+    let operation = Operation::Reconnect {
+        open: file_id.persistent,
+        name,
+        lease,
+        create_guid,
+        user: actor.user(),
+    };
+    actor.ask(operation, request.into());
+}
+
+/// Watches the root, or asks to cache what is in it, or gives that up.
+fn look_at_root(actor: &mut Actor, random: &mut Random) {
+    let is_watch = |asked: &Operation| matches!(asked, Operation::Watch { .. });
+    match random.below(4) {
+        0 | 1 => {
+            let Some(root) = actor.root() else { return };
+            if !actor.asked.values().any(is_watch) {
+                let room = *random.pick(&[4096, 4096, 4096, 64, 20]);
+                let operation = Operation::Watch { room };
+                let request = request(&operation, root);
+                actor.ask(operation, request);
+            }
+        }
+        2 if actor.dialect().0 >= Dialect::SMB_3_0.0 => {
+            let lease = Leasing {
+                key: u128::from_be_bytes(ROOT_KEY.0),
+                parent: None,
+                is_v2: true,
+            };
+            let state = LeaseState::READ_CACHING | LeaseState::HANDLE_CACHING;
+            let context = lease_context(lease, state);
+            let mut request = requests::open_directory("");
+            request.requested_oplock_level = OplockLevel::LEASE;
+            request.contexts = vec![CreateContext::RequestLease(context)].into();
+            actor.ask(Operation::OpenRoot { lease }, request.into());
+        }
+        _ => {
+            if let Some((open, file_id)) = actor.roots.pop_first() {
+                let operation = Operation::Close { open };
+                let request = request(&operation, file_id);
+                actor.ask(operation, request);
+            }
+        }
+    }
+}
+
+fn lease_context(lease: Leasing, lease_state: LeaseState) -> LeaseContext {
+    LeaseContext {
+        lease_key: LeaseKey(lease.key.to_be_bytes()),
+        lease_state,
+        lease_flags: LeaseFlags::NONE,
+        v2: lease.is_v2.then_some(LeaseContextV2 {
+            parent_lease_key: LeaseKey([0; 16]),
+            epoch: 0,
+        }),
+    }
+}
+
+fn with(contexts: &CreateContexts, further: CreateContext) -> CreateContexts {
+    contexts.iter().cloned().chain([further]).collect()
 }
 
 fn open(random: &mut Random) -> (Operation, CreateRequest) {
@@ -108,36 +333,11 @@ fn open(random: &mut Random) -> (Operation, CreateRequest) {
         sharing,
         disposition,
         delete_on_close,
+        lease: None,
+        create_guid: None,
+        user: USER,
     };
     (operation, request)
-}
-
-fn access_mask(access: Access) -> AccessMask {
-    let mut mask = AccessMask::FILE_READ_ATTRIBUTES;
-    for (wanted, bit) in [
-        (access.read, AccessMask::FILE_READ_DATA),
-        (access.write, AccessMask::FILE_WRITE_DATA),
-        (access.delete, AccessMask::DELETE),
-    ] {
-        if wanted {
-            mask |= bit;
-        }
-    }
-    mask
-}
-
-fn share_access(sharing: Sharing) -> ShareAccess {
-    let mut mask = ShareAccess::NONE;
-    for (wanted, bit) in [
-        (sharing.read, ShareAccess::READ),
-        (sharing.write, ShareAccess::WRITE),
-        (sharing.delete, ShareAccess::DELETE),
-    ] {
-        if wanted {
-            mask |= bit;
-        }
-    }
-    mask
 }
 
 fn on_open(open: u64, random: &mut Random) -> Operation {
@@ -184,110 +384,11 @@ fn on_open(open: u64, random: &mut Random) -> Operation {
     }
 }
 
-/// The request of an operation on an open.
-fn request(operation: &Operation, file_id: FileId) -> Request {
-    let set = |change: SetFileInformation| requests::set_file(file_id, &change).into();
-    match operation {
-        Operation::Read { offset, length, .. } => requests::read(file_id, *offset, *length).into(),
-        Operation::Write { offset, data, .. } => {
-            requests::write(file_id, *offset, Bytes::from(data.clone())).into()
-        }
-        Operation::SetEndOfFile { length, .. } => set(SetFileInformation::EndOfFile(*length)),
-        Operation::SetDisposition { delete, .. } => set(SetFileInformation::Disposition(*delete)),
-        Operation::Rename {
-            target, replace, ..
-        } => {
-            let flags = if *replace {
-                RenameFlags::REPLACE_IF_EXISTS
-            } else {
-                RenameFlags::NONE
-            };
-            set(SetFileInformation::Rename(RenameInformation {
-                flags,
-                root_directory: 0,
-                file_name: target.as_str().into(),
-            }))
-        }
-        Operation::Query { .. } => requests::query_file(file_id, FileInfoClass::STANDARD).into(),
-        Operation::Lock {
-            offset,
-            length,
-            exclusive,
-            wait,
-            ..
-        } => {
-            let kind = if *exclusive {
-                LockFlags::EXCLUSIVE_LOCK
-            } else {
-                LockFlags::SHARED_LOCK
-            };
-            let flags = if *wait {
-                kind
-            } else {
-                kind | LockFlags::FAIL_IMMEDIATELY
-            };
-            lock(file_id, *offset, *length, flags)
-        }
-        Operation::Unlock { offset, length, .. } => {
-            lock(file_id, *offset, *length, LockFlags::UNLOCK)
-        }
-        Operation::Close { .. } | Operation::Open { .. } | Operation::List => {
-            requests::close(file_id).into()
-        }
-    }
-}
-
-fn lock(file_id: FileId, offset: u64, length: u64, flags: LockFlags) -> Request {
-    LockRequest {
-        lock_sequence: LockSequence(0),
-        file_id,
-        locks: vec![LockElement {
-            offset,
-            length,
-            flags,
-        }],
-    }
-    .into()
-}
-
-/// What a reply says of the operation that it answers.
-///
-/// # Errors
-/// The reply is malformed.
-pub fn outcome(reply: &Reply) -> Result<Outcome, String> {
-    let malformed = |error: wire::DecodeError| format!("{error} in {:?}", reply.header);
-    let response = reply.response().map_err(malformed)?;
-    Ok(match response {
-        Response::Error(_) if reply.status() != NtStatus::SUCCESS => {
-            Outcome::Refused(reply.status())
-        }
-        Response::Create(create) => Outcome::Opened {
-            id: create.file_id.volatile,
-            created: create.create_action == CreateAction::CREATED,
-        },
-        Response::Read(read) => Outcome::Data(read.data.to_vec()),
-        Response::QueryInfo(info) => {
-            let decoded = FileInformation::decode(FileInfoClass::STANDARD, &info.output);
-            match decoded {
-                Some(Ok(FileInformation::Standard(standard))) => Outcome::Standing {
-                    length: standard.end_of_file,
-                    delete_pending: standard.delete_pending,
-                },
-                _ => return Err("FileStandardInformation is malformed".to_owned()),
-            }
-        }
-        Response::QueryDirectory(listing) => {
-            let class = FileInfoClass::ID_BOTH_DIRECTORY;
-            let entries = decode_listing(class, &listing.output).map_err(malformed)?;
-            let names = entries.into_iter().map(|entry| entry.file_name.to_string());
-            Outcome::Names(names.filter(|name| name != "." && name != "..").collect())
-        }
-        _ => Outcome::Done,
-    })
-}
-
 /// The names that all clients use.
 pub const NAMES: [&str; 5] = ["one", "two", "three", "four", "five"];
+
+/// The key of each client's lease on the root: none that [`Caches::new_lease`] makes.
+const ROOT_KEY: LeaseKey = LeaseKey([0xf0; 16]);
 
 const MOST_OPENS: usize = 6;
 const LIST_ROOM: u32 = 65_536;

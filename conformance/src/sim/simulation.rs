@@ -6,65 +6,25 @@
 //! handler calls are late and fail. Then replies are only counted, one for each request. At the
 //! end of both, when all clients are gone, nothing may be left in the server.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use server::{Environment, Server};
+use server::{Census, Environment, Server};
 use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
-use wire::{FileId, NtStatus};
+use wire::oplock_break::OplockBreakNotification;
+use wire::{FileId, NtStatus, Response};
 
-use super::actor::{Actor, Asked};
+use super::actor::Actor;
 use super::environment::Virtual;
+use super::plan::{Failure, Plan, Profile, Summary};
 use super::random::Random;
-use super::script;
+use super::script::{self, Handle};
+use super::translation::{outcome, state_of};
 use super::world;
 use crate::client::Reply;
 use crate::fuzz::rig::leftovers;
-use crate::model::{Model, Operation, Outcome};
-
-/// How a run is to be.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// Everything follows from it.
-    pub seed: u64,
-    /// How many clients, at least one.
-    pub clients: usize,
-    /// How many steps.
-    pub steps: usize,
-    /// Whether clients ask for leases too, not for oplocks alone.
-    pub leases: bool,
-    /// Whether to print each operation and its outcome.
-    pub verbose: bool,
-}
-
-/// What happened in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// Replies that the model judged, or that were counted.
-    pub replies: u64,
-    /// Connections that were cut.
-    pub cuts: u64,
-    /// Oplocks that were broken.
-    pub breaks: u64,
-}
-
-/// A run in which the server was wrong.
-#[derive(Debug)]
-pub struct Failure {
-    /// The seed that shows it.
-    pub seed: u64,
-    /// In which step.
-    pub step: usize,
-    /// What was wrong.
-    pub text: String,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}, step {}: {}", self.seed, self.step, self.text)
-    }
-}
+use crate::model::{Event, Holder, Model, Notice, Operation, Outcome};
 
 /// Runs one simulation.
 ///
@@ -93,16 +53,11 @@ struct Simulation {
     server: Arc<Server>,
     environment: Virtual,
     actors: Vec<Actor>,
+    /// The latest durable opens.
+    handles: Vec<Handle>,
     /// None in a faulty run.
     model: Option<Model>,
     summary: Summary,
-}
-
-/// A final reply to an operation.
-struct Answered {
-    client: usize,
-    operation: Operation,
-    outcome: Outcome,
 }
 
 impl Simulation {
@@ -120,11 +75,8 @@ impl Simulation {
             };
             Faulty::over(memory, Arc::new(faults))
         });
-        let connect = |_| {
-            let mut actor = Actor::connect(&server, &environment, &mut random);
-            actor.wants_leases = plan.leases;
-            actor
-        };
+        let connect =
+            |client| Actor::connect(client, plan.profile, (&server, &environment), &mut random);
         let actors = (0..plan.clients.max(1)).map(connect).collect();
         Self {
             plan,
@@ -132,7 +84,8 @@ impl Simulation {
             server,
             environment,
             actors,
-            model: is_judged.then(Model::default),
+            handles: Vec::new(),
+            model: is_judged.then(Model::new),
             summary: Summary::default(),
         }
     }
@@ -141,15 +94,20 @@ impl Simulation {
         let client = self.random.below(self.actors.len());
         let actor = &mut self.actors[client];
         match self.random.below(100) {
-            0..40 if actor.asked.len() < MOST_ASKED => script::act(actor, &mut self.random),
-            0..80 if actor.has_link() => actor.deliver()?,
-            80..90 => actor.acknowledge(),
+            0..40 if actor.asked.len() < MOST_ASKED => {
+                script::act(actor, &self.handles, &mut self.random);
+            }
+            0..80 if actor.has_link() => self.deliver(client)?,
+            80..90 => actor.acknowledge(&mut self.random),
             90..92 => actor.cancel(&mut self.random),
             92..97 => {
                 let pause = Duration::from_millis(self.random.number() % 3_000);
                 self.environment.advance(pause);
             }
-            97 if self.can_cut(client) => self.cut(client),
+            97 if self.can_cut(client) => self.cut(client)?,
+            98 if self.plan.profile >= Profile::Durable && self.can_cut(client) => {
+                self.cut(client)?;
+            }
             _ => {}
         }
         if self.model.is_some() {
@@ -162,112 +120,176 @@ impl Simulation {
         self.collect()
     }
 
+    /// Hands the server the oldest frame of a client.
+    fn deliver(&mut self, client: usize) -> Result<(), String> {
+        let actor = &mut self.actors[client];
+        if let (Some(model), Some(Operation::Watch { room })) =
+            (&mut self.model, actor.next_to_deliver())
+        {
+            model.watch(client, *room);
+        }
+        actor.deliver()
+    }
+
     /// Whether the model will know what a cut does: not while a request waits in the server, whose
     /// effect nobody will be told of. A lock goes with its open.
     fn can_cut(&self, client: usize) -> bool {
         let actor = &self.actors[client];
-        let is_harmless = |asked: &Asked| {
-            matches!(
-                asked,
-                Asked::Unjudged | Asked::Operation(Operation::Lock { .. })
-            )
+        let is_harmless = |asked: &Operation| match asked {
+            Operation::Lock { .. } | Operation::Acknowledge { .. } | Operation::Watch { .. } => {
+                true
+            }
+            _ => self.plan.profile >= Profile::Durable && asked.leaves_no_trace(),
         };
         self.model.is_none() || actor.waiting().all(is_harmless)
     }
 
     /// Cuts a client's connection; it comes back with a new one.
-    fn cut(&mut self, client: usize) {
+    fn cut(&mut self, client: usize) -> Result<(), String> {
         self.summary.cuts += 1;
         if self.plan.verbose {
             println!("{:?} client {client} is cut", self.environment.elapsed());
         }
         self.actors[client].end.close(None);
         self.environment.run();
+        let kept = self.kept();
+        let waiting = self.actors.iter().flat_map(Actor::waiting);
+        let waiting: Vec<_> = waiting.cloned().collect();
         if let Some(model) = &mut self.model {
-            model.disconnect(client);
+            model.disconnect(client, &kept, &waiting)?;
         }
         // What others waited for has happened; their replies are there before the new client.
-        let mut actor = Actor::connect(&self.server, &self.environment, &mut self.random);
-        actor.wants_leases = self.plan.leases;
-        self.actors[client] = actor;
+        let world = (&self.server, &self.environment);
+        self.actors[client].come_back(world, &mut self.random);
+        if self.model.is_none() {
+            self.actors[client].caches.doubt();
+        }
+        Ok(())
+    }
+
+    /// The opens that wait for their clients.
+    fn kept(&self) -> BTreeSet<u64> {
+        let kept = self.server.disconnected_opens();
+        kept.iter().map(|open| open.id().0).collect()
     }
 
     /// Takes what the server has sent to anybody, and has it judged.
     fn collect(&mut self) -> Result<(), String> {
-        let mut answered = Vec::new();
+        let now = self.environment.elapsed();
+        let mut events = Vec::new();
         for client in 0..self.actors.len() {
             for reply in self.actors[client].take_replies()? {
-                answered.extend(self.note(client, &reply)?);
+                events.extend(self.note(client, &reply)?);
             }
         }
-        self.summary.replies += answered.len() as u64;
-        if self.plan.verbose {
-            for Answered {
-                client,
-                operation,
-                outcome,
-            } in &answered
-            {
-                println!(
-                    "{:?} client {client}: {operation:?} -> {outcome:?}",
-                    self.environment.elapsed()
-                );
-            }
-        }
+        let kept = self.kept();
         let Some(model) = &mut self.model else {
             return Ok(());
         };
-        let all: Vec<_> = answered.iter().collect();
-        *model = judge_in_some_order(model, &all)?;
+        model.pass(now);
+        let has_come_back = |id: &u64| {
+            let is_it = |event: &Event| event.takes_up(*id);
+            events.iter().any(is_it)
+        };
+        let gone = model.away().filter(|id| !kept.contains(id));
+        let gone: Vec<_> = gone.filter(|id| !has_come_back(id)).collect();
+        self.summary.scavenged += gone.len() as u64;
+        events.extend(gone.into_iter().map(Event::Gone));
+        if self.plan.verbose {
+            for event in &events {
+                println!("{now:?} {event:?}");
+            }
+        }
+        let waiting = self.actors.iter().flat_map(Actor::waiting);
+        let answered = events.iter().filter_map(Event::operation);
+        let under_way: Vec<_> = waiting.chain(answered).cloned().collect();
+        let all: Vec<_> = events.iter().collect();
+        *model = model.judge_together(&all, &under_way)?;
+        self.check_waiting()
+    }
+
+    /// Whether everybody who waits has something to wait for.
+    fn check_waiting(&self) -> Result<(), String> {
+        let Some(model) = &self.model else {
+            return Ok(());
+        };
         for (client, actor) in self.actors.iter().enumerate() {
-            for asked in actor.waiting() {
-                if let Asked::Operation(operation) = asked
-                    && model.could_go_on(operation)
-                {
-                    return Err(format!("client {client}: {operation:?} waits for nothing"));
+            for operation in actor.waiting() {
+                let is_watch = matches!(operation, Operation::Watch { .. });
+                if model.could_go_on(client, operation) || is_watch && model.has_news(client) {
+                    return Err(format!(
+                        "client {client}: {operation:?} waits for nothing: {model:?}"
+                    ));
                 }
             }
         }
         Ok(())
     }
 
-    /// What a message means for its client; the operation, if it is one's final reply.
-    fn note(&mut self, client: usize, reply: &Reply) -> Result<Option<Answered>, String> {
+    /// What a message means for its client, and for the model.
+    fn note(&mut self, client: usize, reply: &Reply) -> Result<Option<Event>, String> {
         let actor = &mut self.actors[client];
+        let blame = |text| format!("client {client}: {text}");
         if reply.is_notification() {
             self.summary.breaks += 1;
-            let noted = actor.caches.note(reply);
-            return noted
-                .map(|()| None)
-                .map_err(|text| format!("client {client}: {text}"));
+            let is_news = actor.caches.note(reply).map_err(blame)?;
+            let notice = notice(client, reply).filter(|_| is_news);
+            return Ok(notice.map(Event::Notice));
         }
         if reply.is_interim() {
             return Ok(None);
         }
         let asked = actor.asked.remove(&reply.message_id());
-        let asked =
-            asked.ok_or_else(|| format!("client {client}: {:?} answers nothing", reply.header))?;
-        let noted = actor.caches.note(reply);
-        noted.map_err(|text| format!("client {client}: {text}"))?;
-        let Asked::Operation(operation) = asked else {
-            return Ok(None);
-        };
-        let outcome = script::outcome(reply)?;
+        let operation =
+            asked.ok_or_else(|| blame(format!("{:?} answers nothing", reply.header)))?;
+        actor.caches.note(reply).map_err(blame)?;
+        let outcome = outcome(reply)?;
+        if self.model.is_none() && operation.lease().is_some() && outcome.is_refused() {
+            actor.caches.doubt();
+        }
         if actor.cancelled.remove(&reply.message_id()) && outcome.status() == NtStatus::CANCELLED {
             return Ok(None);
         }
-        if let Outcome::Opened { id, .. } = outcome {
+        self.summary.replies += 1;
+        if let Outcome::Opened {
+            id,
+            volatile,
+            durable,
+            ..
+        } = outcome
+        {
+            let persistent = id;
             let file_id = FileId {
-                persistent: id,
-                volatile: id,
+                persistent,
+                volatile,
             };
-            actor.opens.insert(id, file_id);
+            let opens = match operation {
+                Operation::OpenRoot { .. } => &mut actor.roots,
+                _ => &mut actor.opens,
+            };
+            opens.insert(id, file_id);
+            self.summary.reconnects += u64::from(matches!(operation, Operation::Reconnect { .. }));
+            if durable.is_some() {
+                self.remember(file_id, &operation);
+            }
         }
-        Ok(Some(Answered {
+        self.summary.told += u64::from(matches!(outcome, Outcome::Changes(_)));
+        Ok(Some(Event::Answer {
             client,
             operation,
             outcome,
         }))
+    }
+
+    /// Remembers a durable open: for its client to come back for, and for others to try.
+    fn remember(&mut self, file_id: FileId, operation: &Operation) {
+        if self.handles.len() >= MOST_HANDLES {
+            self.handles.remove(0);
+        }
+        self.handles.push(Handle {
+            file_id,
+            operation: operation.clone(),
+        });
     }
 
     /// Lets everything end, compares the contents, and checks that nothing is left.
@@ -288,49 +310,79 @@ impl Simulation {
     fn settle(&mut self) -> Result<(), String> {
         for client in 0..self.actors.len() {
             while self.actors[client].has_link() {
-                self.actors[client].deliver()?;
+                self.deliver(client)?;
                 self.environment.run();
                 self.collect()?;
             }
         }
+        self.compare()?;
         // Breaks that nobody acknowledges end by themselves.
         for _ in 0..LONGEST_END {
             self.environment.advance(Duration::from_secs(60));
             self.environment.run();
             self.collect()?;
         }
+        for actor in &self.actors {
+            let client = actor.client;
+            let may_wait = |asked: &&Operation| {
+                matches!(asked, Operation::Lock { .. } | Operation::Watch { .. })
+            };
+            if let Some(asked) = actor.waiting().find(|asked| !may_wait(asked)) {
+                return Err(format!("client {client}: {asked:?} is not answered"));
+            }
+        }
+        self.compare()
+    }
+
+    /// Whether the server holds what the model does.
+    fn compare(&self) -> Result<(), String> {
+        let Some(model) = &self.model else {
+            return Ok(());
+        };
+        let census = Census::of(&self.server);
+        let roots = self.actors.iter().filter_map(Actor::root).count();
+        let is_lock = |asked: &&Operation| matches!(asked, Operation::Lock { .. });
+        let waiting = self.actors.iter().flat_map(Actor::waiting);
+        for (what, found, right) in [
+            ("opens", census.opens, model.open_count() + roots),
+            (
+                "opens that wait",
+                census.disconnected_opens,
+                model.away().count(),
+            ),
+            ("locks", census.store.locks, model.lock_count()),
+            (
+                "locks waited for",
+                census.store.waiting_locks,
+                waiting.filter(is_lock).count(),
+            ),
+        ] {
+            if found != right {
+                return Err(format!("{found} {what}; right are {right}"));
+            }
+        }
         Ok(())
     }
 }
 
-/// Judges replies that came at once, in some order that makes them all right: whose operation was
-/// the first, the server does not say.
-fn judge_in_some_order(model: &Model, answered: &[&Answered]) -> Result<Model, String> {
-    let mut first_error = None;
-    for (at, next) in answered.iter().enumerate() {
-        let mut trial = model.clone();
-        let judged = trial.judge(next.client, &next.operation, &next.outcome);
-        let judged = judged.and_then(|()| {
-            let mut rest = answered.to_vec();
-            rest.remove(at);
-            judge_in_some_order(&trial, &rest)
-        });
-        match judged {
-            Ok(model) => return Ok(model),
-            // A refusal changes nothing: if it is right here, the fault is in the others.
-            Err(error) if matches!(next.outcome, Outcome::Refused(_)) => {
-                let is_right = model
-                    .clone()
-                    .judge(next.client, &next.operation, &next.outcome);
-                first_error.get_or_insert(error);
-                if is_right.is_ok() {
-                    break;
-                }
-            }
-            Err(error) => _ = first_error.get_or_insert(error),
-        }
-    }
-    first_error.map_or_else(|| Ok(model.clone()), Err)
+/// What a notice says of whose caching.
+fn notice(client: usize, reply: &Reply) -> Option<Notice> {
+    let Ok(Response::OplockBreakNotification(broken)) = reply.response() else {
+        return None;
+    };
+    Some(match broken {
+        OplockBreakNotification::Oplock(broken) => Notice {
+            holder: Holder::Open(broken.file_id.persistent),
+            to: state_of(broken.oplock_level),
+        },
+        OplockBreakNotification::Lease(broken) => Notice {
+            holder: Holder::Lease {
+                client,
+                key: u128::from_be_bytes(broken.lease_key.0),
+            },
+            to: broken.new_lease_state,
+        },
+    })
 }
 
 /// Delays and errors from a seed.
@@ -362,5 +414,7 @@ impl Faults for Seeded {
 
 /// Requests that a client has under way at most.
 const MOST_ASKED: usize = 6;
+/// Durable opens that are remembered at most.
+const MOST_HANDLES: usize = 12;
 /// How often time jumps at the end.
 const LONGEST_END: usize = 20;

@@ -1,0 +1,208 @@
+//! Who caches what, and when that is safe: nobody may rely on what another has changed, nobody may use a
+//! file whose holder has not written back, and no handle may be in the way that its holder would give up.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use wire::create::LeaseState;
+
+use super::files::{Model, Open};
+use super::operation::{Access, Holder};
+
+/// One oplock or lease, as its holder was told of it.
+#[derive(Debug, Clone)]
+pub(super) struct Cache {
+    pub(super) file: u64,
+    /// What the holder has until the break in progress is over.
+    pub(super) state: LeaseState,
+    pub(super) breaking: Option<Breaking>,
+    /// What was there when the holder began to cache reads, and what it has done to it since.
+    view: View,
+    opens: BTreeSet<u64>,
+    /// Whether the context of the lease was of version 2.
+    pub(super) is_v2: bool,
+}
+
+/// A break that the holder was told of, and has not acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Breaking {
+    pub(super) to: LeaseState,
+    since: Duration,
+}
+
+/// What can be cached: the bytes of a file, or the names in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum View {
+    Bytes(Vec<u8>),
+    Names(Vec<String>),
+}
+
+/// A notice of a break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// Whose caching is broken.
+    pub holder: Holder,
+    /// What may be kept.
+    pub to: LeaseState,
+}
+
+impl Model {
+    /// The holder of an oplock or lease is told of a break. Of one that has ended with its last open, a
+    /// notice may come late.
+    pub fn notice(&mut self, notice: Notice) {
+        let since = self.now;
+        let Some(cache) = self.caches.get_mut(&notice.holder) else {
+            return;
+        };
+        let to = notice.to;
+        // [MS-SMB2] 3.3.4.6
+        // [MS-SMB2] 3.3.4.7
+        if cache.state == LeaseState::READ_CACHING {
+            cache.state = to;
+        } else {
+            cache.breaking = Some(Breaking { to, since });
+        }
+    }
+
+    /// Time has passed: breaks that nobody has acknowledged are over, and nothing is left to cache.
+    // [MS-SMB2] 3.3.6.1
+    // [MS-SMB2] 3.3.6.5
+    pub fn pass(&mut self, now: Duration) {
+        self.now = now;
+        for cache in self.caches.values_mut() {
+            let is_over = |breaking: &Breaking| breaking.since + ACKNOWLEDGMENT <= now;
+            if cache
+                .breaking
+                .take_if(|breaking| is_over(breaking))
+                .is_some()
+            {
+                cache.state = LeaseState::NONE;
+            }
+        }
+    }
+
+    /// An open has got, or has joined, an oplock or a lease.
+    pub(super) fn grant(
+        &mut self,
+        id: u64,
+        open: &Open,
+        state: LeaseState,
+        is_v2: bool,
+    ) -> Result<(), String> {
+        let view = self.view(open.file);
+        if matches!(open.holder, Holder::Open(_)) && state.is_empty() {
+            return Ok(());
+        }
+        let fresh = Cache {
+            file: open.file,
+            state: LeaseState::NONE,
+            breaking: None,
+            view: view.clone(),
+            opens: BTreeSet::new(),
+            is_v2,
+        };
+        let cache = self.caches.entry(open.holder).or_insert(fresh);
+        cache.opens.insert(id);
+        if !state.contains(cache.state) || cache.breaking.is_some() && state != cache.state {
+            return Err(format!("{state:?} was granted to {cache:?}"));
+        }
+        if !cache.state.contains(LeaseState::READ_CACHING) {
+            cache.view = view;
+        }
+        cache.state = state;
+        Ok(())
+    }
+
+    /// An open has ended.
+    pub(super) fn release(&mut self, id: u64, holder: Holder) {
+        if let Some(cache) = self.caches.get_mut(&holder) {
+            cache.opens.remove(&id);
+            if cache.opens.is_empty() {
+                self.caches.remove(&holder);
+            }
+        }
+    }
+
+    /// The holder keeps what it says.
+    pub(super) fn settle(&mut self, holder: Holder, kept: LeaseState) {
+        if let Some(cache) = self.caches.get_mut(&holder) {
+            cache.breaking = None;
+            cache.state = kept;
+        }
+    }
+
+    /// Who changes what it caches knows of the change.
+    pub(super) fn renew_view(&mut self, holder: Option<Holder>, file: u64) {
+        let view = self.view(file);
+        let cache = holder.and_then(|holder| self.caches.get_mut(&holder));
+        if let Some(cache) = cache.filter(|cache| cache.file == file) {
+            cache.view = view;
+        }
+    }
+
+    /// Whether somebody else than `holder` may keep a handle of the file that it would give up.
+    pub(super) fn others_keep_handles(&self, file: u64, holder: Holder) -> bool {
+        self.caches.iter().any(|(other, cache)| {
+            let keeps = cache.state.contains(LeaseState::HANDLE_CACHING);
+            *other != holder && cache.file == file && keeps
+        })
+    }
+
+    /// The same of leases alone.
+    pub(super) fn others_keep_leased_handles(&self, file: u64, holder: Holder) -> bool {
+        self.caches.iter().any(|(other, cache)| {
+            let keeps = cache.state.contains(LeaseState::HANDLE_CACHING);
+            let is_lease = matches!(other, Holder::Lease { .. });
+            is_lease && *other != holder && cache.file == file && keeps
+        })
+    }
+
+    /// Whether the holder of this open would give its handle up.
+    pub(super) fn keeps_handle(&self, open: &Open) -> bool {
+        let cache = self.caches.get(&open.holder);
+        cache.is_some_and(|cache| cache.state.contains(LeaseState::HANDLE_CACHING))
+    }
+
+    /// Whether nobody relies on what is not so.
+    pub(super) fn check_caches(&self) -> Result<(), String> {
+        for (holder, cache) in &self.caches {
+            let reads = cache.breaking.is_none() && cache.state.contains(LeaseState::READ_CACHING);
+            if reads && cache.view != self.view(cache.file) {
+                return Err(format!("{holder:?} relies on what is stale: {cache:?}"));
+            }
+            if !cache.state.contains(LeaseState::WRITE_CACHING) {
+                continue;
+            }
+            let uses = |open: &Open| open.access.uses_contents() && open.holder != *holder;
+            let mut opens = self.opens.iter();
+            if let Some((id, _)) = opens.find(|(_, open)| open.file == cache.file && uses(open)) {
+                return Err(format!(
+                    "{holder:?} caches writes beside open {id}: {cache:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn view(&self, file: u64) -> View {
+        if file == ROOT {
+            return View::Names(self.names.keys().cloned().collect());
+        }
+        let contents = self.files.get(&file).map(|file| file.contents.clone());
+        View::Bytes(contents.unwrap_or_default())
+    }
+}
+
+impl Access {
+    /// Whether this is more than attributes.
+    // [MS-FSA] 2.1.4.12
+    pub(super) fn uses_contents(self) -> bool {
+        self.read || self.write || self.delete
+    }
+}
+
+/// The number of the share's root among the files.
+pub(super) const ROOT: u64 = 0;
+
+/// How long the server waits for an acknowledgment.
+const ACKNOWLEDGMENT: Duration = Duration::from_secs(35);

@@ -1,0 +1,89 @@
+//! Who watches the root, and what each has not been told of yet.
+
+use wire::NtStatus;
+use wire::fscc::FileAction;
+
+use super::files::Model;
+
+/// The watch of one client.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    /// What may be kept between two requests, in bytes.
+    capacity: u32,
+    untold: Vec<(FileAction, String)>,
+}
+
+impl Model {
+    /// A client's CHANGE_NOTIFY has reached the server; the first says how much is kept.
+    pub fn watch(&mut self, client: usize, room: u32) {
+        self.watches.entry(client).or_insert(Watch {
+            capacity: room,
+            untold: Vec::new(),
+        });
+    }
+
+    /// Whether there is something that this client has not been told of.
+    #[must_use]
+    pub fn has_news(&self, client: usize) -> bool {
+        let watch = self.watches.get(&client);
+        watch.is_some_and(|watch| !watch.untold.is_empty())
+    }
+
+    /// Names have changed together.
+    pub(super) fn report(&mut self, changes: &[(FileAction, &str)]) {
+        for watch in self.watches.values_mut() {
+            let named = changes.iter();
+            let named = named.map(|(action, name)| (*action, (*name).to_owned()));
+            watch.untold.extend(named);
+        }
+    }
+
+    /// The right answers to a CHANGE_NOTIFY.
+    // [MS-SMB2] 3.3.5.19
+    pub(super) fn allowed_watch(&self, client: usize, room: u32) -> Vec<NtStatus> {
+        let Some(watch) = self.watches.get(&client) else {
+            return Vec::new();
+        };
+        if watch.untold.is_empty() {
+            Vec::new()
+        } else if size(&watch.untold) > room.min(watch.capacity) {
+            // What happened first may have fitted.
+            vec![NtStatus::SUCCESS, NtStatus::NOTIFY_ENUM_DIR]
+        } else {
+            vec![NtStatus::SUCCESS]
+        }
+    }
+
+    /// A client was told to look for itself.
+    pub(super) fn forget_news(&mut self, client: usize) {
+        if let Some(watch) = self.watches.get_mut(&client) {
+            watch.untold.clear();
+        }
+    }
+
+    /// A client was told of changes.
+    pub(super) fn tell(
+        &mut self,
+        client: usize,
+        told: &[(FileAction, String)],
+    ) -> Result<(), String> {
+        let Some(watch) = self.watches.get_mut(&client) else {
+            return Err(format!("client {client} does not watch"));
+        };
+        if told.is_empty() || !watch.untold.starts_with(told) {
+            let untold = &watch.untold;
+            return Err(format!("client {client} was told {told:?} of {untold:?}"));
+        }
+        watch.untold.drain(..told.len());
+        Ok(())
+    }
+}
+
+/// How many bytes a list of changes takes.
+// [MS-FSCC] 2.7.1
+fn size(changes: &[(FileAction, String)]) -> u32 {
+    changes.iter().fold(0, |size: u32, (_, name)| {
+        let units = u32::try_from(name.encode_utf16().count()).unwrap_or(u32::MAX);
+        size.next_multiple_of(4) + 12 + 2 * units
+    })
+}
