@@ -162,3 +162,8 @@ fn a_rename_that_waited_until_its_open_was_closed_says_so() {
 fn a_rename_that_waited_while_its_file_was_renamed_tells_of_the_name_that_goes() {
     simulate(122, 1_000, Profile::Folders);
 }
+
+#[test]
+fn a_break_of_an_open_that_could_not_be_taken_up_again_is_told_to_nobody() {
+    simulate(507, 1_000, Profile::Durable);
+}

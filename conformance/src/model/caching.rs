@@ -101,6 +101,10 @@ impl Model {
             opens: BTreeSet::new(),
             is_v2,
         };
+        // [MS-SMB2] 3.3.5.9.8
+        // A key may go to another file while its own is being deleted.
+        self.caches
+            .retain(|holder, cache| *holder != open.holder || cache.file == open.file);
         let cache = self.caches.entry(open.holder).or_insert(fresh);
         cache.opens.insert(id);
         if !state.contains(cache.state) || cache.breaking.is_some() && state != cache.state {

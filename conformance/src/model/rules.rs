@@ -60,7 +60,8 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
     });
     // [MS-SMB2] 3.3.5.9.8
     let leased = holder.and_then(|holder| model.caches.get(&holder));
-    if leased.is_some_and(|cache| Some(&cache.file) != known) {
+    let is_elsewhere = |file: u64| Some(&file) != known && !model.files[&file].delete_pending;
+    if leased.is_some_and(|cache| is_elsewhere(cache.file)) {
         wrong.push(NtStatus::INVALID_PARAMETER);
     }
     let Some(id) = known else {

@@ -107,6 +107,9 @@ impl Caches {
             if let CreateResponseContext::Lease(lease) = context {
                 let epoch = lease.v2.map_or(0, |v2| v2.epoch);
                 let state = lease.lease_state;
+                let known = self.leases.get(&lease.lease_key);
+                // Without epochs, nobody can tell whether less is an older reply or a newer lease.
+                self.is_doubtful |= epoch == 0 && known.is_some_and(|known| known.state != state);
                 self.leases.insert(lease.lease_key, Lease { state, epoch });
             }
         }
