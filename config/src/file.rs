@@ -8,6 +8,7 @@ use toml::{
 };
 
 use crate::{
+    compartments::Program,
     lab::Lab,
     limits::Limits,
     log::Log,
@@ -87,6 +88,7 @@ impl Configuration {
     /// when a change takes effect.
     pub fn settings() -> Vec<(String, String)> {
         let share = Share {
+            programs: vec![Program::default()],
             wrappers: Wrapper::each(),
             ..Share::default()
         };
@@ -125,7 +127,7 @@ impl Configuration {
     }
 
     /// Every section with the line that opens it and its settings.
-    fn sections(&self) -> Vec<(String, Vec<Entry>)> {
+    pub(crate) fn sections(&self) -> Vec<(String, Vec<Entry>)> {
         let mut sections = vec![
             (format!("[{SERVER}]"), entries(&self.server)),
             (format!("[{IDENTITY}]"), entries(&self.identity)),
@@ -136,6 +138,11 @@ impl Configuration {
         ];
         for share in &self.shares {
             sections.push((format!("[[{SHARE}]]"), entries(share)));
+            let header = format!("[{SHARE_COMPARTMENTS}]");
+            sections.push((header, entries(&share.compartments)));
+            let programs = share.programs.iter();
+            sections
+                .extend(programs.map(|program| (format!("[[{SHARE_PROGRAM}]]"), entries(program))));
             let wrappers = share.wrappers.iter();
             sections
                 .extend(wrappers.map(|wrapper| (format!("[[{SHARE_WRAPPER}]]"), entries(wrapper))));
@@ -254,13 +261,29 @@ impl<'a> Sections<'a, '_> {
                     reader.mistake("path", &wrong, "give each print share its own folder");
                 }
             });
-            let table = value.get_ref().as_table();
-            if let Some(wrappers) = table.and_then(|table| table.get(WRAPPER)) {
-                share.wrappers = self.read_wrappers(wrappers);
+            if let Some(table) = value.get_ref().as_table() {
+                self.read_below(&mut share, table);
             }
+            share.adapt();
             shares.push(share);
         }
         shares
+    }
+
+    /// The sections below a share.
+    fn read_below(&mut self, share: &mut Share, table: &DeTable<'_>) {
+        if let Some(compartments) = table.get(COMPARTMENTS) {
+            share.compartments = self.read_one(SHARE_COMPARTMENTS, compartments, |_, _| {});
+        }
+        if let Some(programs) = table.get(PROGRAM) {
+            let programs = self.list(SHARE_PROGRAM, programs).iter();
+            share.programs = programs
+                .map(|program| self.read_one(SHARE_PROGRAM, program, Program::check))
+                .collect();
+        }
+        if let Some(wrappers) = table.get(WRAPPER) {
+            share.wrappers = self.read_wrappers(wrappers);
+        }
     }
 
     fn read_wrappers(&mut self, value: &Spanned<DeValue<'_>>) -> Vec<Wrapper> {
@@ -318,6 +341,10 @@ const DEMO: &str = "demo";
 const LAB: &str = "lab";
 const SHARE: &str = "share";
 /// Of a share.
+const COMPARTMENTS: &str = "compartments";
+const SHARE_COMPARTMENTS: &str = "share.compartments";
+const PROGRAM: &str = "program";
+const SHARE_PROGRAM: &str = "share.program";
 const WRAPPER: &str = "wrapper";
 const SHARE_WRAPPER: &str = "share.wrapper";
 const SECTIONS: &[&str] = &[SERVER, IDENTITY, LOG, LIMITS, DEMO, LAB, SHARE];

@@ -13,6 +13,8 @@
 //! | `file` | [`Configuration`], the whole file |
 //! | `server`, `users`, `log`, `shares`, `lab`, [`limits`] | one section of the file each |
 //! | [`print`] | the settings of a print share |
+//! | [`compartments`] | what a share of the kind `config` may do to the machine |
+//! | [`settings`] | a running configuration setting by setting |
 //! | [`wrappers`] | what may stand between a share's users and its contents |
 //! | `permissions` | how the file describes who may do what on a share |
 //! | `interface` | how the file describes a network interface |
@@ -33,6 +35,7 @@
     )
 )]
 
+pub mod compartments;
 mod file;
 mod interface;
 mod lab;
@@ -44,11 +47,13 @@ pub mod print;
 pub mod reload;
 mod schema;
 mod server;
+pub mod settings;
 mod shares;
 mod users;
 mod value;
 pub mod wrappers;
 
+pub use compartments::{Compartments, Program};
 pub use file::Configuration;
 pub use interface::Interface;
 pub use lab::Lab;
@@ -58,6 +63,7 @@ pub use mistake::{Mistake, Mistakes};
 pub use permissions::{ParsePermissionsError, Permissions};
 pub use print::Print;
 pub use server::{Cipher, Dialect, Encryption, GuestPolicy, Server, Signing, SigningAlgorithm};
+pub use settings::{ShownSetting, Unchanged};
 pub use shares::{Access, Caching, Oplocks, PendingReplay, Share, ShareKind, Symlinks};
 pub use users::{Demo, Identity, RunAs};
 pub use value::{Mode, Size};

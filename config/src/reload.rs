@@ -76,6 +76,12 @@ impl Changes {
             let pairs = entries(share).into_iter().zip(entries(after));
             let differ = pairs.filter(|(before, after)| before.value != after.value);
             let mut settings: Vec<&'static str> = differ.map(|(before, _)| before.name).collect();
+            if share.compartments != after.compartments {
+                settings.push("compartments");
+            }
+            if share.programs != after.programs {
+                settings.push("program");
+            }
             if share.wrappers != after.wrappers {
                 settings.push("wrapper");
             }

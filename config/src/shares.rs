@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
+    compartments::{Compartments, Program},
     permissions::Permissions,
     print::Print,
     schema::{Reader, Section, Visitor, live},
@@ -75,6 +76,10 @@ pub struct Share {
     pub continuous_availability: bool,
     /// The queue of a print share.
     pub print: Print,
+    /// `[share.compartments]`, for a share that administers this machine.
+    pub compartments: Compartments,
+    /// Every `[[share.program]]` below the share, in the file's order.
+    pub programs: Vec<Program>,
     /// Every `[[share.wrapper]]` below the share, in the file's order.
     pub wrappers: Vec<Wrapper>,
 }
@@ -88,6 +93,8 @@ pub enum ShareKind {
     Memory,
     /// A print queue.
     Print,
+    /// The server itself, and compartments of this machine: for administrators.
+    Config,
 }
 
 /// Whether symbolic links on disk are followed.
@@ -177,13 +184,15 @@ impl Default for Share {
             pending_replay: PendingReplay::Denied,
             continuous_availability: false,
             print: Print::default(),
+            compartments: Compartments::default(),
+            programs: Vec::new(),
             wrappers: Vec::new(),
         }
     }
 }
 
 impl Section for Share {
-    const SECTIONS: &'static [&'static str] = &["wrapper"];
+    const SECTIONS: &'static [&'static str] = &["compartments", "program", "wrapper"];
 
     fn settings(&mut self, visitor: &mut impl Visitor) {
         let name = live("name").only(SHARE_NAME, |name: &String| is_share_name(name));
@@ -276,7 +285,17 @@ impl Share {
             && self.streams == other.streams
             && self.print == other.print
             && (self.kind != ShareKind::Print || self.force_user == other.force_user)
+            && self.compartments == other.compartments
+            && self.programs == other.programs
             && self.wrappers == other.wrappers
+    }
+
+    /// Has nothing cached of what changes by itself.
+    pub(crate) fn adapt(&mut self) {
+        if self.kind == ShareKind::Config {
+            self.oplocks = Oplocks::Never;
+            self.caching = Caching::Never;
+        }
     }
 
     /// Notes what does not go together.
@@ -295,10 +314,14 @@ impl Share {
                 let right = "give the folder for documents that wait to be printed";
                 reader.mistake("path", "a print share needs one", right);
             }
+            (ShareKind::Config, Some(_)) => {
+                let wrong = "a share of the server itself has none";
+                reader.mistake("path", wrong, "leave it out");
+            }
             _ => {}
         }
-        if self.continuous_availability && self.kind == ShareKind::Memory {
-            let wrong = "a memory share is empty when the server starts again";
+        if self.continuous_availability && self.kind != ShareKind::Disk {
+            let wrong = "what is in the share does not outlive the server";
             reader.mistake("continuous_availability", wrong, "leave it out");
         }
         if self.kind == ShareKind::Print {
@@ -307,6 +330,10 @@ impl Share {
                 reader.mistake("continuous_availability", wrong, "leave it out");
             }
             self.print.check(self.force_user.as_deref(), reader);
+        }
+        if self.kind == ShareKind::Config && self.force_user.is_some() {
+            let wrong = "who somebody is decides whether he may administer the server";
+            reader.mistake("force_user", wrong, "leave it out");
         }
         if self.guest && server.guest == GuestPolicy::Never {
             let wrong = "nobody becomes a guest while server.guest = \"never\"";
@@ -356,6 +383,7 @@ impl Choice for ShareKind {
         ("disk", Self::Disk),
         ("memory", Self::Memory),
         ("print", Self::Print),
+        ("config", Self::Config),
     ];
 }
 

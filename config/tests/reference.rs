@@ -1,18 +1,22 @@
 //! The reference file and the sample file agree with the code.
 
-use config::{Configuration, Share, Wrapper};
+use config::{Configuration, Program, Share, Wrapper};
 
 const REFERENCE: &str = include_str!("../reference.toml");
 const SAMPLE: &str = include_str!("../shares.toml");
 
-/// What the reference shows: the defaults, and one share with the two settings that have none and a
-/// wrapper of each kind.
+/// What the reference shows: the defaults, and one share with the two settings that have none, a
+/// program and a wrapper of each kind.
 fn shown_by_reference() -> Configuration {
     let name = "example".to_owned();
     let path = Some("/srv/example".into());
     let share = Share {
         name,
         path,
+        programs: vec![Program {
+            path: "/usr/bin/example".into(),
+            ..Program::default()
+        }],
         wrappers: Wrapper::each(),
         ..Share::default()
     };

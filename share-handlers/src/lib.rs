@@ -1,5 +1,6 @@
 //! What stands behind a share: handlers that carry out commands on names and handles.
 
+pub mod config_share;
 #[cfg(test)]
 mod contract;
 pub mod disk;

@@ -13,8 +13,11 @@ use config::{Caching, Configuration, Encryption, Oplocks};
 use parking_lot::Mutex;
 use server::{
     Server, entitlement,
-    share::{AccountChange, Administration, Answer, MachineId, NewShare, ShareChange},
+    share::{
+        AccountChange, Administration, Answer, MachineId, NewShare, SettingChange, ShareChange,
+    },
 };
+use share_handlers::config_share::setting_status;
 use wire::{NtStatus, dtyp::Guid};
 
 use crate::{
@@ -138,6 +141,32 @@ impl Files {
     }
 }
 
+impl Files {
+    fn change_setting(&self, change: &SettingChange) -> Result<(), NtStatus> {
+        let _one = self.changing.lock();
+        let (assembly, server) = self.running().ok_or(NtStatus::ACCESS_DENIED)?;
+        let SettingChange {
+            section,
+            name,
+            value,
+        } = change;
+        let current = server.settings().configuration.clone();
+        let changed = current.with_setting(section, name, value);
+        let changed = changed.map_err(|refused| setting_status(&refused))?;
+        assembly.replace(&server, changed).map_err(|failure| {
+            tracing::error!("a setting was not changed: {failure}");
+            NtStatus::INVALID_PARAMETER
+        })?;
+        tracing::info!(
+            section,
+            setting = name,
+            value,
+            "an administrator changed a setting"
+        );
+        Ok(())
+    }
+}
+
 impl Administration for Administrator {
     fn machine(&self) -> MachineId {
         self.0.machine
@@ -173,6 +202,19 @@ impl Administration for Administrator {
     fn change_share(&self, change: ShareChange) -> Answer<'static, ()> {
         let this = self.0.clone();
         Box::pin(elsewhere(move || this.change_shares(change)))
+    }
+
+    fn change_setting(&self, change: SettingChange) -> Answer<'static, ()> {
+        let this = self.0.clone();
+        Box::pin(async move {
+            let worker = this.clone();
+            elsewhere(move || worker.change_setting(&change)).await?;
+            // Whom the new settings would not let in is not in any more.
+            if let Some((_, server)) = this.running() {
+                entitlement::enforce(&server, &*this.accounts).await;
+            }
+            Ok(())
+        })
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
     failure::Failure,
     files::create_private_folder,
     identities::Identities,
+    logging::Logging,
     names::server_names,
     records::Records,
     shares::Shares,
@@ -40,13 +41,18 @@ pub(crate) struct Assembly {
     records: Arc<Records>,
     /// The records that were there at the start, until opens are made out of them.
     left_records: Mutex<Vec<(u64, Bytes)>>,
+    logging: Logging,
     /// Buffers of long messages on their way in.
     buffers: BufferPool,
 }
 
 impl Assembly {
     /// Reads the accounts, and decides what the server is called and as whom it serves.
-    pub(crate) fn new(configuration: &Configuration, host: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        configuration: &Configuration,
+        host: &str,
+        logging: Logging,
+    ) -> Result<Self, Failure> {
         create_private_folder(&configuration.server.state_dir)?;
         let names = server_names(&configuration.server, host);
         let accounts = Arc::new(Accounts::open(configuration)?);
@@ -75,6 +81,7 @@ impl Assembly {
             environment,
             records: Arc::new(records),
             left_records: Mutex::new(left_records),
+            logging,
             buffers,
         })
     }
@@ -134,10 +141,13 @@ impl Assembly {
         Ok(entitlement::enforce(server, &*self.accounts).await)
     }
 
-    /// Takes over a configuration in which nothing but shares has changed.
+    /// Takes over a configuration in which nothing but shares, and what an administrator may change from
+    /// a client, has changed.
     pub(crate) fn replace(&self, server: &Server, new: Configuration) -> Result<(), Failure> {
         let settings = self.settings(new, Some(&server.settings()))?;
+        let log = settings.configuration.log.clone();
         server.reload(settings);
+        self.logging.reload(&log);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use auth::{Identity, LogonKind};
-use config::{Configuration, RunAs};
+use config::{Configuration, RunAs, ShareKind};
 use server::{
     IdentityMap,
     access::{LogOn, Privileges, SecurityToken},
@@ -164,8 +164,9 @@ impl Identities {
 
 impl IdentityMap for Identities {
     fn caller(&self, identity: &Identity, share: &Share) -> Result<Caller, NtStatus> {
-        // Pipes are no files: whoever is let in may ask, and needs no user of this machine.
-        if share.is_pipe() {
+        // Pipes are no files, nor is the server itself: whoever is let in may ask, and needs no user of
+        // this machine.
+        if share.is_pipe() || share.settings.kind == ShareKind::Config {
             let host = self.host_user(identity, &share.settings).ok().flatten();
             let own = self.own_sids(identity);
             let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY), own);

@@ -8,8 +8,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// The running log.
-#[derive(Debug)]
+/// The running log; clones are of the same.
+#[derive(Clone, Debug)]
 pub(crate) struct Logging {
     filter: reload::Handle<Targets, Registry>,
 }

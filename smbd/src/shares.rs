@@ -17,6 +17,7 @@ use server::{
     share::{Name, ServerLink, Share, ShareHandler},
 };
 use share_handlers::{
+    config_share::{ConfigShare, Parts},
     disk::{ChangeSink, DiskHandler, DiskOptions, SymbolicLinks},
     ipc::IpcHandler,
     memory::{MemoryHandler, MemoryOptions},
@@ -138,6 +139,7 @@ impl Shares {
                 share.name
             ))),
             (ShareKind::Memory, _) => self.memory(share),
+            (ShareKind::Config, _) => self.config(share, id),
         }
     }
 
@@ -168,12 +170,28 @@ impl Shares {
         Ok(Arc::new(handler))
     }
 
+    fn config(&self, share: &config::Share, id: ShareId) -> Result<Arc<dyn ShareHandler>, Failure> {
+        if share.compartments.control_group.is_some() {
+            let name = &share.name;
+            let sentence = format!("share {name}: compartments.control_group is not served yet");
+            return Err(Failure::new(sentence));
+        }
+        let parts = Parts {
+            view: self.link.clone(),
+            administration: Arc::new(self.administrator.clone()),
+            environment: self.surroundings.environment.clone(),
+            pool: Arc::new(self.pool.clone()),
+            changes: self.outside_changes(share, id),
+        };
+        Ok(Arc::new(ConfigShare::new(share, parts)))
+    }
+
     fn outside_changes(&self, share: &config::Share, id: ShareId) -> Arc<OutsideChanges> {
         Arc::new(OutsideChanges {
             link: self.link.clone(),
             vetoed: vetoed_names(share),
             share: id,
-            case: if share.case_sensitive {
+            case: if share.case_sensitive && share.kind == ShareKind::Disk {
                 NameCase::Sensitive
             } else {
                 NameCase::Insensitive
@@ -243,7 +261,7 @@ impl Shares {
     }
 }
 
-/// Hands what others change in a share's folder to the server, which tells who watches.
+/// Hands what changes in a share without its clients to the server, which tells who watches.
 struct OutsideChanges {
     link: Arc<ServerLink>,
     /// What nobody is told of.

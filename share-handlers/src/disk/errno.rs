@@ -4,7 +4,7 @@ use rustix::io::Errno;
 use wire::NtStatus;
 
 /// What an operation on an open file or on a name answers when the host refuses with `error`.
-pub(super) fn status(error: Errno) -> NtStatus {
+pub(crate) fn status(error: Errno) -> NtStatus {
     match error {
         Errno::NOENT | Errno::NODATA => NtStatus::OBJECT_NAME_NOT_FOUND,
         Errno::EXIST => NtStatus::OBJECT_NAME_COLLISION,
@@ -46,6 +46,16 @@ pub(super) fn path_status(error: Errno) -> NtStatus {
     match error {
         // [MS-FSA] 2.1.5.1
         Errno::NOENT | Errno::NOTDIR => NtStatus::OBJECT_PATH_NOT_FOUND,
+        error => status(error),
+    }
+}
+
+/// [`status`] for the files of a control group, whose refusals are about values and processes.
+pub(crate) fn control_group_status(error: Errno) -> NtStatus {
+    match error {
+        // The group, or the process, has gone.
+        Errno::NODEV | Errno::SRCH => NtStatus::OBJECT_NAME_NOT_FOUND,
+        Errno::RANGE | Errno::NXIO | Errno::TOOBIG | Errno::DOM => NtStatus::INVALID_PARAMETER,
         error => status(error),
     }
 }

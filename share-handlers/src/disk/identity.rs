@@ -52,7 +52,7 @@ pub(super) fn is_own(host: Option<&HostUser>) -> bool {
 /// # Errors
 /// `ACCESS_DENIED` when the host refuses the switch; then the thread is nobody in particular until
 /// a later call succeeds.
-pub(super) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
+pub(crate) fn wear(host: Option<&Arc<HostUser>>) -> Result<(), NtStatus> {
     match host.filter(|host| !is_own(Some(host))) {
         Some(host) => change(Worn::User(Arc::clone(host))),
         None => change(Worn::Own),

@@ -47,7 +47,7 @@ pub(super) fn append_to_path(component: &[u16], path: &mut Vec<u8>) -> bool {
 
 /// A component as it stands on disk, or none for one that no file can have.
 #[must_use]
-pub(super) fn to_disk(component: &[u16]) -> Option<Vec<u8>> {
+pub(crate) fn to_disk(component: &[u16]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(component.len());
     append_to_path(component, &mut bytes).then_some(bytes)
 }
@@ -55,7 +55,7 @@ pub(super) fn to_disk(component: &[u16]) -> Option<Vec<u8>> {
 /// The component that clients see for a name on disk. Two names on disk have the same component
 /// only where one holds a character of the private-use area that stands for the other's.
 #[must_use]
-pub(super) fn from_disk(bytes: &[u8]) -> Vec<u16> {
+pub(crate) fn from_disk(bytes: &[u8]) -> Vec<u16> {
     let mut units: Vec<u16> = Vec::with_capacity(bytes.len());
     if bytes.iter().all(|byte| is_plain(*byte)) {
         units.extend(bytes.iter().map(|byte| u16::from(*byte)));

@@ -89,7 +89,7 @@ impl Running {
         warn_if_few(open_files, &configuration);
         let host = names::host_name();
         let configuration = with_added_shares(configuration)?;
-        let assembly = Arc::new(Assembly::new(&configuration, &host)?);
+        let assembly = Arc::new(Assembly::new(&configuration, &host, self.logging.clone())?);
         let server = assembly.server(configuration)?;
         assembly.restore(&server).await;
         let listeners = listen::open(&server.settings().configuration.server)?;
