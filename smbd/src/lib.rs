@@ -19,6 +19,7 @@ mod gate;
 mod host_users;
 mod identities;
 mod interfaces;
+mod launch;
 mod limits;
 mod listen;
 mod logging;

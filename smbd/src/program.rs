@@ -8,6 +8,7 @@ use crate::{
     commands::{check, serve, status, user},
     failure::{Failure, exit_status},
     files::read_configuration,
+    launch,
 };
 
 /// An SMB 2 and 3 server.
@@ -42,6 +43,9 @@ enum Command {
     },
     /// Show what the running server is doing
     Status(status::Options),
+    /// Become a program in a control group; what the server starts itself with
+    #[command(name = launch::COMMAND, hide = true)]
+    StartInCompartment,
 }
 
 /// Carries out what the command line says, and gives the exit status.
@@ -58,6 +62,7 @@ pub fn run() -> ExitCode {
             configuration()
                 .and_then(|configuration| user::run(command, &configuration.server.accounts)),
         ),
+        Some(Command::StartInCompartment) => launch::help(),
         Some(Command::Status(options)) => exit_status(
             configuration()
                 .and_then(|configuration| status::run(&options, &configuration.server.state_dir)),

@@ -31,8 +31,8 @@ use share_handlers::{
 use wire::fscc::{CompletionFilter, FileAction};
 
 use crate::{
-    administration::Administrator, environment::wall_clock, failure::Failure, pool::Pool,
-    print::PrintCommand,
+    administration::Administrator, environment::wall_clock, failure::Failure,
+    launch::HelperLauncher, pool::Pool, print::PrintCommand,
 };
 
 /// What shares are made with.
@@ -43,6 +43,7 @@ pub(crate) struct Shares {
     administrator: Administrator,
     /// For the wrappers over handlers.
     surroundings: Surroundings,
+    launcher: Arc<HelperLauncher>,
     memories: Mutex<Vec<Memory>>,
     /// The print queues, by their folders. They outlive a reload that changes what is around them.
     queues: Mutex<Vec<(PathBuf, Arc<Queue>)>>,
@@ -64,6 +65,7 @@ impl Shares {
             link: Arc::new(ServerLink::new(server_name)),
             administrator,
             surroundings,
+            launcher: Arc::new(HelperLauncher::here()),
             memories: Mutex::default(),
             queues: Mutex::default(),
             next_id: AtomicU32::new(0),
@@ -171,19 +173,20 @@ impl Shares {
     }
 
     fn config(&self, share: &config::Share, id: ShareId) -> Result<Arc<dyn ShareHandler>, Failure> {
-        if share.compartments.control_group.is_some() {
-            let name = &share.name;
-            let sentence = format!("share {name}: compartments.control_group is not served yet");
-            return Err(Failure::new(sentence));
-        }
         let parts = Parts {
             view: self.link.clone(),
             administration: Arc::new(self.administrator.clone()),
             environment: self.surroundings.environment.clone(),
             pool: Arc::new(self.pool.clone()),
             changes: self.outside_changes(share, id),
+            launcher: self.launcher.clone(),
         };
-        Ok(Arc::new(ConfigShare::new(share, parts)))
+        let handler = ConfigShare::new(share, parts).map_err(|unusable| {
+            let (name, group) = (&share.name, &share.compartments.control_group);
+            let group = group.as_deref().unwrap_or(Path::new("")).display();
+            Failure::new(format!("share {name}: control_group {group}: {unusable}"))
+        })?;
+        Ok(Arc::new(handler))
     }
 
     fn outside_changes(&self, share: &config::Share, id: ShareId) -> Arc<OutsideChanges> {

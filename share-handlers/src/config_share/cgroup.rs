@@ -120,7 +120,11 @@ impl Group {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
         }
         let opened = rustix::fs::openat2(&self.folder, name, FOLDER, Mode::empty(), resolve);
-        let folder = opened.map_err(status)?;
+        let folder = opened.map_err(|error| match error {
+            // The kernel's own files are no groups, and there are no links.
+            Errno::NOTDIR | Errno::LOOP => NtStatus::OBJECT_NAME_NOT_FOUND,
+            error => status(error),
+        })?;
         Self::of(folder, Some((Arc::clone(self), name.to_vec()))).map_err(status)
     }
 

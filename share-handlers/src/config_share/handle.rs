@@ -5,16 +5,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use server::object_store::WatchScope;
+use server::share;
 use server::share::{
-    Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, Opened, Place, ReplyRoom,
+    Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, Opened, ReplyRoom,
     SetInfo, WriteAt,
 };
-use wire::NtStatus;
-use wire::dtyp::{SecurityDescriptor, SecurityInformation};
+use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
 use wire::fscc::{FileAttributes, Pattern};
+use wire::{NtStatus, Utf16String};
 
 use super::Shared;
-use super::items::{Item, Kind, Listed, descriptor};
+use super::items::{self, Item, Kind, Listed, Place, descriptor, is_called};
 use crate::ready::ready;
 
 /// The open.
@@ -23,7 +24,8 @@ pub(super) struct ConfigHandle(Arc<Open>);
 struct Open {
     shared: Arc<Shared>,
     item: Item,
-    name: Name,
+    /// The name, which changes when a process is moved.
+    name: Mutex<Name>,
     /// What a file held when it was opened, or when it was last written by this open.
     contents: Mutex<Bytes>,
     /// The listing in progress.
@@ -39,13 +41,13 @@ impl ConfigHandle {
     /// What the server or the machine says.
     pub(super) fn new(shared: Arc<Shared>, item: Item, name: Name) -> Result<Self, NtStatus> {
         let contents = match &item {
-            Item::Folder(_) => Bytes::new(),
+            Item::Folder(_) | Item::StartBin(_) => Bytes::new(),
             Item::File(file) => file.contents()?,
         };
         Ok(Self(Arc::new(Open {
             shared,
             item,
-            name,
+            name: Mutex::new(name),
             contents: Mutex::new(contents),
             entries: Mutex::default(),
             watch: Mutex::default(),
@@ -54,17 +56,13 @@ impl ConfigHandle {
 
     /// What CREATE is told.
     pub(super) fn opened(self, created: bool) -> Opened {
-        let access = match &self.0.item {
-            Item::Folder(folder) => folder.access(),
-            Item::File(file) => file.access(),
-        };
         Opened {
             created,
             created_with_file: false,
             stat: self.0.stat(),
-            security: Some(Arc::new(descriptor(access))),
+            security: Some(Arc::new(descriptor(self.0.access()))),
             stream: None,
-            name: self.0.name.clone(),
+            name: self.0.name(),
             handle: Arc::new(self),
         }
     }
@@ -75,12 +73,25 @@ impl Open {
         match &self.item {
             Item::Folder(folder) => folder.id(),
             Item::File(file) => file.id(),
+            Item::StartBin(bin) => bin.id(),
         }
+    }
+
+    fn access(&self) -> AccessMask {
+        match &self.item {
+            Item::Folder(folder) => folder.access(),
+            Item::File(file) => file.access(),
+            Item::StartBin(_) => AccessMask::NONE,
+        }
+    }
+
+    fn name(&self) -> Name {
+        self.name.lock().clone()
     }
 
     fn stat(&self) -> FileStat {
         let kind = match &self.item {
-            Item::Folder(_) => Kind::Folder,
+            Item::Folder(_) | Item::StartBin(_) => Kind::Folder,
             Item::File(_) => Kind::File,
         };
         let length = self.contents.lock().len() as u64;
@@ -112,7 +123,30 @@ impl Open {
         match &self.item {
             Item::Folder(folder) => folder.check_delete(),
             Item::File(file) => file.check_delete(),
+            Item::StartBin(_) => Err(NtStatus::CANNOT_DELETE),
         }
+    }
+
+    /// Moves a process to the compartment in whose folder `target` is.
+    fn rename_now(&self, target: Name) -> Result<(), NtStatus> {
+        let (Item::File(file), own) = (&self.item, self.name()) else {
+            return Err(NtStatus::ACCESS_DENIED);
+        };
+        let last = own.file_name().map(Utf16String::to_string_lossy);
+        let keeps_name = target
+            .file_name()
+            .zip(last)
+            .is_some_and(|(name, own)| is_called(&own, name));
+        let folder = target.parent().ok_or(NtStatus::ACCESS_DENIED)?;
+        let Place::Found(Item::Folder(folder), _) = items::walk(&self.shared.root, &folder)? else {
+            return Err(NtStatus::ACCESS_DENIED);
+        };
+        let group = folder.group_of_processes().filter(|_| keeps_name);
+        file.move_to(group.ok_or(NtStatus::ACCESS_DENIED)?)?;
+        self.shared.watcher.removed(&own);
+        self.shared.watcher.added(&target, Kind::File);
+        *self.name.lock() = target;
+        Ok(())
     }
 
     /// Takes over what a file holds by now.
@@ -127,8 +161,8 @@ impl Open {
     /// what it holds.
     fn takes(&self, at: WriteAt, data: &Bytes) -> bool {
         let is_there = match at.place {
-            Place::End | Place::Offset(0) => true,
-            Place::Offset(offset) => offset == self.contents.lock().len() as u64,
+            share::Place::End | share::Place::Offset(0) => true,
+            share::Place::Offset(offset) => offset == self.contents.lock().len() as u64,
         };
         is_there && data.len() <= LONGEST_VALUE
     }
@@ -167,7 +201,7 @@ impl ConfigHandle {
         work: impl FnOnce(&Open) -> Result<T, NtStatus> + Send + 'static,
     ) -> Answer<'static, T> {
         let open = Arc::clone(&self.0);
-        self.0.shared.work(move || work(&open))
+        self.0.shared.worker.work(move || work(&open))
     }
 
     /// Deletes, which is told by the server to those who watch.
@@ -175,14 +209,15 @@ impl ConfigHandle {
         let deleting = match &self.0.item {
             Item::Folder(folder) => {
                 let folder = Arc::clone(folder);
-                self.0.shared.work(move || folder.delete())
+                self.0.shared.worker.work(move || folder.delete())
             }
             Item::File(file) => file.delete(),
+            Item::StartBin(_) => ready(Err(NtStatus::CANNOT_DELETE)),
         };
         let open = Arc::clone(&self.0);
         Box::pin(async move {
             deleting.await?;
-            open.shared.watcher.removed(&open.name);
+            open.shared.watcher.removed(&open.name());
             Ok(())
         })
     }
@@ -201,13 +236,13 @@ impl Handle for ConfigHandle {
     }
 
     fn name(&self) -> Answer<'_, Name> {
-        ready(Ok(self.0.name.clone()))
+        ready(Ok(self.0.name()))
     }
 
     fn read<'a>(&'a self, at: u64, room: &'a mut ReplyRoom) -> Answer<'a, u32> {
-        if let Item::Folder(_) = self.0.item {
+        let Item::File(_) = self.0.item else {
             return ready(Err(NtStatus::INVALID_DEVICE_REQUEST));
-        }
+        };
         let contents = self.0.contents.lock();
         let rest = usize::try_from(at).ok().and_then(|at| contents.get(at..));
         let rest = rest.unwrap_or_default();
@@ -261,6 +296,9 @@ impl Handle for ConfigHandle {
     /// Before they write, clients cut files and set their times. A value is replaced whole when it is
     /// written and has no times, so there is nothing to do.
     fn set(&self, request: SetInfo) -> Answer<'_, ()> {
+        if let SetInfo::Rename { target, .. } = request {
+            return self.work(move |open| open.rename_now(target));
+        }
         ready(match (&self.0.item, request) {
             (
                 Item::File(_),
@@ -278,17 +316,13 @@ impl Handle for ConfigHandle {
     }
 
     fn security(&self, parts: SecurityInformation) -> Answer<'_, SecurityDescriptor> {
-        let access = match &self.0.item {
-            Item::Folder(folder) => folder.access(),
-            Item::File(file) => file.access(),
-        };
-        ready(Ok(descriptor(access).parts(parts)))
+        ready(Ok(descriptor(self.0.access()).parts(parts)))
     }
 
     fn watch(&self, scope: WatchScope) -> Result<(), NtStatus> {
         let mut watch = self.0.watch.lock();
         if watch.is_none() {
-            *watch = Some(self.0.shared.watcher.watch(&self.0.name, scope)?);
+            *watch = Some(self.0.shared.watcher.watch(&self.0.name(), scope)?);
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ use wire::dtyp::{
 };
 use wire::{NtStatus, Utf16String};
 
+use super::cgroup::Group;
+use super::start_bin::StartBin;
 use crate::ready::ready;
 
 /// A folder or file.
@@ -22,6 +24,8 @@ pub(super) enum Item {
     Folder(Arc<dyn Folder>),
     /// A file.
     File(Arc<dyn File>),
+    /// A folder in memory, which looks after everything in it.
+    StartBin(Arc<StartBin>),
 }
 
 /// A folder. Its calls may block.
@@ -69,6 +73,11 @@ pub(super) trait Folder: Send + Sync {
     fn delete(&self) -> Result<(), NtStatus> {
         Err(NtStatus::CANNOT_DELETE)
     }
+
+    /// The compartment whose processes are in it, if it is such a folder.
+    fn group_of_processes(&self) -> Option<&Arc<Group>> {
+        None
+    }
 }
 
 /// A file. Its calls may block, but for those that answer later.
@@ -110,6 +119,14 @@ pub(super) trait File: Send + Sync {
     fn delete(&self) -> Answer<'static, ()> {
         ready(Err(NtStatus::CANNOT_DELETE))
     }
+
+    /// Moves what it stands for to another compartment.
+    ///
+    /// # Errors
+    /// `ACCESS_DENIED` for what cannot be moved.
+    fn move_to(&self, _group: &Arc<Group>) -> Result<(), NtStatus> {
+        Err(NtStatus::ACCESS_DENIED)
+    }
 }
 
 /// An entry of a folder.
@@ -138,6 +155,8 @@ pub(super) enum Place {
     Found(Item, Name),
     /// Nowhere, but its folder is there.
     Missing(Arc<dyn Folder>, Name),
+    /// To a folder in memory or into it: that folder's name, and the rest of the name.
+    InMemory(Arc<StartBin>, Name, Name),
 }
 
 impl Item {
@@ -146,6 +165,7 @@ impl Item {
         let (id, kind) = match self {
             Self::Folder(folder) => (folder.id(), Kind::Folder),
             Self::File(file) => (file.id(), Kind::File),
+            Self::StartBin(bin) => (bin.id(), Kind::Folder),
         };
         let name = name.into();
         Listed { name, id, kind }
@@ -169,6 +189,10 @@ pub(super) fn walk(root: &Arc<dyn Folder>, name: &Name) -> Result<Place, NtStatu
                 stored = stored.child(own);
                 match item {
                     Item::Folder(found) => folder = found,
+                    Item::StartBin(bin) => {
+                        let below = rest.fold(Name::root(), |name, part| name.child(part.clone()));
+                        return Ok(Place::InMemory(bin, stored, below));
+                    }
                     Item::File(_) if is_last => return Ok(Place::Found(item, stored)),
                     Item::File(_) => return Err(NtStatus::OBJECT_PATH_NOT_FOUND),
                 }
@@ -212,10 +236,17 @@ pub(super) mod access {
     /// Look at it.
     pub const FOLDER: AccessMask =
         AccessMask::FILE_GENERIC_READ.with(AccessMask::FILE_GENERIC_EXECUTE);
+    /// And make folders in it.
+    pub const PARENT: AccessMask = FOLDER.with(AccessMask::FILE_ADD_SUBDIRECTORY);
     /// Read it.
     pub const READ: AccessMask = AccessMask::FILE_GENERIC_READ;
     /// Read and write it.
     pub const VALUE: AccessMask = READ.with(AccessMask::FILE_GENERIC_WRITE);
     /// Read it, and close what it stands for.
     pub const CLOSABLE: AccessMask = READ.with(AccessMask::DELETE);
+    /// End or move what it stands for, but neither read nor write.
+    pub const PROCESS: AccessMask = AccessMask::DELETE
+        .with(AccessMask::FILE_READ_ATTRIBUTES)
+        .with(AccessMask::READ_CONTROL)
+        .with(AccessMask::SYNCHRONIZE);
 }

@@ -4,20 +4,33 @@
 //! ```text
 //! \statistics                       what the server does; sessions and opens, closed by deleting them
 //! \settings                         the configuration in force, changed by writing
+//! \processes                        the processes of a control group, ended by deleting them
+//! \start_bin                        where programs are started in it
+//! \cpu.max, ...                     its limits
+//! \subcompartment_NAME              the groups below it, each like the root
 //! ```
+//!
+//! The last four are there if a control group is configured.
 //!
 //! Nothing is kept here that the server or the machine knows: each folder and file asks when it is asked.
 //! Whoever is no administrator is not let in, and sees nothing if he was one when he came.
 //!
 //! ```text
 //! handle ── items (Folder, File, walk) ── statistics ── reports ── table
-//!    └── watcher                       └── settings
+//!    └── watcher                       ├── settings
+//!                                      └── compartments ── process, start_bin ── start
+//!                                                └── cgroup
 //! ```
 
+mod cgroup;
+mod compartments;
 mod handle;
 mod items;
+mod process;
 mod reports;
 mod settings;
+mod start;
+mod start_bin;
 mod statistics;
 mod table;
 mod watcher;
@@ -25,19 +38,26 @@ mod watcher;
 use std::fmt;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use server::Environment;
 use server::share::{
     Administration, Answer, Caller, Disposition, Features, Name, OpenHow, Opened, ServerView,
     ShareHandler, ShareKind, Volume, Wanted,
 };
-use wire::dtyp::Sid;
+use wire::dtyp::{AccessMask, Sid};
 use wire::{NtStatus, Utf16String};
 
+pub use self::cgroup::Unusable;
 pub use self::settings::setting_status;
+pub use self::start::{Launch, Launcher};
 
+use self::cgroup::Group;
+use self::compartments::{Compartment, Compartments};
 use self::handle::ConfigHandle;
-use self::items::{Folder, Item, Listed, Place, id_of, is_called, walk};
+use self::items::{Folder, Item, Kind, Listed, Place, id_of, is_called, walk};
 use self::settings::Settings;
+use self::start::Starter;
+use self::start_bin::StartBin;
 use self::statistics::Statistics;
 use self::watcher::Watcher;
 use crate::disk::{ChangeSink, identity};
@@ -56,6 +76,8 @@ pub struct Parts {
     pub pool: Arc<dyn Offload>,
     /// Hears of what comes and goes by itself.
     pub changes: Arc<dyn ChangeSink>,
+    /// What runs programs.
+    pub launcher: Arc<dyn Launcher>,
 }
 
 /// The administration share.
@@ -68,25 +90,64 @@ struct Shared {
     label: String,
     volume: u64,
     environment: Arc<dyn Environment>,
-    pool: Arc<dyn Offload>,
+    worker: Worker,
     root: Arc<dyn Folder>,
     watcher: Arc<Watcher>,
 }
 
+/// Runs what may block, as the server itself.
+#[derive(Clone)]
+struct Worker(Arc<dyn Offload>);
+
+impl Worker {
+    fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, NtStatus> + Send + 'static,
+    ) -> Answer<'static, T> {
+        elsewhere(&*self.0, move || {
+            identity::wear(None)?;
+            work()
+        })
+    }
+}
+
 impl ConfigShare {
     /// The share that `settings` describe. No two of a server have the same name.
-    #[must_use]
-    pub fn new(settings: &config::Share, parts: Parts) -> Self {
+    ///
+    /// # Errors
+    /// The control group of the settings cannot be used.
+    pub fn new(settings: &config::Share, parts: Parts) -> Result<Self, Unusable> {
+        let group = settings.compartments.control_group.as_deref();
+        let group = group.map(Group::configured).transpose()?;
+        Ok(Self::with_group(settings, parts, group))
+    }
+
+    /// [`ConfigShare::new`] with a control group that is known to be one.
+    fn with_group(settings: &config::Share, parts: Parts, group: Option<Arc<Group>>) -> Self {
+        let worker = Worker(parts.pool);
+        let compartment = group.map(|group| {
+            let shared = Compartments {
+                root: Arc::clone(&group),
+                worker: worker.clone(),
+                environment: Arc::clone(&parts.environment),
+                end_after: settings.compartments.end_after,
+                starter: Starter::new(settings.programs.clone(), parts.launcher),
+                changes: Arc::clone(&parts.changes),
+                bins: Mutex::default(),
+            };
+            Compartment::new(Arc::new(shared), group)
+        });
         let statistics: Arc<dyn Folder> = Arc::new(Statistics::new(Arc::clone(&parts.view)));
         let live: Arc<dyn Folder> = Arc::new(Settings::new(parts.view, parts.administration));
         let root: Arc<dyn Folder> = Arc::new(Root {
             own: [(statistics::NAME, statistics), (settings::NAME, live)],
+            compartment,
         });
         let watcher = Watcher::new(
             Arc::clone(&root),
             parts.changes,
             Arc::clone(&parts.environment),
-            Arc::clone(&parts.pool),
+            worker.clone(),
             settings.compartments.look_every,
         );
         let shared = Shared {
@@ -94,7 +155,7 @@ impl ConfigShare {
             // Numbers of the host's devices are far smaller.
             volume: id_of(("administration", &settings.name)) | 1 << 63,
             environment: parts.environment,
-            pool: parts.pool,
+            worker,
             root,
             watcher: Arc::new(watcher),
         };
@@ -135,8 +196,20 @@ impl ShareHandler for ConfigShare {
         if let Err(status) = self.admit(caller) {
             return ready(Err(status));
         }
-        let (shared, name, how) = (Arc::clone(&self.shared), name.clone(), how.clone());
-        self.shared.work(move || shared.open_now(&name, &how))
+        let (shared, name) = (Arc::clone(&self.shared), name.clone());
+        let asked = how.clone();
+        let found = self
+            .shared
+            .worker
+            .work(move || shared.open_now(&name, &asked));
+        Box::pin(async move {
+            match found.await? {
+                Found::Opened(opened) => Ok(opened),
+                Found::InMemory(bin, own, below) => {
+                    bin.open(own, below, caller.clone(), how.clone()).await
+                }
+            }
+        })
     }
 
     fn volume(&self) -> Answer<'_, Volume> {
@@ -160,22 +233,16 @@ impl ShareHandler for ConfigShare {
 }
 
 impl Shared {
-    /// Runs what may block, as the server itself.
-    fn work<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, NtStatus> + Send + 'static,
-    ) -> Answer<'static, T> {
-        elsewhere(&*self.pool, move || {
-            identity::wear(None)?;
-            work()
-        })
-    }
-
-    fn open_now(self: &Arc<Self>, name: &Name, how: &OpenHow) -> Result<Opened, NtStatus> {
-        if name.stream().is_some() || how.snapshot.is_some() {
+    fn open_now(self: &Arc<Self>, name: &Name, how: &OpenHow) -> Result<Found, NtStatus> {
+        if how.snapshot.is_some() {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
         }
         let (item, name, created) = match walk(&self.root, name)? {
+            Place::InMemory(bin, own, below) => {
+                let below = below.with_stream(name.stream().cloned());
+                return Ok(Found::InMemory(bin, own, below));
+            }
+            _ if name.stream().is_some() => return Err(NtStatus::OBJECT_NAME_NOT_FOUND),
             Place::Found(..) if how.disposition == Disposition::New => {
                 return Err(NtStatus::OBJECT_NAME_COLLISION);
             }
@@ -189,7 +256,7 @@ impl Shared {
                     return Err(NtStatus::ACCESS_DENIED);
                 }
                 let item = folder.make_folder(last)?;
-                self.watcher.added(&name);
+                self.watcher.added(&name, Kind::Folder);
                 (item, name, true)
             }
         };
@@ -199,8 +266,16 @@ impl Shared {
             _ => {}
         }
         let handle = ConfigHandle::new(Arc::clone(self), item, name)?;
-        Ok(handle.opened(created))
+        Ok(Found::Opened(handle.opened(created)))
     }
+}
+
+/// What a name was found to be.
+enum Found {
+    /// Something that is open now.
+    Opened(Opened),
+    /// Something in a folder in memory: the folder's name, and the rest of the name.
+    InMemory(Arc<StartBin>, Name, Name),
 }
 
 impl fmt::Debug for ConfigShare {
@@ -211,10 +286,10 @@ impl fmt::Debug for ConfigShare {
     }
 }
 
-/// The share's root.
+/// The share's root: the configured compartment, and what is there without one.
 struct Root {
-    /// What is in it whatever the machine is like.
     own: [(&'static str, Arc<dyn Folder>); 2],
+    compartment: Option<Compartment>,
 }
 
 impl Folder for Root {
@@ -222,16 +297,37 @@ impl Folder for Root {
         id_of("root")
     }
 
+    fn access(&self) -> AccessMask {
+        let compartment = self.compartment.as_ref();
+        compartment.map_or(items::access::FOLDER, Compartment::access)
+    }
+
     fn entries(&self) -> Result<Vec<Listed>, NtStatus> {
         let own = self.own.iter();
-        Ok(own
+        let mut listed: Vec<Listed> = own
             .map(|(name, folder)| Item::Folder(Arc::clone(folder)).listed(*name))
-            .collect())
+            .collect();
+        if let Some(compartment) = &self.compartment {
+            listed.extend(compartment.entries()?);
+        }
+        Ok(listed)
     }
 
     fn find(&self, name: &Utf16String) -> Result<Option<(Utf16String, Item)>, NtStatus> {
-        let found = self.own.iter().find(|(own, _)| is_called(own, name));
-        Ok(found.map(|(own, folder)| ((*own).into(), Item::Folder(Arc::clone(folder)))))
+        if let Some((own, folder)) = self.own.iter().find(|(own, _)| is_called(own, name)) {
+            return Ok(Some(((*own).into(), Item::Folder(Arc::clone(folder)))));
+        }
+        match &self.compartment {
+            Some(compartment) => compartment.find(name),
+            None => Ok(None),
+        }
+    }
+
+    fn make_folder(&self, name: &Utf16String) -> Result<Item, NtStatus> {
+        match &self.compartment {
+            Some(compartment) => compartment.make_folder(name),
+            None => Err(NtStatus::ACCESS_DENIED),
+        }
     }
 }
 

@@ -20,16 +20,16 @@ use server::share::Name;
 use wire::fscc::{CompletionFilter, FileAction};
 use wire::{NtStatus, Utf16String};
 
+use super::Worker;
 use super::items::{Folder, Item, Kind, Place, walk};
-use crate::disk::{ChangeSink, identity};
-use crate::offload::{Offload, elsewhere};
+use crate::disk::ChangeSink;
 
 /// The watches of one share.
 pub(super) struct Watcher {
     root: Arc<dyn Folder>,
     sink: Arc<dyn ChangeSink>,
     environment: Arc<dyn Environment>,
-    pool: Arc<dyn Offload>,
+    worker: Worker,
     every: Duration,
     state: Mutex<State>,
 }
@@ -56,14 +56,14 @@ impl Watcher {
         root: Arc<dyn Folder>,
         sink: Arc<dyn ChangeSink>,
         environment: Arc<dyn Environment>,
-        pool: Arc<dyn Offload>,
+        worker: Worker,
         every: Duration,
     ) -> Self {
         Self {
             root,
             sink,
             environment,
-            pool,
+            worker,
             every,
             state: Mutex::default(),
         }
@@ -94,15 +94,15 @@ impl Watcher {
         self.state.lock().wishes.remove(&wish);
     }
 
-    /// Something was made through the share.
-    pub(super) fn added(&self, name: &Name) {
+    /// Something was made through the share, or moved to this name.
+    pub(super) fn added(&self, name: &Name, kind: Kind) {
         let mut state = self.state.lock();
         state.own_changes += 1;
         state.leaving.remove(name);
         if let Some((folder, last)) = split(name)
             && let Some(entries) = state.seen.get_mut(&folder)
         {
-            entries.insert(last, Kind::Folder);
+            entries.insert(last, kind);
         }
     }
 
@@ -180,10 +180,8 @@ async fn keep_looking(watcher: Weak<Watcher>) {
             return;
         };
         let (environment, every) = (Arc::clone(&this.environment), this.every);
-        let looked = elsewhere(&*Arc::clone(&this.pool), move || {
-            identity::wear(None)?;
-            Ok(this.look())
-        });
+        let worker = this.worker.clone();
+        let looked = worker.work(move || Ok(this.look()));
         if looked.await == Ok(false) {
             return;
         }

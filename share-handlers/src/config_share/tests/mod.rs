@@ -18,7 +18,9 @@ use wire::NtStatus;
 use wire::dtyp::{AccessMask, FileTime, Sid};
 use wire::fscc::{CompletionFilter, FileAction};
 
-use super::{ConfigShare, Parts};
+mod compartments;
+
+use super::{ConfigShare, Launch, Launcher, Parts};
 use crate::disk::ChangeSink;
 use crate::offload::Inline;
 use crate::offload::tests::wait;
@@ -31,6 +33,7 @@ pub(super) struct Made {
     pub opens: Mutex<Vec<OpenSnapshot>>,
     pub configuration: Mutex<Configuration>,
     pub changes: Mutex<Vec<(String, FileAction)>>,
+    pub launched: Mutex<Vec<Launch>>,
     tasks: Mutex<Vec<Task>>,
 }
 
@@ -127,6 +130,13 @@ impl ChangeSink for Made {
     }
 }
 
+impl Launcher for Made {
+    fn launch(&self, launch: &Launch, _: std::os::fd::OwnedFd) -> Result<u32, String> {
+        self.launched.lock().push(launch.clone());
+        Ok(7)
+    }
+}
+
 /// Time that passes only where a task sleeps, and tasks that go on only when they are told to.
 struct Turns {
     made: Arc<Made>,
@@ -188,6 +198,7 @@ pub(super) fn parts(made: &Arc<Made>) -> Parts {
         }),
         pool: Arc::new(Inline),
         changes: made.clone(),
+        launcher: made.clone(),
     }
 }
 
@@ -211,7 +222,7 @@ pub(super) fn used(handler: ConfigShare) -> Share {
 
 fn share() -> (Share, Arc<Made>) {
     let made = Arc::new(Made::default());
-    let share = ConfigShare::new(&config::Share::default(), parts(&made));
+    let share = ConfigShare::new(&config::Share::default(), parts(&made)).unwrap();
     (used(share), made)
 }
 
