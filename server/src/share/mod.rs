@@ -17,6 +17,7 @@ mod room;
 )]
 mod share;
 mod short_name;
+mod tunnel;
 mod types;
 mod view;
 
@@ -32,6 +33,7 @@ pub use print_queue::{JobChange, JobState, NewJob, PrintJob, PrintQueue};
 pub use room::{FileRegion, ReplyRoom};
 pub use share::Share;
 pub use short_name::{is_made_name, is_short_name_of, short_name};
+pub use tunnel::TunnelCache;
 pub use types::*;
 pub use view::{
     OpenSnapshot, Printer, ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,

@@ -23,6 +23,7 @@ rules![
     an_open_tells_what_the_handle_tells,
     there_are_no_versions_of_the_past,
     a_short_name_is_a_name,
+    what_is_made_anew_by_its_short_name_has_its_long_name_again,
 ];
 
 // test [MS-FSA] 2.1.5.1
@@ -39,6 +40,30 @@ fn a_short_name_is_a_name(volume: &Volume) {
     assert!(!volume.exists("A00000~1"), "nobody has this short name");
     found.delete().unwrap();
     assert_eq!(volume.names("A long folder"), [] as [&str; 0]);
+}
+
+// test [MS-FSA] 2.1.5.1.1
+fn what_is_made_anew_by_its_short_name_has_its_long_name_again(volume: &Volume) {
+    let short = short_name(Utf16String::from("A long name.text").as_units()).unwrap();
+    let short = short.to_string_lossy();
+    let again = how(Disposition::New, Wanted::File);
+    volume.file(&short, b"x");
+    assert_eq!(
+        volume.names(""),
+        [&*short],
+        "nothing had it as its short name"
+    );
+    volume.look(&short).unwrap().delete().unwrap();
+    for _ in 0..2 {
+        volume.file("A long name.text", b"x");
+        volume.look(&short).unwrap().delete().unwrap();
+        let made = volume.open(&short, &again).unwrap();
+        assert_eq!(made.name(), "A long name.text");
+        assert_eq!(volume.names(""), ["A long name.text"]);
+        let taken = volume.open(&short, &again);
+        assert_eq!(taken.err(), Some(NtStatus::OBJECT_NAME_COLLISION));
+        made.delete().unwrap();
+    }
 }
 
 // test [MS-FSA] 2.1.5.1

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode as HostMode, OFlags, Statx};
 use server::share::{Caller, Name, OpenHow, StreamType, Wanted};
-use wire::NtStatus;
 use wire::fscc::FileAttributes;
+use wire::{NtStatus, Utf16String};
 
 use super::attributes::birth;
 use super::data::reserve;
@@ -36,6 +36,8 @@ pub(super) fn create(
     let directory =
         how.wanted == Wanted::Directory || name.stream_type() == Some(StreamType::IndexAllocation);
     let (folder, last) = share.root.parent(name)?;
+    let tunnelled = share.root.tunnelled(&folder, last);
+    let last = tunnelled.as_ref().map_or(last, Utf16String::as_units);
     let stored = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
     let parent = ParentSecurity::of(&folder)?;
     parent.check_may_add(caller, directory)?;

@@ -11,9 +11,10 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
-use server::share::{Name, ObjectId, is_made_name};
+use server::share::{Name, ObjectId, TunnelCache, is_made_name};
 use wire::{NtStatus, Utf16String};
 
+use super::attributes::now;
 use super::errno::{path_status, status};
 use super::index::{NameIndex, scan_for_short};
 use super::{SymbolicLinks, names};
@@ -23,6 +24,7 @@ pub(super) struct Root {
     descriptor: OwnedFd,
     links: SymbolicLinks,
     index: Option<NameIndex>,
+    tunnel: TunnelCache,
 }
 
 /// A folder that was found, and where.
@@ -64,6 +66,7 @@ impl Root {
             descriptor,
             links,
             index,
+            tunnel: TunnelCache::default(),
         })
     }
 
@@ -209,10 +212,25 @@ impl Root {
         };
         // [MS-FSA] 2.1.5.1
         // The name may be a short one.
-        match found {
-            None if is_made_name(component) => scan_for_short(folder.descriptor.as_fd(), component),
-            found => Ok(found),
+        if found.is_some() || !is_made_name(component) {
+            return Ok(found);
         }
+        let found = scan_for_short(folder.descriptor.as_fd(), component)?;
+        if let Some(stored) = &found {
+            let name = names::from_disk(stored);
+            self.tunnel.found(folder.id, &name, now());
+        }
+        Ok(found)
+    }
+
+    /// The name that what is made in `folder` under this one is to have, if that is another. Where case
+    /// counts, each name is what it is.
+    // [MS-FSA] 2.1.1.2
+    pub(super) fn tunnelled(&self, folder: &Folder, component: &[u16]) -> Option<Utf16String> {
+        let component = names::as_read(component);
+        let component = component.as_units();
+        let may_be_short = self.index.is_some() && is_made_name(component);
+        may_be_short.then(|| self.tunnel.long_name(folder.id, component, now()))?
     }
 
     /// The object's present path on disk below the root.

@@ -32,7 +32,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 use server::access::ObjectKind;
 use server::share::{
-    Answer, Caller, Features, Name, ObjectId, OpenHow, Opened, ShareHandler, ShareKind, Volume,
+    Answer, Caller, Features, Name, ObjectId, OpenHow, Opened, ShareHandler, ShareKind,
+    TunnelCache, Volume,
 };
 use wire::NtStatus;
 use wire::dtyp::{
@@ -100,6 +101,7 @@ impl MemoryHandler {
             creation_time: now,
             budget,
             names: RwLock::new(names),
+            tunnel: TunnelCache::default(),
             last_node: AtomicU64::new(ROOT),
         };
         Ok(Self {
@@ -144,6 +146,7 @@ struct Store {
     creation_time: FileTime,
     budget: Arc<Budget>,
     names: RwLock<Names>,
+    tunnel: TunnelCache,
     last_node: AtomicU64,
 }
 

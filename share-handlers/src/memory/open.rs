@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use server::access::{self, ObjectKind, SecurityToken};
 use server::share::{Caller, Disposition, Name, OpenHow, Opened, StreamType, Wanted};
+use server::share::{is_made_name, is_short_name_of};
 use wire::dtyp::{AccessMask, SecurityDescriptor};
 use wire::fscc::FileAttributes;
 use wire::{NtStatus, Utf16String};
@@ -36,6 +37,7 @@ impl Store {
         {
             let names = self.names.read();
             if let Some(found) = found(&names, name)? {
+                self.note_short_name(&names, &found, name);
                 return self.existing(&names, found, caller, name, how);
             }
         }
@@ -53,9 +55,35 @@ impl Store {
             Place::Free(parent) => {
                 // Only the root has no last component.
                 let last = name.file_name().ok_or(NtStatus::OBJECT_NAME_INVALID)?;
+                let tunnelled = self.tunnelled(&parent, last);
+                let last = tunnelled.as_ref().unwrap_or(last);
                 self.create(&mut names, &parent, last, caller, name, how)
             }
         }
+    }
+
+    /// Notes the long name of what was found by its short one: it may be made anew by that.
+    fn note_short_name(&self, names: &Names, found: &Found, name: &Name) {
+        let link = found.link.and_then(|id| names.link(id));
+        let asked = name
+            .file_name()
+            .filter(|name| is_made_name(name.as_units()));
+        if let (Some(link), Some(asked)) = (link, asked)
+            && is_short_name_of(asked.as_units(), link.name.as_units())
+        {
+            let folder = self.object_id(&link.parent);
+            self.tunnel.found(folder, link.name.as_units(), self.now());
+        }
+    }
+
+    /// The name that what is made in `parent` under this one is to have, if that is another. Where case
+    /// counts, each name is what it is.
+    // [MS-FSA] 2.1.1.2
+    fn tunnelled(&self, parent: &Node, last: &Utf16String) -> Option<Utf16String> {
+        let folder = self.object_id(parent);
+        let last = last.as_units();
+        let may_be_short = !self.options.case_sensitive && is_made_name(last);
+        may_be_short.then(|| self.tunnel.long_name(folder, last, self.now()))?
     }
 
     /// Opens what has the name already.
