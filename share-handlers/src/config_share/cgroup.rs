@@ -237,6 +237,7 @@ impl Group {
     /// # Errors
     /// What the kernel says.
     pub(super) fn take_in(&self, process: i32) -> Result<(), NtStatus> {
+        self.make_room();
         self.write(PROCESSES, process.to_string().as_bytes())
     }
 
@@ -265,15 +266,27 @@ impl Group {
     /// # Errors
     /// What the kernel says.
     pub(super) fn entrance(&self) -> Result<OwnedFd, NtStatus> {
+        self.make_room();
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         rustix::fs::openat(&self.folder, PROCESSES, flags, Mode::empty()).map_err(status)
     }
 
     /// Gives the groups below it every limit there is. Those that it cannot give are not there; a group with
     /// processes of its own gives none.
-    pub(super) fn give_limits_to_children(&self) {
+    fn give_limits_to_children(&self) {
         for controller in CONTROLLERS {
             let _ = self.write(SUBTREE, format!("+{controller}").as_bytes());
+        }
+    }
+
+    /// Gives no limits any more when there is no group below that has them: a group that gives limits can have
+    /// no processes.
+    fn make_room(&self) {
+        if !self.children().is_ok_and(|children| children.is_empty()) {
+            return;
+        }
+        for controller in CONTROLLERS {
+            let _ = self.write(SUBTREE, format!("-{controller}").as_bytes());
         }
     }
 
