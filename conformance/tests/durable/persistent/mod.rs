@@ -317,7 +317,7 @@ fn a_client_hears_of_a_break_that_has_waited_for_it_behind_its_reply() {
     let mut frame = BytesMut::new();
     client.client.encode(&[request], &mut frame);
     let told = client.send(frame).expect("the connection stands");
-    assert_eq!(granted(&opened(&told[0])).1, Some((RH, 3)));
+    assert_eq!(granted(&opened(&told[0])).1, Some((RH, 2)));
     assert!(told[1].is_notification());
     let kept = LeaseState::READ_CACHING;
     assert_eq!(status(&mut client, acknowledge(9, kept)), NtStatus::SUCCESS);
