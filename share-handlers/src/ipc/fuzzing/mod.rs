@@ -23,6 +23,7 @@ const PIPES_OF_INPUTS: &[&str] = &[
     "samr",
     "winreg",
     "InitShutdown",
+    "spoolss",
 ];
 
 fn pipe(which: u8) -> Option<(&'static str, &'static [&'static Interface])> {
