@@ -189,13 +189,14 @@ pub(crate) fn is_persistent(open: &Open) -> bool {
     matches!(open.state.lock().durability, Durability::Persistent(_))
 }
 
-/// Whether a persistent open of what was opened waits for its client.
-pub(crate) fn is_awaited(server: &Server, opened: &Opened) -> bool {
-    let opens = server.persistent.of_object(server, opened.handle.object());
-    let waits = |open: &Open| server.disconnected.find(open.id()).is_some();
+/// The persistent opens of what was opened that wait for their client.
+pub(crate) fn waiting_on(server: &Server, opened: &Opened) -> Vec<Arc<Open>> {
+    let object = opened.handle.object();
+    let mut opens = server.persistent.of_object(server, object);
+    opens.retain(|open| {
+        open.stream == opened.stream && server.disconnected.find(open.id()).is_some()
+    });
     opens
-        .iter()
-        .any(|open| open.stream == opened.stream && waits(open))
 }
 
 /// Looks up what the record says of the file.

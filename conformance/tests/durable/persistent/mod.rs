@@ -105,6 +105,30 @@ fn an_open_without_caching_is_persistent_too_and_keeps_its_share_mode() {
     client.finish();
 }
 
+// test [MS-SMB2] 3.3.5.9
+#[test]
+fn nobody_opens_a_file_meanwhile_but_its_own_client_under_the_same_lease() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let request = with_lease_v2(persistent("file"), 9, RWH, 0);
+    let file_id = opened(&send(&mut client, request)).file_id;
+    let (world, _) = world.killed(Duration::ZERO);
+    let shares = |key| with_lease_v2(requests::open("file"), key, RWH, 0);
+    let mut strangers = [world.client(2), world.scene.client_of_another_user(1)];
+    for stranger in &mut strangers {
+        assert_eq!(status(stranger, shares(9)), NtStatus::FILE_NOT_AVAILABLE);
+    }
+    let mut client = world.client(1);
+    for request in [requests::open("file"), shares(8)] {
+        assert_eq!(status(&mut client, request), NtStatus::FILE_NOT_AVAILABLE);
+    }
+    assert_eq!(status(&mut client, shares(9)), NtStatus::SUCCESS);
+    let request = with_lease_v2(returning("file", file_id), 9, LeaseState::NONE, 0);
+    assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
+    strangers.into_iter().for_each(|mut it| it.end.close(None));
+    client.finish();
+}
+
 // test [MS-SMB2] 3.3.6.2
 // test [MS-SMB2] 3.3.7.1
 #[test]

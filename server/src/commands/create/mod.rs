@@ -133,9 +133,7 @@ async fn look_up(
         .open(caller, &plan.name, &plan.how)
         .await
         .map_err(|status| plan.refusal(status))?;
-    // [MS-SMB2] 3.3.5.9
-    // By the file that has the name, as far as there is one.
-    if persistence::is_awaited(&context.server, &opened) {
+    if is_kept_for_another(context, plan, &opened)? {
         return Err(refuse(&opened, NtStatus::FILE_NOT_AVAILABLE).await);
     }
     let granted = match access::grant(&tree, caller, plan, &opened).await {
@@ -146,6 +144,28 @@ async fn look_up(
         Ok(arbitrated) => Ok((opened, granted, arbitrated)),
         Err(status) => Err(refuse(&opened, status).await),
     }
+}
+
+/// Whether a persistent open waits for its client here: by the file that has the name, as far as there
+/// is one.
+// [MS-SMB2] 3.3.5.9
+// departs [MS-SMB2] 3.3.5.9: an open that shares the lease is the same client's and makes nothing stale; a
+// client need not take up again what it has closed while it was away, and Windows lets it in too (note 301)
+fn is_kept_for_another(context: &Context, plan: &Plan, opened: &Opened) -> Result<bool, NtStatus> {
+    let waiting = persistence::waiting_on(&context.server, opened);
+    if waiting.is_empty() {
+        return Ok(false);
+    }
+    let owner = context.session()?.owner();
+    let shares_lease = |open: &Arc<Open>| {
+        let held = context.server.object_store.held(&open.attachment).lease();
+        let asked = match plan.caching {
+            Caching::Lease(lease) if lease.client == open.client_guid => Some(lease.key),
+            _ => None,
+        };
+        open.owner == owner && asked.is_some() && held.map(|lease| lease.key) == asked
+    };
+    Ok(!waiting.iter().all(shares_lease))
 }
 
 /// Closes what the handler had opened, for an open that must not be.
