@@ -95,9 +95,9 @@ def test_statistics_are_read_as_text_and_as_json(server, tmp_path):
     assert "OFFSET" in read(server, r"statistics\locks.txt", tmp_path)
 
 
-def idle_client(server):
-    """A client of alice's that has a session and does nothing."""
-    line = ["smbclient", f"//{server.host}/work", "-p", str(server.port), "-s", os.devnull,
+def idle_client(server, share="work"):
+    """A client of alice's that has a session and does nothing but what its standard input says."""
+    line = ["smbclient", f"//{server.host}/{share}", "-p", str(server.port), "-s", os.devnull,
             "-U", f"alice%{ACCOUNTS['alice']}"]
     return subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -124,6 +124,32 @@ def test_a_session_is_closed_by_deleting_its_file(server):
     finally:
         client.kill()
         client.wait()
+
+
+def test_an_open_is_closed_by_deleting_its_file(server):
+    client = idle_client(server, "readonly")
+
+    def of_alice():
+        return {name for name in listing(server, r"statistics\opens") if "alice readonly notice.txt" in name}
+
+    try:
+        client.stdin.write(b"open notice.txt\n")
+        client.stdin.flush()
+        (name,) = wait_for(of_alice)
+        admin(server, rf'del "statistics\opens\{name}"').ok()
+        assert not of_alice()
+        sessions = listing(server, r"statistics\sessions")
+        assert any(" alice " in name for name in sessions), "the session goes on"
+    finally:
+        client.kill()
+        client.wait()
+
+
+def test_an_administrator_may_close_his_own_session(server):
+    run = admin(server, r'del "statistics\sessions\*"')
+    assert "USER_SESSION_DELETED" in run.output or "NETWORK" in run.output or "CONNECTION" in run.output, run.output
+    # And comes back.
+    assert "sessions" in listing(server, "statistics")
 
 
 def test_reports_are_neither_written_nor_deleted(server, tmp_path):

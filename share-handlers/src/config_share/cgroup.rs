@@ -107,6 +107,11 @@ impl Group {
         self.above.is_none()
     }
 
+    /// Whether it has not been removed.
+    pub(super) fn exists(&self) -> bool {
+        self.processes() != Err(NtStatus::OBJECT_NAME_NOT_FOUND)
+    }
+
     /// The group below it that is called so.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use wire::{NtStatus, Utf16String};
 
 use super::Worker;
 use super::cgroup::{Group, LIMITS};
-use super::items::{File, Folder, Item, Listed, access, id_of, is_called};
+use super::items::{File, Folder, Item, Kind, Listed, access, id_of, is_called};
 use super::process::{self, Processes};
 use super::start::Starter;
 use super::start_bin::{self, StartBin};
@@ -42,18 +42,26 @@ pub(super) struct Compartments {
     pub starter: Starter,
     /// Hears of files that come and go by themselves.
     pub changes: Arc<dyn ChangeSink>,
-    /// What lies in the folders from which programs are started, by group.
-    pub bins: Mutex<HashMap<u64, Arc<MemoryHandler>>>,
+    /// The folders from which programs are started, by group.
+    pub bins: Mutex<HashMap<u64, Bin>>,
+}
+
+/// A folder from which programs are started, and the group that they are started in.
+pub(super) struct Bin {
+    group: Arc<Group>,
+    memory: Arc<MemoryHandler>,
 }
 
 impl Compartments {
     /// The folder in memory of one group. It is empty when it is asked for the first time, and after the
     /// group has gone.
-    fn bin(&self, group: &Group) -> Result<Arc<MemoryHandler>, NtStatus> {
+    fn bin(&self, group: &Arc<Group>) -> Result<Arc<MemoryHandler>, NtStatus> {
         let mut bins = self.bins.lock();
         if let Some(bin) = bins.get(&group.id()) {
-            return Ok(Arc::clone(bin));
+            return Ok(Arc::clone(&bin.memory));
         }
+        // Groups may go without the server's doing.
+        bins.retain(|_, bin| bin.group.exists());
         if bins.len() >= MOST_BINS {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
@@ -63,9 +71,13 @@ impl Compartments {
             ..MemoryOptions::new(format!("start_bin {}", group.id()))
         };
         let clock = Arc::new(move || environment.wall_clock());
-        let bin = Arc::new(MemoryHandler::new(options, clock)?);
-        bins.insert(group.id(), Arc::clone(&bin));
-        Ok(bin)
+        let memory = Arc::new(MemoryHandler::new(options, clock)?);
+        let bin = Bin {
+            group: Arc::clone(group),
+            memory: Arc::clone(&memory),
+        };
+        bins.insert(group.id(), bin);
+        Ok(memory)
     }
 
     fn forget_bin(&self, group: &Group) {
@@ -127,7 +139,11 @@ impl Folder for Compartment {
     fn entries(&self) -> Result<Vec<Listed>, NtStatus> {
         let mut listed = vec![
             self.processes().listed(process::NAME),
-            self.start_bin()?.listed(start_bin::NAME),
+            Listed {
+                name: start_bin::NAME.into(),
+                id: start_bin::id(&self.group),
+                kind: Kind::Folder,
+            },
         ];
         let limits = self.group.limits();
         listed.extend(limits.map(|name| self.limit(name).listed(name)));

@@ -33,6 +33,11 @@ pub(super) struct StartBin {
 /// What the folder is called.
 pub(super) const NAME: &str = "start_bin";
 
+/// What tells a group's folder apart from everything else in the tree.
+pub(super) fn id(group: &Group) -> u64 {
+    id_of((NAME, group.id()))
+}
+
 impl StartBin {
     /// The folder in which programs for `group` are started.
     pub(super) fn new(
@@ -49,7 +54,7 @@ impl StartBin {
 
     /// What tells it apart from everything else in the tree.
     pub(super) fn id(&self) -> u64 {
-        id_of((NAME, self.group.id()))
+        id(&self.group)
     }
 
     /// Opens `below` in the folder, which is called `own`.
@@ -222,7 +227,8 @@ impl StartHandle {
                 Ok(())
             }
             Err(Refusal { status, why }) => {
-                tracing::info!(target: "smb::share", %user, %status, why, "a program was not started");
+                tracing::info!(target: "smb::share", %user, %status, "a program was not started");
+                tracing::debug!(target: "smb::share", why);
                 self.bin.explain(&self.caller, &self.own, &why).await?;
                 Err(status)
             }

@@ -19,6 +19,7 @@ use wire::dtyp::{AccessMask, FileTime, Sid};
 use wire::fscc::{CompletionFilter, FileAction};
 
 mod compartments;
+mod contract;
 
 use super::{ConfigShare, Launch, Launcher, Parts};
 use crate::disk::ChangeSink;
