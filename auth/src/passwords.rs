@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::accounts::NtHash;
-use crate::ntlm::compute::des_with_seven_bytes;
+use crate::ntlm::compute::{des_with_seven_bytes, undo_des_with_seven_bytes};
 
 /// The bytes of a password with its padding in front and its length behind.
 // [MS-SAMR] 2.2.6.21
@@ -51,17 +51,29 @@ pub fn proves(old: &NtHash, new: &NtHash, proof: &[u8; 16]) -> bool {
     encrypt_hash(old, new.bytes()).ct_eq(proof).into()
 }
 
-/// A hash encrypted with 14 bytes of a key, in two halves.
+/// The hash of a new password, encrypted with `key`.
+// [MS-SAMR] 2.2.11.1
+#[must_use]
+pub fn open_hash(key: &[u8; 16], encrypted: &[u8; 16]) -> NtHash {
+    NtHash::from_bytes(in_halves(key, encrypted, undo_des_with_seven_bytes))
+}
+
 // [MS-SAMR] 2.2.11.1.1
 fn encrypt_hash(hash: &NtHash, key: &[u8; 16]) -> [u8; 16] {
+    in_halves(key, hash.bytes(), des_with_seven_bytes)
+}
+
+/// Both halves of a hash, each with 7 bytes of a key.
+// [MS-SAMR] 2.2.11.1.4
+fn in_halves(key: &[u8; 16], hash: &[u8; 16], cipher: fn([u8; 7], [u8; 8]) -> [u8; 8]) -> [u8; 16] {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, _, _] = *key;
     let keys = [[a, b, c, d, e, f, g], [h, i, j, k, l, m, n]];
-    let mut encrypted = [0; 16];
-    let halves = hash.bytes().as_chunks::<8>().0.iter().zip(keys);
-    for ((half, key), room) in halves.zip(encrypted.as_chunks_mut::<8>().0) {
-        *room = des_with_seven_bytes(key, *half);
+    let mut done = [0; 16];
+    let halves = hash.as_chunks::<8>().0.iter().zip(keys);
+    for ((half, key), room) in halves.zip(done.as_chunks_mut::<8>().0) {
+        *room = cipher(key, *half);
     }
-    encrypted
+    done
 }
 
 #[cfg(test)]
@@ -115,5 +127,16 @@ mod tests {
         let proof = encrypt_hash(&old, new.bytes());
         assert!(proves(&old, &new, &proof));
         assert!(!proves(&NtHash::of_password("guess"), &new, &proof));
+    }
+
+    // test [MS-SAMR] 2.2.11.1
+    #[test]
+    fn a_hash_is_read_with_the_key_that_it_was_encrypted_with() {
+        let (new, key) = (NtHash::of_password("new"), b"the session key!");
+        assert_eq!(open_hash(key, &encrypt_hash(&new, key)), new);
+        assert_ne!(
+            open_hash(b"another byte key", &encrypt_hash(&new, key)),
+            new
+        );
     }
 }

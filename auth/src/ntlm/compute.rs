@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use des::Des;
-use des::cipher::BlockCipherEncrypt as _;
+use des::cipher::{BlockCipherDecrypt as _, BlockCipherEncrypt as _};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use md4::Md4;
 use md5::{Digest as _, Md5};
@@ -413,6 +413,13 @@ fn desl(key: &[u8; 16], data: [u8; 8]) -> [u8; 24] {
 pub(crate) fn des_with_seven_bytes(key: [u8; 7], data: [u8; 8]) -> [u8; 8] {
     let mut block = data.into();
     Des::new(&spread_key(key).into()).encrypt_block(&mut block);
+    block.into()
+}
+
+/// What [`des_with_seven_bytes`] encrypted.
+pub(crate) fn undo_des_with_seven_bytes(key: [u8; 7], data: [u8; 8]) -> [u8; 8] {
+    let mut block = data.into();
+    Des::new(&spread_key(key).into()).decrypt_block(&mut block);
     block.into()
 }
 

@@ -1,8 +1,9 @@
 //! The local security authority: what identifiers are called, and what the machine's domain is. [MS-LSAD], [MS-LSAT]
 //!
-//! Owns policy handles and the rights they carry; translation is in [`lookups`], the facts in [`policy`], the
-//! structures in [`types`]. Everybody but anonymous users may look up; nothing can be changed.
+//! Owns policy handles and the rights they carry; translation is in [`lookups`], the facts in [`policy`], who
+//! holds privileges in [`accounts`], what those are in [`privileges`], the structures in [`types`]. Everybody but anonymous users may look up; nothing can be changed.
 
+mod accounts;
 mod lookups;
 mod policy;
 mod privileges;
@@ -19,14 +20,18 @@ interface! {
         3 => (policy::query_security),
         6 => (policy::open_policy),
         7 => (policy::query_information),
-        11 => (policy::enumerate_accounts),
+        11 => (accounts::enumerate_accounts),
         13 => (policy::enumerate_trusted_domains),
         14 => (lookups::lookup_names),
         15 => (lookups::lookup_sids),
+        17 => (accounts::open_account),
+        18 => (accounts::enumerate_privileges),
+        23 => (accounts::system_access),
         31 => (privileges::lookup_value),
         32 => (privileges::lookup_name),
         33 => (privileges::lookup_display_name),
-        36 => (policy::enumerate_account_rights),
+        35 => (accounts::enumerate_with_right),
+        36 => (accounts::enumerate_account_rights),
         44 => (policy::open_policy_2),
         45 => (policy::get_user_name),
         46 => (policy::query_information),

@@ -1,7 +1,7 @@
 //! The policy object: its handles, who may do what with one, and what it tells of the machine.
 
 use wire::Utf16String;
-use wire::dtyp::{Guid, Sid};
+use wire::dtyp::Guid;
 
 use super::super::directory::Directory;
 use super::super::enumeration::Container;
@@ -118,22 +118,6 @@ pub(super) fn query_security(
     })
 }
 
-// [MS-LSAD] 3.1.4.5.2
-pub(super) fn enumerate_accounts(
-    call: &mut Call<'_>,
-    (handle, from, _): (Handle, u32, u32),
-) -> Result<(u32, Container<Option<Sid>>, u32), Fault> {
-    let none = Container(Vec::new());
-    if !check(call, &handle, VIEW_LOCAL_INFORMATION)? {
-        return Ok((from, none, nt::ACCESS_DENIED));
-    }
-    if from > 0 {
-        return Ok((from, none, nt::NO_MORE_ENTRIES));
-    }
-    // Those who have privileges.
-    Ok((1, Container(vec![Some(Sid::ADMINISTRATORS)]), nt::SUCCESS))
-}
-
 // [MS-LSAD] 3.1.4.7.8
 pub(super) fn enumerate_trusted_domains(
     call: &mut Call<'_>,
@@ -141,21 +125,6 @@ pub(super) fn enumerate_trusted_domains(
 ) -> Result<(u32, Container<ReferencedDomain>, u32), Fault> {
     check(call, &handle, 0)?;
     Ok((from, Container(Vec::new()), nt::NO_MORE_ENTRIES))
-}
-
-// [MS-LSAD] 3.1.4.5.10
-pub(super) fn enumerate_account_rights(
-    call: &mut Call<'_>,
-    (handle, sid): (Handle, Sid),
-) -> Result<(Container<Counted>, u32), Fault> {
-    if !check(call, &handle, LOOKUP_NAMES)? {
-        return Ok((Container(Vec::new()), nt::ACCESS_DENIED));
-    }
-    if sid != Sid::ADMINISTRATORS {
-        return Ok((Container(Vec::new()), nt::OBJECT_NAME_NOT_FOUND));
-    }
-    let held = super::privileges::HELD_BY_ADMINISTRATORS.iter();
-    Ok((held.map(|name| Counted::from(*name)).collect(), nt::SUCCESS))
 }
 
 type UserName = (Option<Counted>, Option<Option<Counted>>, u32);

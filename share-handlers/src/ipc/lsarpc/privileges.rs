@@ -59,12 +59,8 @@ pub(super) fn lookup_value(
     if !check(call, &handle, LOOKUP_NAMES)? {
         return Ok((none, nt::ACCESS_DENIED));
     }
-    let name = name.0.to_string_lossy();
-    let found = PRIVILEGES
-        .iter()
-        .find(|(_, other, _)| other.eq_ignore_ascii_case(&name));
-    Ok(match found {
-        Some((low, _, _)) => (Luid { low: *low, high: 0 }, nt::SUCCESS),
+    Ok(match number_of(&name.0.to_string_lossy()) {
+        Some(low) => (Luid { low, high: 0 }, nt::SUCCESS),
         None => (none, nt::NO_SUCH_PRIVILEGE),
     })
 }
@@ -108,15 +104,12 @@ pub(super) fn lookup_display_name(
     })
 }
 
-/// What administrators hold; see [`server::access::Privileges`].
-pub(super) const HELD_BY_ADMINISTRATORS: &[&str] = &[
-    "SeSecurityPrivilege",
-    "SeTakeOwnershipPrivilege",
-    "SeBackupPrivilege",
-    "SeRestorePrivilege",
-    "SeManageVolumePrivilege",
-    "SeCreateSymbolicLinkPrivilege",
-];
+/// The number of the privilege with this name.
+pub(super) fn number_of(name: &str) -> Option<u32> {
+    let mut privileges = PRIVILEGES.iter();
+    let found = privileges.find(|(_, other, _)| other.eq_ignore_ascii_case(name));
+    found.map(|(number, _, _)| *number)
+}
 
 /// Numbers, names and what people call them.
 // [MS-LSAD] 3.1.1.2.1

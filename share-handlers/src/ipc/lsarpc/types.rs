@@ -4,7 +4,8 @@ use wire::Utf16String;
 use wire::dtyp::{Guid, Sid};
 
 use super::super::enumeration::Container;
-use super::super::ndr::{Array, Counted, Enum16, ndr_struct, ndr_union};
+use super::super::ndr::{Array, Counted, Enum16, Wide, ndr_struct, ndr_union};
+use super::accounts::HELD;
 
 ndr_struct! {
     /// LSAPR_OBJECT_ATTRIBUTES, of which nothing counts.
@@ -127,6 +128,22 @@ ndr_struct! {
     pub(in crate::ipc) struct PrivilegeDefinition {
         pub name: Counted,
         pub id: Luid,
+    }
+
+    /// LSAPR_LUID_AND_ATTRIBUTES.
+    // [MS-LSAD] 2.2.5.4
+    pub(in crate::ipc) struct HeldPrivilege {
+        pub id: Luid,
+        pub attributes: u32,
+    }
+
+    /// LSAPR_PRIVILEGE_SET, with the number in front of it that says how long it is.
+    // [MS-LSAD] 2.2.5.5
+    pub(in crate::ipc) struct PrivilegeSet {
+        pub room: Wide,
+        pub count: u32,
+        pub control: u32,
+        pub privileges: [HeldPrivilege; HELD],
     }
 }
 

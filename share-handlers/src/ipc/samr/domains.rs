@@ -7,16 +7,16 @@ use super::super::directory::{DOMAIN_GROUPS, Directory, Kind, below, relative_to
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Enum16, Handle, Varying};
 use super::super::nt;
-use super::super::rpc::{Call, Fault};
+use super::super::rpc::{Call, Fault, Handles};
 use super::objects::{
-    Domain, ENUMERATE_DOMAINS, LIST_ACCOUNTS, LOOKUP, LOOKUP_DOMAIN, OpenDomain, OpenUser,
-    READ_OTHER_PARAMETERS, aliases, domain, may,
+    Domain, ENUMERATE_DOMAINS, LIST_ACCOUNTS, LOOKUP, LOOKUP_DOMAIN, OpenAlias, OpenDomain,
+    OpenGroup, OpenUser, READ_OTHER_PARAMETERS, aliases, domain, may,
 };
 use super::types::{
-    Choice, Display, DisplayGroup, DisplayUser, DomainGeneral, DomainInfo, DomainLockout,
-    DomainModified, DomainPassword, Name, Named, Time,
+    Display, DisplayGroup, DisplayUser, DomainGeneral, DomainInfo, DomainLockout, DomainModified,
+    DomainPassword, Name, Named, Number, Time,
 };
-use super::users::control_of;
+use super::user_facts::control_of;
 
 // [MS-SAMR] 3.1.5.11.1
 pub(super) fn lookup_domain(
@@ -220,15 +220,23 @@ pub(super) fn relative_to_sid(
     (handle, id): (Handle, u32),
 ) -> Result<(Option<Sid>, u32), Fault> {
     let directory = Directory::new(call.services);
-    let open: Result<&OpenDomain, _> = call.handles.find(&handle);
-    let base = match open {
-        Ok(open) => open.domain.sid(&directory),
-        Err(_) => {
-            let _: &OpenUser = call.handles.find(&handle)?;
-            directory.machine.sid
-        }
-    };
-    Ok((Some(below(&base, id)), nt::SUCCESS))
+    let domain = domain_of(call.handles, &handle)?;
+    Ok((Some(below(&domain.sid(&directory), id)), nt::SUCCESS))
+}
+
+/// The domain that is behind a handle, or what is behind it is in.
+fn domain_of(handles: &Handles, handle: &Handle) -> Result<Domain, Fault> {
+    if let Ok(open) = handles.find::<OpenDomain>(handle) {
+        return Ok(open.domain);
+    }
+    if let Ok(open) = handles.find::<OpenAlias>(handle) {
+        return Ok(open.domain);
+    }
+    let is_group = handles.find::<OpenGroup>(handle).is_ok();
+    if !is_group {
+        let _: &OpenUser = handles.find(handle)?;
+    }
+    Ok(Domain::Machine)
 }
 
 // [MS-SAMR] 3.1.5.5.1
@@ -258,12 +266,12 @@ pub(super) fn query_information(
         6 => DomainInfo::Replica(Name {
             value: Counted::default(),
         }),
-        7 => DomainInfo::Role(Choice { value: PRIMARY }),
+        7 => DomainInfo::Role(Number { value: PRIMARY }),
         8 => DomainInfo::Modified(DomainModified {
             count: FileTime::ZERO,
             created: FileTime::ZERO,
         }),
-        9 => DomainInfo::State(Choice { value: ENABLED }),
+        9 => DomainInfo::State(Number { value: ENABLED }),
         12 => DomainInfo::Lockout(DomainLockout {
             duration: FileTime::ZERO,
             window: FileTime::ZERO,
@@ -291,8 +299,8 @@ fn general(
         name,
         replica: Counted::default(),
         modified_count: FileTime::ZERO,
-        state: ENABLED.0.into(),
-        role: PRIMARY.0.into(),
+        state: ENABLED,
+        role: PRIMARY,
         is_compatible: 1,
         users: count(users),
         groups: count(groups),
@@ -301,9 +309,9 @@ fn general(
 }
 
 /// DomainServerRolePrimary.
-const PRIMARY: Enum16 = Enum16(3);
+const PRIMARY: u32 = 3;
 /// DomainServerEnabled.
-const ENABLED: Enum16 = Enum16(1);
+const ENABLED: u32 = 1;
 /// The longest negative duration, which stands for "never".
 const NEVER_AFTER: FileTime = FileTime(0x8000_0000_0000_0000);
 

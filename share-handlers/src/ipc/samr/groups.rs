@@ -12,7 +12,9 @@ use super::super::enumeration::Container;
 use super::super::ndr::{Array, Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Later};
-use super::objects::{ADD_MEMBER, Domain, OpenAlias, OpenGroup, REMOVE_MEMBER, aliases, domain};
+use super::objects::{
+    ADD_MEMBER, Domain, LOOKUP, OpenAlias, OpenGroup, REMOVE_MEMBER, aliases, domain,
+};
 use super::types::{AliasGeneral, AliasInfo, GroupGeneral, GroupInfo, Members, Name, Number};
 
 // [MS-SAMR] 3.1.5.5.3
@@ -204,4 +206,43 @@ fn change_member(
         .administration
         .change_account(AccountChange::Replace(new));
     Ok(Box::pin(async move { (nt::of(made.await),) }))
+}
+
+// [MS-SAMR] 3.1.5.8.7
+pub(super) fn remove_from_all(
+    call: &mut Call<'_>,
+    (handle, sid): (Handle, Sid),
+) -> Result<Later<(u32,)>, Fault> {
+    let domain = domain(call, &handle, LOOKUP)?;
+    let change = match domain {
+        None => Err(nt::ACCESS_DENIED),
+        Some(_) if !call.is_administrator() => Err(nt::ACCESS_DENIED),
+        Some(domain) => Ok(without_groups(call, domain, &sid)),
+    };
+    let administration = call.services.administration.clone();
+    Ok(Box::pin(async move {
+        match change {
+            Err(status) => (status,),
+            Ok(None) => (nt::SUCCESS,),
+            Ok(Some(new)) => {
+                let change = AccountChange::Replace(new);
+                (nt::of(administration.change_account(change).await),)
+            }
+        }
+    }))
+}
+
+/// The account with this identifier, less the groups that are aliases of the domain; none if it is in none of them.
+fn without_groups(call: &Call<'_>, domain: Domain, sid: &Sid) -> Option<Account> {
+    let directory = Directory::new(call.services);
+    let accounts = directory.accounts();
+    let account = accounts
+        .iter()
+        .find(|account| directory.sid_of(account) == *sid)?;
+    let mut new = Account::clone(account);
+    new.groups.retain(|name| {
+        let is_builtin = name.eq_ignore_ascii_case(ADMINISTRATORS);
+        is_builtin != (domain == Domain::Builtin)
+    });
+    (new.groups != account.groups).then_some(new)
 }

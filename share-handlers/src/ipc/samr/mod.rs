@@ -1,7 +1,7 @@
 //! The account database: domains, users, groups and aliases, over the account file. [MS-SAMR]
 //!
 //! Owns which procedure is where. Handles are in [`objects`], what is told of a domain in [`domains`], accounts in
-//! [`users`], groups in [`groups`], new passwords in [`password`], descriptors in [`security`], the structures in [`types`]. Whoever has said who
+//! [`users`] and [`user_facts`], groups in [`groups`], new passwords in [`password`], descriptors in [`security`], the structures in [`types`]. Whoever has said who
 //! it is may ask; administrators change; anonymous users are refused.
 
 mod domains;
@@ -10,6 +10,7 @@ mod objects;
 mod password;
 mod security;
 mod types;
+mod user_facts;
 mod users;
 
 use super::rpc::interface;
@@ -42,13 +43,14 @@ interface! {
         33 => (groups::members_in_alias),
         34 => (objects::open_user),
         35 => later (users::delete),
-        36 => (users::query),
+        36 => (user_facts::query),
         37 => later (users::set),
-        39 => (users::groups_of),
+        39 => (user_facts::groups_of),
         40 => (domains::query_display),
         44 => (password::user_rules),
+        45 => later (groups::remove_from_all),
         46 => (domains::query_information),
-        47 => (users::query),
+        47 => (user_facts::query),
         48 => (domains::query_display),
         50 => later (users::create_2),
         51 => (domains::query_display),

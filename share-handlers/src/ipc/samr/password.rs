@@ -23,6 +23,13 @@ pub(super) fn opened_salted(call: &Call<'_>, block: &[u8; 532]) -> Option<NtHash
     hash(passwords::open_salted(key.as_slice(), block)?.as_str())
 }
 
+/// The hash that a client sends encrypted with the session's key.
+pub(super) fn opened_hash(call: &Call<'_>, encrypted: &[u8; 16]) -> Option<NtHash> {
+    let facts = call.caller.log_on.as_ref()?;
+    let key = facts.session_key.as_ref()?.first_16();
+    Some(passwords::open_hash(&key, encrypted))
+}
+
 /// Nobody has an empty password.
 fn hash(password: &str) -> Option<NtHash> {
     (!password.is_empty()).then(|| NtHash::of_password(password))

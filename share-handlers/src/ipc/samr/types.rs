@@ -69,14 +69,9 @@ ndr_struct! {
         pub created: FileTime,
     }
 
-    /// Structures that are one number.
+    /// Structures that are one number, or an enumeration: readers of its 16 bits skip the other half.
     pub(in crate::ipc) struct Number {
         pub value: u32,
-    }
-
-    /// Structures that are one enumeration.
-    pub(in crate::ipc) struct Choice {
-        pub value: Enum16,
     }
 
     /// Structures that are one time.
@@ -114,6 +109,78 @@ ndr_struct! {
         pub primary_group: u32,
         pub description: Counted,
         pub comment: Counted,
+    }
+
+    /// SAMPR_USER_PREFERENCES_INFORMATION.
+    // [MS-SAMR] 2.2.6.8
+    pub(in crate::ipc) struct UserPreferences {
+        pub comment: Counted,
+        pub reserved: Counted,
+        pub country: u16,
+        pub code_page: u16,
+    }
+
+    /// SAMPR_USER_LOGON_INFORMATION.
+    // [MS-SAMR] 2.2.6.10
+    pub(in crate::ipc) struct UserLogon {
+        pub name: Counted,
+        pub full_name: Counted,
+        pub id: u32,
+        pub primary_group: u32,
+        pub home: Counted,
+        pub home_drive: Counted,
+        pub script: Counted,
+        pub profile: Counted,
+        pub workstations: Counted,
+        pub last_logon: FileTime,
+        pub last_logoff: FileTime,
+        pub password_set: FileTime,
+        pub password_can_change: FileTime,
+        pub password_must_change: FileTime,
+        pub hours: LogonHours,
+        pub bad_passwords: u16,
+        pub logons: u16,
+        pub control: u32,
+    }
+
+    /// SAMPR_USER_ACCOUNT_INFORMATION.
+    // [MS-SAMR] 2.2.6.11
+    pub(in crate::ipc) struct UserAccount {
+        pub name: Counted,
+        pub full_name: Counted,
+        pub id: u32,
+        pub primary_group: u32,
+        pub home: Counted,
+        pub home_drive: Counted,
+        pub script: Counted,
+        pub profile: Counted,
+        pub description: Counted,
+        pub workstations: Counted,
+        pub last_logon: FileTime,
+        pub last_logoff: FileTime,
+        pub hours: LogonHours,
+        pub bad_passwords: u16,
+        pub logons: u16,
+        pub password_set: FileTime,
+        pub expires: FileTime,
+        pub control: u32,
+    }
+
+    /// SAMPR_USER_HOME_INFORMATION.
+    // [MS-SAMR] 2.2.6.15
+    pub(in crate::ipc) struct UserHome {
+        pub home: Counted,
+        pub home_drive: Counted,
+    }
+
+    /// SAMPR_USER_INTERNAL1_INFORMATION.
+    // [MS-SAMR] 2.2.6.23
+    pub(in crate::ipc) struct NewHashes {
+        pub nt_hash: [u8; 16],
+        pub lm_hash: [u8; 16],
+        pub nt_is_set: u8,
+        pub lm_is_set: u8,
+        pub expired: u8,
     }
 
     /// SAMPR_USER_NAME_INFORMATION.
@@ -243,9 +310,9 @@ ndr_union! {
         4 => Comment(Name),
         5 => Name(Name),
         6 => Replica(Name),
-        7 => Role(Choice),
+        7 => Role(Number),
         8 => Modified(DomainModified),
-        9 => State(Choice),
+        9 => State(Number),
         12 => Lockout(DomainLockout),
     }
 
@@ -266,17 +333,27 @@ ndr_union! {
         3 => Comment(Name),
     }
 
-    /// SAMPR_USER_INFO_BUFFER, those arms that are told or taken.
+    /// SAMPR_USER_INFO_BUFFER, but for the arms that are encrypted with AES.
     // [MS-SAMR] 2.2.6.29
     pub(in crate::ipc) enum UserInfo(Enum16) {
         1 => General(UserGeneral),
+        2 => Preferences(UserPreferences),
+        3 => Logon(UserLogon),
+        4 => Hours(LogonHours),
+        5 => Account(UserAccount),
         6 => Names(UserNames),
         7 => AccountName(Name),
         8 => FullName(Name),
         9 => PrimaryGroup(Number),
+        10 => Home(UserHome),
+        11 => Script(Name),
+        12 => Profile(Name),
         13 => AdminComment(Name),
+        14 => Workstations(Name),
         16 => Control(Number),
         17 => Expires(Time),
+        18 => Hashes(NewHashes),
+        20 => Parameters(Name),
         21 => All(UserAll),
         23 => AllWithPassword(UserWithPassword),
         24 => Password(NewPassword),

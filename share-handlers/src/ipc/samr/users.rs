@@ -1,12 +1,10 @@
-//! Accounts: what is told of one, and how administrators make, change and delete one.
+//! Accounts: how administrators make, change and delete one.
 
 use std::sync::Arc;
 
 use server::accounts::{Account, check_name, relative_id};
 use server::share::AccountChange;
-use wire::dtyp::FileTime;
 
-use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Later};
@@ -14,143 +12,9 @@ use super::objects::{
     CREATE_USER, DELETE, Domain, FORCE_PASSWORD_CHANGE, OpenUser, READ_GENERAL, WRITE_ACCOUNT,
     domain, user,
 };
-use super::password::{opened, opened_salted};
-use super::types::{
-    LogonHours, Membership, Name, Number, Time, UserAll, UserGeneral, UserInfo, UserNames,
-};
-
-// [MS-SAMR] 2.2.1.12
-const DISABLED: u32 = 0x0001;
-const NORMAL: u32 = 0x0010;
-const NEVER_EXPIRES: u32 = 0x0200;
-const LOCKED: u32 = 0x0400;
-
-/// UserAccountControl.
-pub(super) fn control_of(account: &Account) -> u32 {
-    let flags = [
-        (account.disabled, DISABLED),
-        (account.locked, LOCKED),
-        (account.password_expires.is_none(), NEVER_EXPIRES),
-    ];
-    let set = flags.iter().filter(|(is_set, _)| *is_set);
-    set.fold(NORMAL, |all, (_, flag)| all | flag)
-}
-
-// [MS-SAMR] 3.1.5.5.5
-pub(super) fn query(
-    call: &mut Call<'_>,
-    (handle, class): (Handle, Enum16),
-) -> Result<(Option<UserInfo>, u32), Fault> {
-    let account = match user(call, &handle, 0)? {
-        Ok(account) => account,
-        Err(status) => return Ok((None, status)),
-    };
-    let name = || Counted::from(&account.name);
-    let full_name = || Counted::from(&account.comment);
-    let info = match class.0 {
-        1 => UserInfo::General(UserGeneral {
-            name: name(),
-            full_name: full_name(),
-            primary_group: PRIMARY_GROUP,
-            description: Counted::default(),
-            comment: Counted::default(),
-        }),
-        6 => UserInfo::Names(UserNames {
-            name: name(),
-            full_name: full_name(),
-        }),
-        7 => UserInfo::AccountName(Name { value: name() }),
-        8 => UserInfo::FullName(Name { value: full_name() }),
-        9 => UserInfo::PrimaryGroup(Number {
-            value: PRIMARY_GROUP,
-        }),
-        13 => UserInfo::AdminComment(Name {
-            value: Counted::default(),
-        }),
-        16 => UserInfo::Control(Number {
-            value: control_of(&account),
-        }),
-        17 => UserInfo::Expires(Time { value: NEVER }),
-        21 => UserInfo::All(all(&account)),
-        _ => return Ok((None, nt::INVALID_INFO_CLASS)),
-    };
-    Ok((Some(info), nt::SUCCESS))
-}
-
-// [MS-SAMR] 3.1.5.5.5.2
-fn all(account: &Account) -> UserAll {
-    let must_change = if account.password_must_change {
-        FileTime::ZERO
-    } else {
-        NEVER
-    };
-    UserAll {
-        last_logon: FileTime::ZERO,
-        last_logoff: NEVER,
-        password_set: FileTime::ZERO,
-        expires: NEVER,
-        password_can_change: FileTime::ZERO,
-        password_must_change: must_change,
-        name: Counted::from(&account.name),
-        full_name: Counted::from(&account.comment),
-        home: Counted::default(),
-        home_drive: Counted::default(),
-        script: Counted::default(),
-        profile: Counted::default(),
-        description: Counted::default(),
-        workstations: Counted::default(),
-        comment: Counted::default(),
-        parameters: Counted::default(),
-        lm_hash: Counted::default(),
-        nt_hash: Counted::default(),
-        private: Counted::default(),
-        descriptor_length: 0,
-        descriptor: None,
-        id: relative_id(account),
-        primary_group: PRIMARY_GROUP,
-        control: control_of(account),
-        fields: TOLD,
-        hours: LogonHours {
-            units: 168,
-            hours: Some(super::super::ndr::Varying {
-                room: 1260,
-                elements: vec![0xff; 21],
-            }),
-        },
-        bad_passwords: 0,
-        logons: 0,
-        country: 0,
-        code_page: 0,
-        lm_is_set: 0,
-        nt_is_set: u8::from(account.nt_hash.is_some()),
-        password_expired: u8::from(account.password_must_change),
-        private_changed: 0,
-    }
-}
-
-/// What is in [`UserAll`]: everything but secrets.
-const TOLD: u32 = 0x00ff_ffff;
-const NEVER: FileTime = FileTime(0x7fff_ffff_ffff_ffff);
-/// `None`, the group of everybody.
-const PRIMARY_GROUP: u32 = 513;
-
-// [MS-SAMR] 3.1.5.9.1
-pub(super) fn groups_of(
-    call: &mut Call<'_>,
-    (handle,): (Handle,),
-) -> Result<(Option<Container<Membership>>, u32), Fault> {
-    let found = user(call, &handle, 0)?;
-    Ok(match found {
-        Err(status) => (None, status),
-        Ok(_) => {
-            let everybody = Membership {
-                id: PRIMARY_GROUP,
-                attributes: 7,
-            };
-            (Some(Container(vec![everybody])), nt::SUCCESS)
-        }
-    })
-}
+use super::password::{opened, opened_hash, opened_salted};
+use super::types::{UserAll, UserInfo};
+use super::user_facts::{DISABLED, LOCKED, NORMAL};
 
 // [MS-SAMR] 2.2.1.8
 const FULL_NAME: u32 = 0x0000_0002;
@@ -169,8 +33,7 @@ pub(super) fn set(
     let may = |right: u32| open.granted & right != 0;
     let changed = found.and_then(|account| {
         let mut new = Account::clone(&account);
-        let writes = !matches!(info, UserInfo::Password(_) | UserInfo::SaltedPassword(_));
-        if writes && !may(WRITE_ACCOUNT) {
+        if !is_password_only(&info) && !may(WRITE_ACCOUNT) {
             return Err(nt::ACCESS_DENIED);
         }
         let password = match &info {
@@ -198,6 +61,7 @@ pub(super) fn set(
             }
             UserInfo::Password(info) => Some(opened(call, &info.password)),
             UserInfo::SaltedPassword(info) => Some(opened_salted(call, &info.password)),
+            UserInfo::Hashes(info) if info.nt_is_set != 0 => Some(opened_hash(call, &info.nt_hash)),
             _ => return Err(nt::INVALID_INFO_CLASS),
         };
         match password {
@@ -222,11 +86,19 @@ pub(super) fn set(
     }))
 }
 
+fn is_password_only(info: &UserInfo) -> bool {
+    matches!(
+        info,
+        UserInfo::Password(_) | UserInfo::SaltedPassword(_) | UserInfo::Hashes(_)
+    )
+}
+
 /// Whether the new password has to be changed at once.
 fn expires(info: &UserInfo) -> bool {
     match info {
         UserInfo::Password(info) => info.expired != 0,
         UserInfo::SaltedPassword(info) => info.expired != 0,
+        UserInfo::Hashes(info) => info.expired != 0,
         UserInfo::AllWithPassword(info) => {
             info.all.fields & PASSWORD_EXPIRED != 0 && info.all.password_expired != 0
         }
