@@ -3,6 +3,7 @@
 mod calls;
 mod pipes;
 mod services;
+mod shares;
 
 use std::future::Future;
 use std::pin::Pin;
