@@ -1,4 +1,4 @@
-"""The registry, the machine's role and shutting down over the pipes of IPC$, and which names are names of pipes."""
+"""The registry, services, the machine's role and shutting down over the pipes of IPC$, and which names are names of pipes."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from test_rpc import ADMINISTRATOR, net, pytestmark, rpcclient, server  # noqa: 
 
 impacket = pytest.importorskip("impacket", reason="impacket is not installed")
 
-from impacket.dcerpc.v5 import rrp, transport
+from impacket.dcerpc.v5 import rrp, scmr, transport
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 
 CURRENT_VERSION = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
@@ -130,3 +130,30 @@ def test_names_of_pipes_are_no_paths_and_are_waited_for(server):
                                             CreateDisposition.FILE_OPEN, CreateOptions.FILE_NON_DIRECTORY_FILE)
     finally:
         connection.disconnect()
+
+
+def test_net_looks_at_services_and_controls_none(server):
+    assert "LanmanServer" in net(server, "service", "list")[1]
+    said = net(server, "service", "status", "LanmanServer")[1]
+    assert "Display Name         = Server" in said and "running" in said.lower(), said
+    for command in ("stop", "pause", "delete"):
+        status, said = net(server, "service", command, "LanmanServer")
+        assert status != 0 and "WERR_ACCESS_DENIED" in said, said
+    assert "LanmanServer" in net(server, "service", "list")[1]
+
+
+@pytest.mark.parametrize("representation", [NDR, ("71710533-beba-4937-8319-b5dbef9ccc36", "1.0")], ids=["ndr", "ndr64"])
+def test_impacket_looks_at_services(server, representation):
+    rpc = transport.SMBTransport(server.host, server.port, r"\svcctl", *ADMINISTRATOR).get_dce_rpc()
+    rpc.connect()
+    rpc.bind(scmr.MSRPC_UUID_SCMR, transfer_syntax=representation)
+    manager = scmr.hROpenSCManagerW(rpc)["lpScHandle"]
+    listed = scmr.hREnumServicesStatusW(rpc, manager)
+    assert [entry["lpServiceName"] for entry in listed] == ["LanmanServer\0"]
+    service = scmr.hROpenServiceW(rpc, manager, "lanmanserver\0")["lpServiceHandle"]
+    status = scmr.hRQueryServiceStatus(rpc, service)["lpServiceStatus"]
+    assert status["dwCurrentState"] == scmr.SERVICE_RUNNING
+    config = scmr.hRQueryServiceConfigW(rpc, service)["lpServiceConfig"]
+    assert config["lpDisplayName"] == "Server\0"
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        scmr.hRControlService(rpc, service, scmr.SERVICE_CONTROL_STOP)

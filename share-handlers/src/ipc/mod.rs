@@ -13,6 +13,7 @@ mod directory;
 mod dssetup;
 mod enumeration;
 pub mod fuzzing;
+mod infos;
 mod initshutdown;
 mod lsarpc;
 mod mgmt;
@@ -25,6 +26,7 @@ mod rpc;
 mod samr;
 mod spoolss;
 mod srvsvc;
+mod svcctl;
 #[cfg(test)]
 mod testing;
 mod win32;
@@ -52,6 +54,7 @@ use self::rpc::{Association, Groups, Interface, Services};
 use self::samr::SAMR;
 use self::spoolss::SPOOLSS;
 use self::srvsvc::SRVSVC;
+use self::svcctl::SVCCTL;
 use self::winreg::WINREG;
 use self::wkssvc::WKSSVC;
 use crate::ready::ready;
@@ -172,6 +175,7 @@ static PIPES: &[(&str, &[&Interface])] = &[
     ("samr", &[&SAMR, &MGMT]),
     ("spoolss", &[&SPOOLSS, &MGMT]),
     ("srvsvc", &[&SRVSVC, &MGMT]),
+    ("svcctl", &[&SVCCTL, &MGMT]),
     ("winreg", &[&WINREG, &MGMT]),
     ("wkssvc", &[&WKSSVC, &MGMT]),
 ];

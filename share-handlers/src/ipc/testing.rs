@@ -9,7 +9,7 @@ use server::access::{Privileges, SecurityToken};
 use server::accounts::{Identity, LogonKind};
 use server::share::{
     Caller, LogOnFacts, NoAdministration, Printer, ServerSnapshot, ServerView, SessionSnapshot,
-    ShareSnapshot,
+    ShareKind, ShareSnapshot,
 };
 use wire::dtyp::{FileTime, Sid};
 
@@ -19,6 +19,7 @@ use super::rpc::{Call, Fault, Handles, Interface, Outcome, Services};
 /// A server with printers and little else.
 #[derive(Default)]
 pub(super) struct Desk {
+    pub(super) shares: Vec<ShareSnapshot>,
     pub(super) printers: Vec<Printer>,
 }
 
@@ -34,7 +35,7 @@ impl ServerView for Desk {
     }
 
     fn shares(&self) -> Vec<ShareSnapshot> {
-        Vec::new()
+        self.shares.clone()
     }
 
     fn sessions(&self) -> Vec<SessionSnapshot> {
@@ -106,6 +107,24 @@ impl Client {
             "more results than were asked for"
         );
         Ok(decoded)
+    }
+}
+
+/// A share that two use.
+pub(super) fn share(name: &str, kind: ShareKind, comment: &str) -> ShareSnapshot {
+    ShareSnapshot {
+        name: name.to_owned(),
+        path: None,
+        kind,
+        comment: comment.to_owned(),
+        hidden: false,
+        max_uses: None,
+        current_uses: 2,
+        caching: config::Caching::Manual,
+        oplocks: config::Oplocks::All,
+        permissions: None,
+        encrypted: false,
+        access_based_enumeration: false,
     }
 }
 

@@ -24,6 +24,7 @@ const PIPES_OF_INPUTS: &[&str] = &[
     "winreg",
     "InitShutdown",
     "spoolss",
+    "svcctl",
 ];
 
 fn pipe(which: u8) -> Option<(&'static str, &'static [&'static Interface])> {

@@ -3,10 +3,10 @@
 use server::share::{JobChange, JobState, PrintJob};
 
 use super::super::calendar::SystemTime;
+use super::super::infos::{Filled, Info, Member, Room};
 use super::super::ndr::{Array, Handle};
 use super::super::rpc::{Call, Fault, Later};
 use super::super::win32;
-use super::infos::{Filled, Info, Member, Room};
 use super::types::JobContainer;
 use super::{OpenPrinter, RAW, error_of, printer_of};
 

@@ -6,7 +6,6 @@
 //! printers is for nobody, jobs are for their owners and administrators.
 
 mod documents;
-mod infos;
 mod jobs;
 mod printers;
 #[cfg(test)]

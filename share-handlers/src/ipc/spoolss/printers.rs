@@ -8,11 +8,11 @@ use wire::dtyp::SecurityInformation;
 use wire::fscc::upcase::eq_ignore_case;
 
 use super::super::calendar::SystemTime;
+use super::super::infos::{Filled, Info, Member, Room};
 use super::super::ndr::{Array, Handle};
 use super::super::rights::{Rights, described};
 use super::super::rpc::{Call, Fault};
 use super::super::{VERSION, win32};
-use super::infos::{Filled, Info, Member, Room};
 use super::jobs::PRIORITY;
 use super::{
     Opened, PRINTER_RIGHTS, RAW, SERVER_RIGHTS, Text, full_name, parts, printer_of, printers_for,

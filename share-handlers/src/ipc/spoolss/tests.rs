@@ -64,7 +64,10 @@ impl Lab {
         let printers = vec![printer("laser", false, alice), printer("secret", true, bob)];
         Self {
             folder,
-            desk: Arc::new(Desk { printers }),
+            desk: Arc::new(Desk {
+                printers,
+                ..Desk::default()
+            }),
         }
     }
 

@@ -22,6 +22,7 @@ use wire::fscc::file_info::{PipeInformation, PipeType};
 use wire::fscc::fsctl_data::PipePeekResponse;
 use wire::fscc::{FileInfoClass, FileInformation, Fsctl};
 
+use super::testing::share;
 use super::*;
 
 /// A server with three shares, one of them hidden, and two sessions.
@@ -40,20 +41,6 @@ impl ServerView for Lab {
     }
 
     fn shares(&self) -> Vec<ShareSnapshot> {
-        let share = |name: &str, kind, comment: &str| ShareSnapshot {
-            name: name.to_owned(),
-            path: None,
-            kind,
-            comment: comment.to_owned(),
-            hidden: false,
-            max_uses: None,
-            current_uses: 2,
-            caching: config::Caching::Manual,
-            oplocks: config::Oplocks::All,
-            permissions: None,
-            encrypted: false,
-            access_based_enumeration: false,
-        };
         vec![
             share("IPC$", ShareKind::Pipe, "pipes"),
             share("Shared", ShareKind::Disk, "Shared Folder"),

@@ -1,16 +1,17 @@
-//! INFO structures in the form of their own that print servers give them: fixed parts, then what these point to.
+//! Structures that lie in a buffer of bytes, in no representation that RPC knows: fixed parts, then what these point to.
 //!
-//! Owns that form and nothing of what the structures say. Offsets count from the start of the structure that they
-//! are in, texts end with NUL, a text that is not there has the offset 0.
+//! Owns that form and nothing of what the structures say. Pointers are offsets, texts end with NUL, and what is not
+//! there has the offset 0. The print spooler's count from the start of the structure that they are in, those of the
+//! service control manager from the start of the buffer.
 // [MS-RPRN] 2.2.2.2
 
 use wire::Utf16String;
 
-use super::super::calendar::SystemTime;
-use super::super::ndr::Array;
-use super::super::win32;
+use super::calendar::SystemTime;
+use super::ndr::Array;
+use super::win32;
 
-/// A member of an INFO structure.
+/// A member of a structure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Member {
     /// A number.
@@ -46,7 +47,7 @@ pub(super) type Info = Vec<Member>;
 /// there are, an error.
 pub(super) type Filled = (Option<Array<u8>>, u32, u32, u32);
 
-/// The buffer that a client has for INFO structures.
+/// The buffer that a client of the print spooler has for structures.
 pub(super) struct Room {
     buffer: Option<Array<u8>>,
     size: u32,
@@ -71,7 +72,7 @@ impl Room {
     /// Puts structures into the buffer.
     // [MS-RPRN] 3.1.4.1.9
     pub(super) fn fill(self, infos: &[Info]) -> Filled {
-        let mut bytes = encode(infos);
+        let mut bytes = encode(infos, Origin::Structure);
         let needed = count(bytes.len());
         if needed > self.size {
             return (self.buffer, needed, 0, win32::INSUFFICIENT_BUFFER);
@@ -102,13 +103,26 @@ impl Room {
     }
 }
 
-fn encode(infos: &[Info]) -> Vec<u8> {
+/// Where offsets count from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The structure that they are in.
+    Structure,
+    /// The first structure.
+    Buffer,
+}
+
+/// The bytes of structures.
+pub(super) fn encode(infos: &[Info], origin: Origin) -> Vec<u8> {
     let size = |info: &Info| info.iter().map(Member::size).sum::<usize>();
     let mut fixed = Vec::new();
     let mut behind: Vec<u8> = Vec::new();
     let fixed_size: usize = infos.iter().map(size).sum();
     for info in infos {
-        let start = fixed.len();
+        let start = match origin {
+            Origin::Structure => fixed.len(),
+            Origin::Buffer => 0,
+        };
         for member in info {
             match member {
                 Member::Number(number) => fixed.extend(number.to_le_bytes()),
@@ -166,13 +180,15 @@ mod tests {
 
     // test [MS-RPRN] 2.2.2.2
     #[test]
-    fn offsets_count_from_the_start_of_their_own_structure() {
-        let bytes = encode(&infos());
+    fn offsets_count_from_the_start_of_their_own_structure_or_of_all() {
+        let bytes = encode(&infos(), Origin::Structure);
         let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
         assert_eq!((number(0), number(4), number(8)), (7, 24, 0));
         assert_eq!(&bytes[24..30], b"a\0b\0\0\0");
         assert_eq!((number(12), number(16)), (8, 30 - 12));
         assert_eq!(bytes.len(), 32);
+        let bytes = encode(&infos(), Origin::Buffer);
+        assert_eq!((bytes[4], bytes[16]), (24, 30));
     }
 
     // test [MS-RPRN] 3.1.4.1.9
