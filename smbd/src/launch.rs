@@ -9,7 +9,7 @@ use std::{
     convert::Infallible,
     ffi::CString,
     fs::File,
-    io::{Read, Write},
+    io::{PipeReader, Read, Write},
     os::{
         fd::{AsFd, OwnedFd},
         unix::process::CommandExt,
@@ -18,7 +18,11 @@ use std::{
 };
 
 use nix::unistd::User;
-use rustix::{io::Errno, stdio};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    stdio,
+};
 use share_handlers::config_share::{Launch, Launcher};
 use tokio::runtime::Handle;
 
@@ -48,19 +52,25 @@ impl HelperLauncher {
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(output))
             .stderr(Stdio::from(entrance));
-        let number = {
-            let _runtime = self.runtime.enter();
-            let mut helper = tokio::process::Command::from(helper);
-            let child = helper.spawn().map_err(|error| text(&error))?;
-            child.id().unwrap_or_default()
-            // The runtime waits for a child that nobody holds any more.
-        };
-        let told = instructions.write_all(&what);
+        let _runtime = self.runtime.enter();
+        // The runtime waits for a child that nobody holds any more.
+        let mut child = tokio::process::Command::from(helper)
+            .spawn()
+            .map_err(|error| text(&error))?;
+        instructions
+            .write_all(&what)
+            .map_err(|error| text(&error))?;
         drop(instructions);
+        if !is_ready(&answer) {
+            // A compartment that is frozen, perhaps.
+            let _ = child.start_kill();
+            return Err("the compartment takes no process in: it does not answer".to_owned());
+        }
         let mut why = String::new();
-        let heard = answer.read_to_string(&mut why);
-        told.and(heard).map_err(|error| text(&error))?;
-        Ok((number, why))
+        answer
+            .read_to_string(&mut why)
+            .map_err(|error| text(&error))?;
+        Ok((child.id().unwrap_or_default(), why))
     }
 }
 
@@ -71,6 +81,12 @@ impl Launcher for HelperLauncher {
             (_, why) => Err(why),
         }
     }
+}
+
+/// Whether the helper says something, or closes, in time.
+fn is_ready(answer: &PipeReader) -> bool {
+    let mut answer = [PollFd::from_borrowed_fd(answer.as_fd(), PollFlags::IN)];
+    rustix::event::poll(&mut answer, Some(&PATIENCE)).is_ok_and(|ready| ready > 0)
 }
 
 /// What the helper does: everything that it was told, or tell why not.
@@ -137,3 +153,8 @@ fn become_user(name: &str) -> Result<(), String> {
 
 /// The subcommand that makes a helper.
 pub(crate) const COMMAND: &str = "start-in-compartment";
+/// How long the helper may take.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};

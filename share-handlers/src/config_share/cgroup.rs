@@ -157,13 +157,12 @@ impl Group {
     ///
     /// # Errors
     /// `OBJECT_NAME_COLLISION`, `OBJECT_NAME_INVALID`, and what the kernel says.
-    pub(super) fn make(self: &Arc<Self>, name: &[u8]) -> Result<Arc<Self>, NtStatus> {
+    pub(super) fn make(&self, name: &[u8]) -> Result<(), NtStatus> {
         if !is_group_name(name) {
             return Err(NtStatus::OBJECT_NAME_INVALID);
         }
         self.give_limits_to_children();
-        rustix::fs::mkdirat(&self.folder, name, MODE).map_err(status)?;
-        self.child(name)
+        rustix::fs::mkdirat(&self.folder, name, MODE).map_err(status)
     }
 
     /// Whether it could be removed now.

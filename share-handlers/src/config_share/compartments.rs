@@ -187,9 +187,9 @@ impl Folder for Compartment {
         Ok(Some((shown_name(&own), self.below(group))))
     }
 
-    fn make_folder(&self, name: &Utf16String) -> Result<Item, NtStatus> {
+    fn make_folder(&self, name: &Utf16String) -> Result<(), NtStatus> {
         let name = group_name(name).ok_or(NtStatus::ACCESS_DENIED)?;
-        Ok(self.below(self.group.make(&name)?))
+        self.group.make(&name)
     }
 
     fn check_delete(&self) -> Result<(), NtStatus> {

@@ -10,12 +10,12 @@ use server::share::{
     Answer, CloseHow, Entry, FileStat, Handle, ListFrom, Name, ObjectId, Opened, ReplyRoom,
     SetInfo, WriteAt,
 };
+use wire::NtStatus;
 use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
 use wire::fscc::{FileAttributes, Pattern};
-use wire::{NtStatus, Utf16String};
 
 use super::Shared;
-use super::items::{self, Item, Kind, Listed, Place, descriptor, is_called};
+use super::items::{Kind, Listed, Place, Target, descriptor, is_called, walk};
 use crate::ready::ready;
 
 /// The open.
@@ -23,7 +23,7 @@ pub(super) struct ConfigHandle(Arc<Open>);
 
 struct Open {
     shared: Arc<Shared>,
-    item: Item,
+    target: Target,
     /// The name, which changes when a process is moved.
     name: Mutex<Name>,
     /// What a file held when it was opened, or when it was last written by this open.
@@ -35,18 +35,18 @@ struct Open {
 }
 
 impl ConfigHandle {
-    /// Opens `item`, which is called `name`. A file's contents are taken now.
+    /// Opens `target`, which is called `name`. A file's contents are taken now.
     ///
     /// # Errors
     /// What the server or the machine says.
-    pub(super) fn new(shared: Arc<Shared>, item: Item, name: Name) -> Result<Self, NtStatus> {
-        let contents = match &item {
-            Item::Folder(_) | Item::StartBin(_) => Bytes::new(),
-            Item::File(file) => file.contents()?,
+    pub(super) fn new(shared: Arc<Shared>, target: Target, name: Name) -> Result<Self, NtStatus> {
+        let contents = match &target {
+            Target::Folder(_) => Bytes::new(),
+            Target::File(file) => file.contents()?,
         };
         Ok(Self(Arc::new(Open {
             shared,
-            item,
+            target,
             name: Mutex::new(name),
             contents: Mutex::new(contents),
             entries: Mutex::default(),
@@ -70,18 +70,16 @@ impl ConfigHandle {
 
 impl Open {
     fn id(&self) -> u64 {
-        match &self.item {
-            Item::Folder(folder) => folder.id(),
-            Item::File(file) => file.id(),
-            Item::StartBin(bin) => bin.id(),
+        match &self.target {
+            Target::Folder(folder) => folder.id(),
+            Target::File(file) => file.id(),
         }
     }
 
     fn access(&self) -> AccessMask {
-        match &self.item {
-            Item::Folder(folder) => folder.access(),
-            Item::File(file) => file.access(),
-            Item::StartBin(_) => AccessMask::NONE,
+        match &self.target {
+            Target::Folder(folder) => folder.access(),
+            Target::File(file) => file.access(),
         }
     }
 
@@ -90,9 +88,9 @@ impl Open {
     }
 
     fn stat(&self) -> FileStat {
-        let kind = match &self.item {
-            Item::Folder(_) | Item::StartBin(_) => Kind::Folder,
-            Item::File(_) => Kind::File,
+        let kind = match &self.target {
+            Target::Folder(_) => Kind::Folder,
+            Target::File(_) => Kind::File,
         };
         let length = self.contents.lock().len() as u64;
         stat(&self.shared, kind, self.id(), length)
@@ -100,7 +98,7 @@ impl Open {
 
     /// All entries of a folder, `.` and `..` first.
     fn list_now(&self) -> Result<Vec<Entry>, NtStatus> {
-        let Item::Folder(folder) = &self.item else {
+        let Target::Folder(folder) = &self.target else {
             return Err(NtStatus::INVALID_PARAMETER);
         };
         let dot = |name: &str| Listed {
@@ -120,38 +118,36 @@ impl Open {
     }
 
     fn check_delete_now(&self) -> Result<(), NtStatus> {
-        match &self.item {
-            Item::Folder(folder) => folder.check_delete(),
-            Item::File(file) => file.check_delete(),
-            Item::StartBin(_) => Err(NtStatus::CANNOT_DELETE),
+        match &self.target {
+            Target::Folder(folder) => folder.check_delete(),
+            Target::File(file) => file.check_delete(),
         }
     }
 
     /// Moves a process to the compartment in whose folder `target` is.
-    fn rename_now(&self, target: Name) -> Result<(), NtStatus> {
-        let (Item::File(file), own) = (&self.item, self.name()) else {
+    fn rename_now(&self, target: &Name) -> Result<(), NtStatus> {
+        let (Target::File(file), own) = (&self.target, self.name()) else {
             return Err(NtStatus::ACCESS_DENIED);
         };
-        let last = own.file_name().map(Utf16String::to_string_lossy);
-        let keeps_name = target
-            .file_name()
-            .zip(last)
-            .is_some_and(|(name, own)| is_called(&own, name));
-        let folder = target.parent().ok_or(NtStatus::ACCESS_DENIED)?;
-        let Place::Found(Item::Folder(folder), _) = items::walk(&self.shared.root, &folder)? else {
+        let last = own.file_name().ok_or(NtStatus::ACCESS_DENIED)?;
+        let wanted = target.file_name().zip(target.parent());
+        let (name, folder) = wanted.ok_or(NtStatus::ACCESS_DENIED)?;
+        let Place::Found(Target::Folder(folder), stored) = walk(&self.shared.root, &folder)? else {
             return Err(NtStatus::ACCESS_DENIED);
         };
+        let keeps_name = is_called(&last.to_string_lossy(), name);
         let group = folder.group_of_processes().filter(|_| keeps_name);
         file.move_to(group.ok_or(NtStatus::ACCESS_DENIED)?)?;
+        let moved = stored.child(last.clone());
         self.shared.watcher.removed(&own);
-        self.shared.watcher.added(&target, Kind::File);
-        *self.name.lock() = target;
+        self.shared.watcher.added(&moved, Kind::File);
+        *self.name.lock() = moved;
         Ok(())
     }
 
     /// Takes over what a file holds by now.
     fn look_again(&self) -> Result<(), NtStatus> {
-        if let Item::File(file) = &self.item {
+        if let Target::File(file) = &self.target {
             *self.contents.lock() = file.contents()?;
         }
         Ok(())
@@ -206,13 +202,12 @@ impl ConfigHandle {
 
     /// Deletes, which is told by the server to those who watch.
     fn delete(&self) -> Answer<'static, ()> {
-        let deleting = match &self.0.item {
-            Item::Folder(folder) => {
+        let deleting = match &self.0.target {
+            Target::Folder(folder) => {
                 let folder = Arc::clone(folder);
                 self.0.shared.worker.work(move || folder.delete())
             }
-            Item::File(file) => file.delete(),
-            Item::StartBin(_) => ready(Err(NtStatus::CANNOT_DELETE)),
+            Target::File(file) => file.delete(),
         };
         let open = Arc::clone(&self.0);
         Box::pin(async move {
@@ -240,7 +235,7 @@ impl Handle for ConfigHandle {
     }
 
     fn read<'a>(&'a self, at: u64, room: &'a mut ReplyRoom) -> Answer<'a, u32> {
-        let Item::File(_) = self.0.item else {
+        let Target::File(_) = self.0.target else {
             return ready(Err(NtStatus::INVALID_DEVICE_REQUEST));
         };
         let contents = self.0.contents.lock();
@@ -252,7 +247,7 @@ impl Handle for ConfigHandle {
     }
 
     fn write(&self, at: WriteAt, data: Bytes) -> Answer<'_, u32> {
-        let Item::File(file) = &self.0.item else {
+        let Target::File(file) = &self.0.target else {
             return ready(Err(NtStatus::INVALID_DEVICE_REQUEST));
         };
         if !self.0.takes(at, &data) {
@@ -297,11 +292,11 @@ impl Handle for ConfigHandle {
     /// written and has no times, so there is nothing to do.
     fn set(&self, request: SetInfo) -> Answer<'_, ()> {
         if let SetInfo::Rename { target, .. } = request {
-            return self.work(move |open| open.rename_now(target));
+            return self.work(move |open| open.rename_now(&target));
         }
-        ready(match (&self.0.item, request) {
+        ready(match (&self.0.target, request) {
             (
-                Item::File(_),
+                Target::File(_),
                 SetInfo::Basic(_)
                 | SetInfo::EndOfFile(0)
                 | SetInfo::Allocation(_)

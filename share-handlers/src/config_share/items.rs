@@ -17,8 +17,7 @@ use super::cgroup::Group;
 use super::start_bin::StartBin;
 use crate::ready::ready;
 
-/// A folder or file.
-#[derive(Clone)]
+/// What a folder has under a name.
 pub(super) enum Item {
     /// A folder.
     Folder(Arc<dyn Folder>),
@@ -50,11 +49,11 @@ pub(super) trait Folder: Send + Sync {
     /// What the machine says.
     fn find(&self, name: &Utf16String) -> Result<Option<(Utf16String, Item)>, NtStatus>;
 
-    /// Makes a folder in it.
+    /// Makes a folder in it, which is found by this name then.
     ///
     /// # Errors
     /// `ACCESS_DENIED` where no folder of this name can be made.
-    fn make_folder(&self, _name: &Utf16String) -> Result<Item, NtStatus> {
+    fn make_folder(&self, _name: &Utf16String) -> Result<(), NtStatus> {
         Err(NtStatus::ACCESS_DENIED)
     }
 
@@ -152,11 +151,20 @@ pub(super) enum Kind {
 /// Where a name leads.
 pub(super) enum Place {
     /// To something that is there, with its name as it is stored.
-    Found(Item, Name),
+    Found(Target, Name),
     /// Nowhere, but its folder is there.
     Missing(Arc<dyn Folder>, Name),
     /// To a folder in memory or into it: that folder's name, and the rest of the name.
     InMemory(Arc<StartBin>, Name, Name),
+}
+
+/// What can be opened by itself.
+#[derive(Clone)]
+pub(super) enum Target {
+    /// A folder.
+    Folder(Arc<dyn Folder>),
+    /// A file.
+    File(Arc<dyn File>),
 }
 
 impl Item {
@@ -193,13 +201,15 @@ pub(super) fn walk(root: &Arc<dyn Folder>, name: &Name) -> Result<Place, NtStatu
                         let below = rest.fold(Name::root(), |name, part| name.child(part.clone()));
                         return Ok(Place::InMemory(bin, stored, below));
                     }
-                    Item::File(_) if is_last => return Ok(Place::Found(item, stored)),
+                    Item::File(file) if is_last => {
+                        return Ok(Place::Found(Target::File(file), stored));
+                    }
                     Item::File(_) => return Err(NtStatus::OBJECT_PATH_NOT_FOUND),
                 }
             }
         }
     }
-    Ok(Place::Found(Item::Folder(folder), stored))
+    Ok(Place::Found(Target::Folder(folder), stored))
 }
 
 /// An identity made of what something is.

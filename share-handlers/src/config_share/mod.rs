@@ -54,7 +54,7 @@ pub use self::start::{Launch, Launcher};
 use self::cgroup::Group;
 use self::compartments::{Compartment, Compartments};
 use self::handle::ConfigHandle;
-use self::items::{Folder, Item, Kind, Listed, Place, id_of, is_called, walk};
+use self::items::{Folder, Item, Kind, Listed, Place, Target, id_of, is_called, walk};
 use self::settings::Settings;
 use self::start::Starter;
 use self::start_bin::StartBin;
@@ -237,7 +237,7 @@ impl Shared {
         if how.snapshot.is_some() {
             return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
         }
-        let (item, name, created) = match walk(&self.root, name)? {
+        let (target, name, created) = match walk(&self.root, name)? {
             Place::InMemory(bin, own, below) => {
                 let below = below.with_stream(name.stream().cloned());
                 return Ok(Found::InMemory(bin, own, below));
@@ -246,7 +246,7 @@ impl Shared {
             Place::Found(..) if how.disposition == Disposition::New => {
                 return Err(NtStatus::OBJECT_NAME_COLLISION);
             }
-            Place::Found(item, name) => (item, name, false),
+            Place::Found(target, name) => (target, name, false),
             Place::Missing(..) if how.disposition == Disposition::Existing => {
                 return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
             }
@@ -255,17 +255,20 @@ impl Shared {
                 if how.wanted != Wanted::Directory {
                     return Err(NtStatus::ACCESS_DENIED);
                 }
-                let item = folder.make_folder(last)?;
+                folder.make_folder(last)?;
+                let Place::Found(target, name) = walk(&self.root, &name)? else {
+                    return Err(NtStatus::OBJECT_NAME_NOT_FOUND);
+                };
                 self.watcher.added(&name, Kind::Folder);
-                (item, name, true)
+                (target, name, true)
             }
         };
-        match (&item, how.wanted) {
-            (Item::Folder(_), Wanted::File) => return Err(NtStatus::FILE_IS_A_DIRECTORY),
-            (Item::File(_), Wanted::Directory) => return Err(NtStatus::NOT_A_DIRECTORY),
+        match (&target, how.wanted) {
+            (Target::Folder(_), Wanted::File) => return Err(NtStatus::FILE_IS_A_DIRECTORY),
+            (Target::File(_), Wanted::Directory) => return Err(NtStatus::NOT_A_DIRECTORY),
             _ => {}
         }
-        let handle = ConfigHandle::new(Arc::clone(self), item, name)?;
+        let handle = ConfigHandle::new(Arc::clone(self), target, name)?;
         Ok(Found::Opened(handle.opened(created)))
     }
 }
@@ -323,7 +326,7 @@ impl Folder for Root {
         }
     }
 
-    fn make_folder(&self, name: &Utf16String) -> Result<Item, NtStatus> {
+    fn make_folder(&self, name: &Utf16String) -> Result<(), NtStatus> {
         match &self.compartment {
             Some(compartment) => compartment.make_folder(name),
             None => Err(NtStatus::ACCESS_DENIED),

@@ -21,7 +21,7 @@ use wire::fscc::{CompletionFilter, FileAction};
 use wire::{NtStatus, Utf16String};
 
 use super::Worker;
-use super::items::{Folder, Item, Kind, Place, walk};
+use super::items::{Folder, Item, Kind, Place, Target, walk};
 use crate::disk::ChangeSink;
 
 /// The watches of one share.
@@ -136,7 +136,7 @@ impl Watcher {
         let mut seen = Seen::new();
         let mut room = MOST_ENTRIES;
         for (name, scope) in wishes {
-            if let Ok(Place::Found(Item::Folder(folder), _)) = walk(&self.root, &name) {
+            if let Ok(Place::Found(Target::Folder(folder), _)) = walk(&self.root, &name) {
                 see(&folder, &name, scope, DEEPEST, &mut room, &mut seen);
             }
         }
