@@ -15,7 +15,7 @@
 //! ack N LEVEL   ack lease=KEY STATE [client=N]   timeout   cancel LABEL   show
 //! ```
 
-mod breaks;
+mod tables;
 pub(super) mod words;
 
 use std::collections::BTreeMap;
