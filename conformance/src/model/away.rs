@@ -41,7 +41,9 @@ impl Model {
         for id in here {
             let open = &self.opens[&id];
             let contends = |operation: &Operation| self.concerns(operation, open.file);
-            let is_needed = self.disturbed.contains(&open.file) || under_way.iter().any(contends);
+            let is_needed = self.has_lost_lease(open)
+                || self.disturbed.contains(&open.file)
+                || under_way.iter().any(contends);
             let timeout = self.durability(open);
             match (timeout, kept.contains(&id)) {
                 (Some(timeout), true) => {
@@ -77,11 +79,17 @@ impl Model {
         let file = open.file;
         let is_over = open.away.is_some_and(|until| until <= self.now);
         let contends = |operation: &Operation| self.concerns(operation, file);
-        let is_disturbed = self.disturbed.contains(&file);
+        // A break that its client was told of over a connection that is lost now.
+        let cache = self.caches.get(&open.holder);
+        let is_breaking = cache.is_some_and(|cache| cache.breaking.is_some());
+        let is_disturbed = is_breaking || self.disturbed.contains(&file);
         if !is_over && !is_disturbed && !under_way.iter().any(contends) {
             return Err(format!(
                 "{id} was closed, though nobody needs its file: {open:?}"
             ));
+        }
+        if open.delete_on_close {
+            self.disturbed.insert(file);
         }
         self.close(id);
         Ok(())
@@ -91,6 +99,9 @@ impl Model {
     // [MS-SMB2] 3.3.7.1
     fn durability(&self, open: &Open) -> Option<Duration> {
         let durable = open.durable.as_ref()?;
+        if self.has_lost_lease(open) {
+            return Some(durable.timeout);
+        }
         let cache = self.caches.get(&open.holder)?;
         let keeps = cache.state.contains(LeaseState::HANDLE_CACHING) && cache.breaking.is_none();
         keeps.then_some(durable.timeout)
@@ -157,7 +168,7 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     if durable.user != *user {
         wrong.push(NtStatus::ACCESS_DENIED);
     }
-    if wrong.is_empty() {
+    if wrong.is_empty() || model.has_lost_lease(open) {
         wrong.push(NtStatus::SUCCESS);
     }
     wrong

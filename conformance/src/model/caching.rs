@@ -167,6 +167,14 @@ impl Model {
         cache.is_some_and(|cache| cache.state.contains(LeaseState::HANDLE_CACHING))
     }
 
+    /// Whether the key of this open's lease has gone to another file, as its own is being deleted: then
+    /// nobody but the server knows what is left of the lease.
+    pub(super) fn has_lost_lease(&self, open: &Open) -> bool {
+        let cache = self.caches.get(&open.holder);
+        let is_lease = matches!(open.holder, Holder::Lease { .. });
+        is_lease && cache.is_none_or(|cache| cache.file != open.file)
+    }
+
     /// Whether nobody relies on what is not so.
     pub(super) fn check_caches(&self) -> Result<(), String> {
         for (holder, cache) in &self.caches {
@@ -186,6 +194,17 @@ impl Model {
             }
         }
         Ok(())
+    }
+
+    /// Who keeps a view that is stale, and has not acknowledged yet that it loses the rest: of what is
+    /// changed meanwhile, it is told when it does.
+    pub(super) fn stale(&self) -> BTreeSet<Holder> {
+        let is_stale = |cache: &Cache| {
+            let keeps = |breaking: Breaking| breaking.to.contains(LeaseState::READ_CACHING);
+            cache.breaking.is_some_and(keeps) && cache.view != self.view(cache.file)
+        };
+        let stale = self.caches.iter().filter(|(_, cache)| is_stale(cache));
+        stale.map(|(holder, _)| *holder).collect()
     }
 
     fn view(&self, file: u64) -> View {

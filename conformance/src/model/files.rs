@@ -139,9 +139,11 @@ impl Model {
             }
             (Operation::Reconnect { open, .. }, Outcome::Opened { id, state, .. }) => {
                 expect("persistent FileId", id, open)?;
-                let holder = self.opens[open].holder;
-                let held = self.caches.get(&holder).map(|cache| cache.state);
-                expect("what is cached", &Some(*state), &held)?;
+                let known = &self.opens[open];
+                let held = self.caches.get(&known.holder).map(|cache| cache.state);
+                if !self.has_lost_lease(known) {
+                    expect("what is cached", &Some(*state), &held)?;
+                }
                 if let Some(open) = self.opens.get_mut(open) {
                     (open.client, open.away) = (client, None);
                 }

@@ -26,6 +26,9 @@ impl Model {
     /// Judges events that came at once, in some order that makes them all right: whose operation was
     /// the first, the server does not say. These operations are under way or answered.
     ///
+    /// An order is better in which no view becomes stale without a notice, of those too who are giving up
+    /// other caching; there may be none.
+    ///
     /// # Errors
     /// What was wrong in the first order.
     pub fn judge_together(
@@ -33,8 +36,29 @@ impl Model {
         events: &[&Event],
         under_way: &[Operation],
     ) -> Result<Self, String> {
+        // For most of what comes at once, somebody has waited until an acknowledgment came.
+        let mut events = events.to_vec();
+        events.sort_by_key(|event| !event.acknowledges());
+        let stale = self.stale();
+        let better = |model: &Self| model.stale().is_subset(&stale);
+        let (mut few, mut all) = (MOST_TRIES, u32::MAX);
+        self.judge_in_order(&events, under_way, &better, &mut few)
+            .or_else(|_| self.judge_in_order(&events, under_way, &|_| true, &mut all))
+    }
+
+    fn judge_in_order(
+        &self,
+        events: &[&Event],
+        under_way: &[Operation],
+        is_good: &dyn Fn(&Self) -> bool,
+        tries: &mut u32,
+    ) -> Result<Self, String> {
+        *tries = tries.saturating_sub(1);
         if events.is_empty() {
             self.check_caches()?;
+            if !is_good(self) {
+                return Err("a view becomes stale".to_owned());
+            }
             let mut settled = self.clone();
             settled.disturbed.clear();
             return Ok(settled);
@@ -51,14 +75,14 @@ impl Model {
             let judged = taken.and_then(|()| {
                 let mut rest = events.to_vec();
                 rest.remove(at);
-                trial.judge_together(&rest, under_way)
+                trial.judge_in_order(&rest, under_way, is_good, tries)
             });
             match judged {
                 Ok(model) => return Ok(model),
                 Err(error) => _ = first_error.get_or_insert(error),
             }
             // What changes nothing and is right here: the fault is in the others.
-            if is_right && next.changes_nothing() {
+            if is_right && next.changes_nothing() || *tries == 0 {
                 break;
             }
         }
@@ -105,6 +129,10 @@ impl Event {
         is_reply && matches!(operation, Some(Operation::Reconnect { open, .. }) if *open == id)
     }
 
+    fn acknowledges(&self) -> bool {
+        matches!(self.operation(), Some(Operation::Acknowledge { .. }))
+    }
+
     /// Whether this comes before a notice that has arrived later: both are about one oplock or lease.
     fn comes_before(&self, other: &Self) -> bool {
         matches!(other, Self::Notice(notice) if self.holder() == Some(notice.holder))
@@ -145,3 +173,6 @@ impl Event {
         outcome.is_refused() && !matches!(operation, Operation::Watch { .. })
     }
 }
+
+/// How many orders are looked at for a better one.
+const MOST_TRIES: u32 = 5_000;

@@ -35,6 +35,9 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
             NtStatus::CANCELLED,
             NtStatus::RANGE_NOT_LOCKED,
         ],
+        None if matches!(operation, Operation::Rename { .. }) => {
+            vec![NtStatus::FILE_CLOSED, NtStatus::OBJECT_NAME_COLLISION]
+        }
         None => vec![NtStatus::FILE_CLOSED],
     }
 }

@@ -10,8 +10,12 @@ use super::files::Model;
 pub(super) struct Watch {
     /// What may be kept between two requests, in bytes.
     capacity: u32,
-    untold: Vec<(FileAction, String)>,
+    untold: Vec<Told>,
+    /// What happened before the client was told to look for itself: the end of it may come all the same.
+    doubtful: Vec<Told>,
 }
+
+type Told = (FileAction, String);
 
 impl Model {
     /// A client's CHANGE_NOTIFY has reached the server; the first says how much is kept.
@@ -19,6 +23,7 @@ impl Model {
         self.watches.entry(client).or_insert(Watch {
             capacity: room,
             untold: Vec::new(),
+            doubtful: Vec::new(),
         });
     }
 
@@ -44,9 +49,10 @@ impl Model {
         let Some(watch) = self.watches.get(&client) else {
             return Vec::new();
         };
-        if watch.untold.is_empty() {
+        let happened = [&watch.doubtful[..], &watch.untold[..]].concat();
+        if happened.is_empty() {
             Vec::new()
-        } else if size(&watch.untold) > room.min(watch.capacity) {
+        } else if size(&happened) > room.min(watch.capacity) {
             // What happened first may have fitted.
             vec![NtStatus::SUCCESS, NtStatus::NOTIFY_ENUM_DIR]
         } else {
@@ -57,31 +63,35 @@ impl Model {
     /// A client was told to look for itself.
     pub(super) fn forget_news(&mut self, client: usize) {
         if let Some(watch) = self.watches.get_mut(&client) {
-            watch.untold.clear();
+            watch.doubtful.append(&mut watch.untold);
         }
     }
 
-    /// A client was told of changes.
-    pub(super) fn tell(
-        &mut self,
-        client: usize,
-        told: &[(FileAction, String)],
-    ) -> Result<(), String> {
+    /// A client was told of changes. Of those that the loss of one connection makes, no order is the
+    /// right one.
+    pub(super) fn tell(&mut self, client: usize, told: &[Told]) -> Result<(), String> {
         let Some(watch) = self.watches.get_mut(&client) else {
             return Err(format!("client {client} does not watch"));
         };
-        if told.is_empty() || !watch.untold.starts_with(told) {
-            let untold = &watch.untold;
-            return Err(format!("client {client} was told {told:?} of {untold:?}"));
+        for change in told {
+            if !take(&mut watch.untold, change) && !take(&mut watch.doubtful, change) {
+                let untold = &watch.untold;
+                return Err(format!("client {client} was told {told:?} of {untold:?}"));
+            }
         }
-        watch.untold.drain(..told.len());
         Ok(())
     }
 }
 
+/// Takes the first that is equal; false if there is none.
+fn take(changes: &mut Vec<Told>, change: &Told) -> bool {
+    let place = changes.iter().position(|one| one == change);
+    place.map(|place| changes.remove(place)).is_some()
+}
+
 /// How many bytes a list of changes takes.
 // [MS-FSCC] 2.7.1
-fn size(changes: &[(FileAction, String)]) -> u32 {
+fn size(changes: &[Told]) -> u32 {
     changes.iter().fold(0, |size: u32, (_, name)| {
         let units = u32::try_from(name.encode_utf16().count()).unwrap_or(u32::MAX);
         size.next_multiple_of(4) + 12 + 2 * units

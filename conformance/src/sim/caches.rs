@@ -130,7 +130,8 @@ impl Caches {
         let wants_answer = broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED);
         // [MS-SMB2] 3.2.5.19.2
         let is_old = broken.new_epoch.wrapping_sub(lease.epoch) > i16::MAX as u16;
-        if lease.epoch != 0 && is_old && !wants_answer {
+        let is_nothing = lease.epoch == 0 && lease.state.is_empty();
+        if !wants_answer && (is_nothing || lease.epoch != 0 && is_old) {
             return Ok(false);
         }
         if self.is_doubtful {
