@@ -5,7 +5,6 @@ use wire::{FlushRequest, FlushResponse, NtStatus, Response};
 
 use super::Answer;
 use crate::context::Context;
-use crate::persistence;
 
 /// Puts everything written on stable storage before it answers.
 ///
@@ -18,10 +17,7 @@ pub async fn run(context: &mut Context, request: FlushRequest) -> Result<Answer,
     if !open.tree.share.is_pipe() {
         open.require_any(writes)?;
     }
-    // [MS-SMB2] 3.3.5.11
-    // What was written through a persistent open went to stable storage at once.
-    if !persistence::is_persistent(&open) {
-        open.handle.flush().await?;
-    }
+    // departs [MS-SMB2] 3.3.5.11: a persistent open is flushed too: a new end of file is not written through
+    open.handle.flush().await?;
     Ok(Response::Flush(FlushResponse).into())
 }

@@ -73,12 +73,10 @@ pub(crate) async fn begin(server: &Server, open: &Arc<Open>) -> Result<(), NtSta
         return Ok(());
     }
     let lease = server.object_store.held(&open.attachment).lease();
-    let mut written = match lease {
-        Some(lease) => note_lease(server, open.client_guid, lease.key),
-        None => Vec::new(),
-    };
-    written.extend(note(server, open));
-    all(written).await
+    match lease {
+        Some(lease) => all(note_lease(server, open.client_guid, lease.key)).await,
+        None => save(server, open).await,
+    }
 }
 
 /// Writes an open's record as the open is now, if it is persistent.

@@ -63,3 +63,25 @@ fn a_create_that_is_repeated_after_the_server_was_killed_gets_the_open_that_it_m
     assert_eq!(world.scene.server.open_count(), 1);
     client.finish();
 }
+
+// test [MS-SMB2] 3.3.5.9
+#[test]
+fn a_leased_open_is_given_for_a_repeated_create_only_to_its_client_under_its_key() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let leased = |key| with_lease_v2(persistent("file"), key, RWH, 0);
+    opened(&send(&mut client, leased(9)));
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut stranger = world.client(2);
+    let refused = repeat(&mut stranger, leased(9)).status();
+    assert_eq!(refused, NtStatus::ACCESS_DENIED);
+    stranger.end.close(None);
+    let mut client = world.client(1);
+    for other in [leased(8), persistent("file")] {
+        let refused = repeat(&mut client, other).status();
+        assert_eq!(refused, NtStatus::ACCESS_DENIED);
+    }
+    let again = opened(&repeat(&mut client, leased(9)));
+    assert_eq!(granted(&again), (Some(PERSISTENT), Some((RWH, 1))));
+    client.finish();
+}

@@ -173,7 +173,7 @@ pub(super) fn check_share(context: &Context, open: &Open) -> Result<(), NtStatus
     Ok(())
 }
 
-fn is_same_client(context: &Context, open: &Open) -> bool {
+pub(super) fn is_same_client(context: &Context, open: &Open) -> bool {
     let negotiated = context.connection.negotiated();
     negotiated.is_some_and(|negotiated| negotiated.client_guid == open.client_guid)
 }
@@ -189,7 +189,7 @@ fn is_on_same_share(context: &Context, open: &Open) -> Result<bool, NtStatus> {
 }
 
 /// Whether the request names the open's lease, in the version that it has, or none if there is none.
-fn has_same_lease(request: &CreateRequest, held: Held) -> bool {
+pub(super) fn has_same_lease(request: &CreateRequest, held: Held) -> bool {
     match (held.lease(), request.contexts.lease()) {
         (None, None) => true,
         (Some(lease), Some(named)) => {

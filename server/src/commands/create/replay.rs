@@ -145,7 +145,7 @@ fn persistent(context: &Context, wish: Wish, create: Guid) -> Result<Option<Arc<
     }
 }
 
-/// Checks that whoever repeats a CREATE is the open's owner and asks for the same.
+/// Checks that whoever repeats a CREATE is the open's owner, with its lease, and asks for the same.
 // [MS-SMB2] 3.3.5.9
 fn check_persistent(
     context: &Context,
@@ -153,6 +153,12 @@ fn check_persistent(
     open: &Open,
 ) -> Result<(), NtStatus> {
     reconnect::check_owner(context, open)?;
+    // As of one whose session is there: a lease is its client's, under its key.
+    let held = context.server.object_store.held(&open.attachment);
+    let is_leased_to_other = held.lease().is_some() && !reconnect::is_same_client(context, open);
+    if is_leased_to_other || !reconnect::has_same_lease(request, held) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
     let is_same = open.create_options == plan::options(context, request)
         && open.desired_access == request.desired_access
         && open.share_access == request.share_access;
