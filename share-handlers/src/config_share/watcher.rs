@@ -32,6 +32,8 @@ pub(super) struct Watcher {
     worker: Worker,
     every: Duration,
     state: Mutex<State>,
+    /// Held by who looks: what was seen first is told first.
+    looking: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -66,6 +68,7 @@ impl Watcher {
             worker,
             every,
             state: Mutex::default(),
+            looking: Mutex::default(),
         }
     }
 
@@ -74,15 +77,23 @@ impl Watcher {
     /// # Errors
     /// `INSUFFICIENT_RESOURCES` when too many watch.
     pub(super) fn watch(self: &Arc<Self>, name: &Name, scope: WatchScope) -> Result<u64, NtStatus> {
-        let mut state = self.state.lock();
-        if state.wishes.len() >= MOST_WISHES {
-            return Err(NtStatus::INSUFFICIENT_RESOURCES);
-        }
-        state.last_wish += 1;
-        let number = state.last_wish;
-        state.wishes.insert(number, (name.clone(), scope));
-        if !state.is_looking {
-            state.is_looking = true;
+        let (number, is_first) = {
+            let mut state = self.state.lock();
+            if state.wishes.len() >= MOST_WISHES {
+                return Err(NtStatus::INSUFFICIENT_RESOURCES);
+            }
+            state.last_wish += 1;
+            let number = state.last_wish;
+            state.wishes.insert(number, (name.clone(), scope));
+            (number, !std::mem::replace(&mut state.is_looking, true))
+        };
+        // Changes count from when the folder has been seen. Nobody waits for that.
+        let this = Arc::clone(self);
+        drop(self.worker.work(move || {
+            this.look();
+            Ok(())
+        }));
+        if is_first {
             let task = keep_looking(Arc::downgrade(self));
             self.environment.spawn(Box::pin(task));
         }
@@ -119,9 +130,9 @@ impl Watcher {
         }
     }
 
-    /// Looks once and tells; false when there is nobody to tell any more.
-    fn look(&self) -> bool {
-        let (wishes, own_changes) = {
+    /// Looks once more; false when there is nobody to tell any more.
+    fn look_on(&self) -> bool {
+        {
             let mut state = self.state.lock();
             if state.wishes.is_empty() {
                 *state = State {
@@ -130,6 +141,16 @@ impl Watcher {
                 };
                 return false;
             }
+        }
+        self.look();
+        true
+    }
+
+    /// Looks, and tells what is not as it was seen before.
+    fn look(&self) {
+        let _one_at_a_time = self.looking.lock();
+        let (wishes, own_changes) = {
+            let state = self.state.lock();
             let wishes: Vec<_> = state.wishes.values().cloned().collect();
             (wishes, state.own_changes)
         };
@@ -142,9 +163,9 @@ impl Watcher {
         }
         let changes = {
             let mut state = self.state.lock();
-            // What was seen may be from before a change or from after it: look again.
+            // What was seen may be from before a change or from after it: the next look tells.
             if state.own_changes != own_changes {
-                return true;
+                return;
             }
             state.leave(&mut seen);
             let changes = differences(&state.seen, &seen);
@@ -158,7 +179,6 @@ impl Watcher {
             };
             self.sink.report(&name, action, filter);
         }
-        true
     }
 }
 
@@ -175,17 +195,17 @@ impl State {
 
 /// Looks until nobody watches any more, or the share is gone.
 async fn keep_looking(watcher: Weak<Watcher>) {
-    loop {
+    while let Some(this) = watcher.upgrade() {
+        let (environment, every) = (Arc::clone(&this.environment), this.every);
+        let worker = this.worker.clone();
+        drop(this);
+        environment.sleep(every).await;
         let Some(this) = watcher.upgrade() else {
             return;
         };
-        let (environment, every) = (Arc::clone(&this.environment), this.every);
-        let worker = this.worker.clone();
-        let looked = worker.work(move || Ok(this.look()));
-        if looked.await == Ok(false) {
+        if worker.work(move || Ok(this.look_on())).await == Ok(false) {
             return;
         }
-        environment.sleep(every).await;
     }
 }
 
