@@ -132,6 +132,11 @@ impl Context {
         self.is_last = is_last;
     }
 
+    /// When the request's turn came.
+    pub(crate) fn begun(&self) -> Instant {
+        self.begun
+    }
+
     /// How long the request took until now. What comes now is the time of the next one.
     pub(crate) fn take_time(&mut self) -> Duration {
         let now = self.server.environment().now();

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use auth::{Identity, LogonKind, SessionKey};
@@ -49,6 +50,8 @@ pub struct Session {
     /// OpenTable.
     pub opens: OpenTable,
     channels: Mutex<ChannelList>,
+    /// IdleTime: when the latest request came; none before the session stands.
+    last_request: Mutex<Option<Instant>>,
 }
 
 /// What a connection negotiated to protect its messages by. The channels of a session must agree on
@@ -149,7 +152,21 @@ impl Session {
             tree_connects: Mutex::default(),
             opens: OpenTable::default(),
             channels: Mutex::default(),
+            last_request: Mutex::default(),
         }
+    }
+
+    /// Notes that a request came.
+    // [MS-SMB2] 3.3.5.2.8
+    pub(crate) fn note_request(&self, now: Instant) {
+        *self.last_request.lock() = Some(now);
+    }
+
+    /// How long no request has come.
+    #[must_use]
+    pub fn idle(&self, now: Instant) -> Duration {
+        let last = *self.last_request.lock();
+        last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last))
     }
 
     /// Goes on as this user. Opens that the session has stay those of whoever made them.

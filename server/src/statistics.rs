@@ -22,6 +22,8 @@ pub struct Statistics {
     pub failed_logons: Counter,
     /// Files, directories and pipes opened.
     pub opens: Counter,
+    /// Requests to open that were refused for lack of rights.
+    pub refused_opens: Counter,
     requests: [RequestCounters; 19],
     disconnects: [Counter; DisconnectReason::ALL.len()],
 }

@@ -31,6 +31,8 @@ pub(super) fn session(
         .connection
         .session(id)
         .ok_or(NtStatus::USER_SESSION_DELETED)?;
+    // [MS-SMB2] 3.3.5.2.8
+    attached.session.note_request(context.begun());
     context.use_session(attached);
     Ok(())
 }

@@ -90,6 +90,10 @@ async fn answer(context: &mut Context, incoming: Incoming, is_related: bool) -> 
         took: (!context.has_waited()).then_some(took),
     };
     context.server.statistics.count_request(command, served);
+    // [MS-SMB2] 3.3.5.9
+    if command == Command::Create && answer.status == NtStatus::ACCESS_DENIED {
+        context.server.statistics.refused_opens.add(1);
+    }
     if tracing::enabled!(target: "smb::request", tracing::Level::DEBUG) {
         log(context, command, answer.status, took);
     }

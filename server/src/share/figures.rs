@@ -25,6 +25,8 @@ pub struct StatisticsSnapshot {
     pub failed_logons: u64,
     /// Files, directories and pipes opened.
     pub opens: u64,
+    /// Requests to open that were refused for lack of rights.
+    pub refused_opens: u64,
     /// Every command with what is known of its requests, in the order of their codes.
     pub requests: Vec<(Command, RequestStatistics)>,
     /// Every cause for which the server ends connections, with how often it did.
@@ -58,6 +60,7 @@ impl StatisticsSnapshot {
             sessions: counted.sessions.value(),
             failed_logons: counted.failed_logons.value(),
             opens: counted.opens.value(),
+            refused_opens: counted.refused_opens.value(),
             requests: Command::ALL
                 .iter()
                 .map(|command| (*command, counted.requests(*command)))

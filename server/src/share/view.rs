@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use auth::Identity;
 use config::{Caching, Configuration, Oplocks, Permissions};
@@ -191,6 +192,8 @@ pub struct SessionSnapshot {
     pub opens: u32,
     /// When it was set up.
     pub creation_time: FileTime,
+    /// How long it has not asked for anything.
+    pub idle: Duration,
 }
 
 /// A tree connect, as it was when it was asked about.
@@ -257,7 +260,9 @@ impl ServerView for Server {
 
     fn sessions(&self) -> Vec<SessionSnapshot> {
         let sessions = Server::sessions(self);
-        sessions.iter().map(|session| of_session(session)).collect()
+        let now = self.environment().now();
+        let snapshots = sessions.iter().map(|session| of_session(session, now));
+        snapshots.collect()
     }
 
     fn tree_connects(&self) -> Vec<TreeConnectSnapshot> {
@@ -355,7 +360,7 @@ fn of_share(share: &Share) -> ShareSnapshot {
     }
 }
 
-fn of_session(session: &Session) -> SessionSnapshot {
+fn of_session(session: &Session, now: Instant) -> SessionSnapshot {
     let identity = session.identity.load();
     SessionSnapshot {
         id: session.id.0,
@@ -364,6 +369,7 @@ fn of_session(session: &Session) -> SessionSnapshot {
         is_guest: session.is_guest_or_anonymous(),
         opens: count(session.opens.len()),
         creation_time: session.creation_time,
+        idle: session.idle(now),
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) async fn establish(
     if !server.insert_session(&session) {
         return Err(NtStatus::INSUFFICIENT_RESOURCES);
     }
+    // [MS-SMB2] 3.3.5.5.1
+    session.note_request(context.begun());
     end_previous(context, &session, request.previous_session_id).await;
     let channel = signing_key.map(|signing_key| {
         Arc::new(Channel {

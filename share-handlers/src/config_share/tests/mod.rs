@@ -256,6 +256,7 @@ fn session(id: u64, user: &str) -> SessionSnapshot {
         is_guest: false,
         opens: 0,
         creation_time: FileTime(0),
+        idle: std::time::Duration::ZERO,
     }
 }
 

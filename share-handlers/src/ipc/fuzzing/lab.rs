@@ -1,6 +1,7 @@
 //! The server that fuzzers ask: a few shares, accounts, sessions and opens, and an administrator who asks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use server::access::{Privileges, SecurityToken};
 use server::accounts::{Account, Identity, LogonKind};
@@ -88,6 +89,7 @@ impl ServerView for Lab {
             is_guest: false,
             opens: 1,
             creation_time: FileTime::ZERO,
+            idle: Duration::ZERO,
         }]
     }
 

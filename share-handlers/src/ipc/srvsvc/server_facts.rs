@@ -1,6 +1,7 @@
 //! What the server is: its name and version, time, disks, transports; and whether a name is one.
 
-use server::share::ServerSnapshot;
+use server::disconnect::DisconnectReason;
+use server::share::{ServerSnapshot, ServerView};
 use wire::Utf16String;
 use wire::dtyp::FileTime;
 
@@ -110,25 +111,47 @@ pub(super) fn disk_enum(
 }
 
 // [MS-SRVS] 3.1.4.20
-// Counters that mean what these say are not kept; the start is what clients show.
 pub(super) fn statistics_get(
     call: &mut Call<'_>,
-    (_, _, level, _): (Text, Text, u32, u32),
+    (_, _, level, options): (Text, Text, u32, u32),
 ) -> Result<(Option<Statistics>, u32), Fault> {
     if level != 0 {
         return Ok((None, win32::INVALID_LEVEL));
     }
+    if options != 0 {
+        return Ok((None, win32::INVALID_PARAMETER));
+    }
     if !call.is_administrator() {
         return Ok((None, win32::ACCESS_DENIED));
     }
-    let (start, _) = call.services.view.facts().start_time.to_unix();
-    let mut counters = [0; 16];
-    let (sessions, opens) = (call.services.view.sessions(), call.services.view.opens());
-    let [files, _, _, present, ..] = &mut counters;
-    *files = u32::try_from(opens.len()).unwrap_or(u32::MAX);
-    *present = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
-    let start = low(start);
-    Ok((Some(Statistics { start, counters }), win32::SUCCESS))
+    Ok((Some(statistics(&*call.services.view)), win32::SUCCESS))
+}
+
+// [MS-SMB2] 3.3.4.24
+fn statistics(view: &dyn ServerView) -> Statistics {
+    let counted = view.statistics();
+    let (start, _) = view.facts().start_time.to_unix();
+    // Counters go round, as their readers know.
+    let low_half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+    let halves = |number: u64| (low_half(number), low_half(number >> 32));
+    let mut disconnects = counted.disconnects.iter();
+    let idle = disconnects.find(|(reason, _)| *reason == DisconnectReason::IdleTimeout);
+    Statistics {
+        start: low(start),
+        file_opens: low_half(counted.opens),
+        device_opens: 0,
+        jobs_queued: 0,
+        sessions: u32::try_from(view.sessions().len()).unwrap_or(u32::MAX),
+        timed_out: low_half(idle.map_or(0, |(_, count)| *count)),
+        sessions_in_error: 0,
+        password_errors: low_half(counted.failed_logons),
+        permission_errors: low_half(counted.refused_opens),
+        system_errors: 0,
+        sent: halves(counted.bytes_sent).into(),
+        received: halves(counted.bytes_received).into(),
+        average_response: 0,
+        lacking: [0; 2],
+    }
 }
 
 type TransportEnumArguments = (Text, TransportEnum, u32, Option<u32>);

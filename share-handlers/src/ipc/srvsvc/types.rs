@@ -187,7 +187,21 @@ ndr_struct! {
     // [MS-SRVS] 2.2.4.39
     pub(in crate::ipc) struct Statistics {
         pub start: u32,
-        pub counters: [u32; 16],
+        pub file_opens: u32,
+        pub device_opens: u32,
+        pub jobs_queued: u32,
+        pub sessions: u32,
+        pub timed_out: u32,
+        pub sessions_in_error: u32,
+        pub password_errors: u32,
+        pub permission_errors: u32,
+        pub system_errors: u32,
+        /// The low half and the high one.
+        pub sent: [u32; 2],
+        pub received: [u32; 2],
+        pub average_response: u32,
+        /// sts0_reqbufneed and sts0_bigbufneed.
+        pub lacking: [u32; 2],
     }
 
     /// DISK_ENUM_CONTAINER.

@@ -156,7 +156,7 @@ fn session_1(session: &SessionSnapshot, now: FileTime) -> Session1 {
         user: text(&session.user),
         opens: session.opens,
         seconds: seconds(session.creation_time, now),
-        idle_seconds: IDLE_UNKNOWN,
+        idle_seconds: idle_seconds(session),
         flags: if session.is_guest { SESS_GUEST } else { 0 },
     }
 }
@@ -173,7 +173,7 @@ fn session_10(session: &SessionSnapshot, now: FileTime) -> Session10 {
         client: text(&session.client),
         user: text(&session.user),
         seconds: seconds(session.creation_time, now),
-        idle_seconds: IDLE_UNKNOWN,
+        idle_seconds: idle_seconds(session),
     }
 }
 
@@ -188,7 +188,9 @@ fn seconds(since: FileTime, now: FileTime) -> u32 {
     u32::try_from(now.0.saturating_sub(since.0) / 10_000_000).unwrap_or(u32::MAX)
 }
 
-const IDLE_UNKNOWN: u32 = 0;
+fn idle_seconds(session: &SessionSnapshot) -> u32 {
+    u32::try_from(session.idle.as_secs()).unwrap_or(u32::MAX)
+}
 
 type ConnectionEnumArguments = (Text, Text, ConnectionEnum, u32, Option<u32>);
 

@@ -62,6 +62,7 @@ impl ServerView for Lab {
             is_guest: false,
             opens,
             creation_time: FileTime::from_unix(1_795_221_700, 500_000_000),
+            idle: std::time::Duration::from_secs(7),
         };
         vec![session("alice", 3), session("bob", 0)]
     }
