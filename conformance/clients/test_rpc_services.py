@@ -9,7 +9,7 @@ from test_rpc import ADMINISTRATOR, net, pytestmark, rpcclient, server  # noqa: 
 
 impacket = pytest.importorskip("impacket", reason="impacket is not installed")
 
-from impacket.dcerpc.v5 import rrp, scmr, transport
+from impacket.dcerpc.v5 import epm, rrp, scmr, transport
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 
 CURRENT_VERSION = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
@@ -157,3 +157,18 @@ def test_impacket_looks_at_services(server, representation):
     assert config["lpDisplayName"] == "Server\0"
     with pytest.raises(DCERPCException, match="(?i)access_denied"):
         scmr.hRControlService(rpc, service, scmr.SERVICE_CONTROL_STOP)
+
+
+def test_the_endpoint_mapper_leads_to_pipes(server):
+    def mapper():
+        # Its functions bind themselves.
+        rpc = transport.SMBTransport(server.host, server.port, r"\epmapper", *ADMINISTRATOR).get_dce_rpc()
+        rpc.connect()
+        return rpc
+
+    where = epm.hept_map(server.host, scmr.MSRPC_UUID_SCMR, protocol="ncacn_np", dce=mapper())
+    assert where.rstrip("\0").endswith(r"[\PIPE\svcctl]")
+    with pytest.raises(DCERPCException):
+        epm.hept_map(server.host, scmr.MSRPC_UUID_SCMR, protocol="ncacn_ip_tcp", dce=mapper())
+    entries = epm.hept_lookup(server.host, dce=mapper())
+    assert {"srvsvc", "winreg", "epmapper"} <= {entry["annotation"].decode().rstrip("\0") for entry in entries}

@@ -12,6 +12,7 @@ mod calendar;
 mod directory;
 mod dssetup;
 mod enumeration;
+mod epmapper;
 pub mod fuzzing;
 mod infos;
 mod initshutdown;
@@ -46,6 +47,7 @@ use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
 use self::dssetup::DSSETUP;
+use self::epmapper::EPMAPPER;
 use self::initshutdown::INITSHUTDOWN;
 use self::lsarpc::LSARPC;
 use self::mgmt::MGMT;
@@ -171,6 +173,7 @@ fn find(name: &Name) -> Option<(&'static str, &'static [&'static Interface])> {
 /// The pipes and what is served behind each.
 static PIPES: &[(&str, &[&Interface])] = &[
     ("InitShutdown", &[&INITSHUTDOWN, &MGMT]),
+    ("epmapper", &[&EPMAPPER, &MGMT]),
     ("lsarpc", &[&LSARPC, &DSSETUP, &MGMT]),
     ("samr", &[&SAMR, &MGMT]),
     ("spoolss", &[&SPOOLSS, &MGMT]),

@@ -25,6 +25,7 @@ const PIPES_OF_INPUTS: &[&str] = &[
     "InitShutdown",
     "spoolss",
     "svcctl",
+    "epmapper",
 ];
 
 fn pipe(which: u8) -> Option<(&'static str, &'static [&'static Interface])> {

@@ -20,7 +20,7 @@ pub(super) use array::{Array, SizedArray, Varying};
 pub(super) use coding::{ByteOrder, Decoder, Encoder, Malformed, Syntax};
 pub(super) use declare::{ndr_struct, ndr_union};
 pub(super) use scalar::{Empty, Enum16, Handle, Tag, Wide};
-pub(super) use text::Counted;
+pub(super) use text::{BoundedText, Counted};
 
 /// A type that has a representation.
 pub(super) trait Ndr: Sized {

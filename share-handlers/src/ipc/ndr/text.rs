@@ -119,6 +119,42 @@ impl Ndr for Counted {
     }
 }
 
+/// A string of bytes in an array of fixed length: varying, and ended by a NUL.
+// [C706] 14.3.4.2
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ipc) struct BoundedText(pub String);
+
+impl Ndr for BoundedText {
+    type InPlace = Self;
+
+    fn alignment(syntax: Syntax) -> usize {
+        syntax.pointer_size()
+    }
+
+    fn encode(&self, out: &mut Encoder) {
+        out.wide(0);
+        out.count(self.0.len() + 1);
+        out.bytes(self.0.as_bytes());
+        out.bytes(&[0]);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        if from.wide()? != 0 {
+            return Err(Malformed);
+        }
+        let count = from.count()?;
+        let bytes = (0..count).map(|_| from.u8());
+        let mut bytes = bytes.collect::<Result<Vec<_>, _>>()?;
+        let length = bytes.iter().position(|byte| *byte == 0);
+        bytes.truncate(length.unwrap_or(bytes.len()));
+        Ok(Self(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    fn decode_referents(value: Self, _: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(value)
+    }
+}
+
 /// Units of the longest [`Counted`].
 const LONGEST: usize = 0x7fff;
 
