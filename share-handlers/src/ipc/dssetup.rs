@@ -48,6 +48,7 @@ ndr_union! {
     }
 }
 
+// [MS-DSSP] 3.2.5.1
 fn primary_domain_information(
     call: &mut Call<'_>,
     (level,): (Enum16,),
@@ -77,4 +78,38 @@ fn primary_domain_information(
         _ => return Ok((None, win32::INVALID_PARAMETER)),
     };
     Ok((Some(information), win32::SUCCESS))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wire::dtyp::Sid;
+
+    use super::super::testing::{Client, Desk};
+    use super::*;
+
+    fn ask(groups: &[Sid], level: u16) -> (Option<Information>, u32) {
+        let mut client = Client::new(Arc::new(Desk::default()), &DSSETUP, groups);
+        client.call(0, &(Enum16(level),)).unwrap()
+    }
+
+    // test [MS-DSSP] 3.2.5.1
+    #[test]
+    fn the_machine_is_a_server_on_its_own_and_nothing_else() {
+        let (Some(Information::Basic(basic)), 0) = ask(&[], 1) else {
+            panic!("no basic information");
+        };
+        assert_eq!(basic.role, Enum16(2));
+        assert_eq!(basic.flat_name, Some("OFFICE".into()));
+        assert_eq!((basic.dns_name, basic.forest), (None, None));
+        assert!(matches!(ask(&[], 2), (Some(Information::Upgrade(_)), 0)));
+        assert!(matches!(ask(&[], 3), (Some(Information::Operation(_)), 0)));
+    }
+
+    #[test]
+    fn levels_that_are_none_and_anonymous_users_are_refused() {
+        assert_eq!(ask(&[], 4), (None, win32::INVALID_PARAMETER));
+        assert_eq!(ask(&[Sid::ANONYMOUS], 1), (None, win32::ACCESS_DENIED));
+    }
 }

@@ -16,6 +16,7 @@ interface! {
 
 type Refused = Result<(u32,), Fault>;
 
+// [MS-RSP] 3.2.4.1
 fn initiate(
     _: &mut Call<'_>,
     (_, _, _, _, _): (Option<u16>, Option<Counted>, u32, u8, u8),
@@ -23,13 +24,41 @@ fn initiate(
     Ok((win32::ACCESS_DENIED,))
 }
 
+// [MS-RSP] 3.2.4.2
 fn abort(_: &mut Call<'_>, (_,): (Option<u16>,)) -> Refused {
     Ok((win32::ACCESS_DENIED,))
 }
 
+// [MS-RSP] 3.2.4.3
 fn initiate_ex(
     _: &mut Call<'_>,
     (_, _, _, _, _, _): (Option<u16>, Option<Counted>, u32, u8, u8, u32),
 ) -> Refused {
     Ok((win32::ACCESS_DENIED,))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wire::dtyp::Sid;
+
+    use super::super::testing::{Client, Desk};
+    use super::*;
+
+    // test [MS-RSP] 3.2.4.1
+    // test [MS-RSP] 3.2.4.2
+    // test [MS-RSP] 3.2.4.3
+    #[test]
+    fn not_even_administrators_shut_the_machine_down() {
+        let desk = Arc::new(Desk::default());
+        let mut client = Client::new(desk, &INITSHUTDOWN, &[Sid::ADMINISTRATORS]);
+        let refused = Ok((win32::ACCESS_DENIED,));
+        let message = || Some(Counted::from("now"));
+        let initiate = (None::<u16>, message(), 30_u32, 1_u8, 1_u8);
+        assert_eq!(client.call(0, &initiate), refused);
+        assert_eq!(client.call(1, &(None::<u16>,)), refused);
+        let initiate = (None::<u16>, message(), 30_u32, 1_u8, 1_u8, 0_u32);
+        assert_eq!(client.call(2, &initiate), refused);
+    }
 }

@@ -3,6 +3,8 @@
 //! Owns handles of keys and the procedures; the keys are in [`tree`]. Everybody but anonymous users may read, nobody
 //! may write: a right to change is granted to no one, and what would change a key is refused. There is one namespace.
 
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::sync::Arc;
