@@ -7,13 +7,11 @@ import select
 import shutil
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 import server as servers
 from server import ACCOUNTS
-from test_kernel import BOOTS, IMAGE, RUN
 from test_smbclient import smbclient
 
 pytestmark = [
@@ -414,30 +412,3 @@ def test_a_machine_without_control_groups_is_told_how_to_get_them(tmp_path):
 
     with pytest.raises(RuntimeError, match="no control group of version 2.*Delegate=yes"):
         Misled().__enter__()
-
-
-# ---- the kernel's client, and limits
-
-
-@pytest.fixture(scope="module")
-def guest_said():
-    """From the name of a check to what a guest said about it that ran the server, with every limit, and mounted the share."""
-    if not RUN.exists() or not list((IMAGE / "boot").glob("6.12*")) or not (IMAGE / "root.img").exists():
-        pytest.skip("there is no guest with kernel 6.12")
-    scripts, program = Path(__file__).parent / "guest", servers.Smbd.program
-    line = [RUN, "-k", "6.12", "-t", "240", "-s", f"{scripts}:/host:ro", "-s", f"{program.parent}:/program:ro",
-            "-c", f"python3 -B /host/compartments.py /program/{program.name}; tail -n 40 /tmp/server/log"]
-    for _ in range(BOOTS):
-        guest = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        print(guest.stdout, guest.stderr)
-        if guest.stdout:
-            break
-    found = re.findall(r"^(ok|FAIL) (\S+) (.*)$", guest.stdout, re.M)
-    return {name: (verdict, detail) for verdict, name, detail in found}
-
-
-@pytest.mark.parametrize("check", ["start", "folders", "limits", "refused_limits", "processes", "crowded", "values",
-                                   "watched", "unmount"])
-def test_kernel_client(guest_said, check):
-    verdict, detail = guest_said.get(check, ("FAIL", "the guest said nothing about it"))
-    assert verdict == "ok", detail
