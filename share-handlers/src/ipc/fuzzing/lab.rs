@@ -1,15 +1,17 @@
-//! The server that fuzzers ask: a few shares, accounts, sessions and opens, and an administrator who asks.
+//! The server that fuzzers ask: a few shares, a printer, accounts, sessions and opens, and an administrator who asks.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use server::access::{Privileges, SecurityToken};
 use server::accounts::{Account, Identity, LogonKind};
 use server::share::{
-    AccountChange, Administration, Answer, Caller, LogOnFacts, MachineId, OpenSnapshot,
-    ServerSnapshot, ServerView, SessionSnapshot, ShareChange, ShareKind, ShareSnapshot,
-    TreeConnectSnapshot,
+    AccountChange, Administration, Answer, Caller, JobChange, JobState, LogOnFacts, MachineId,
+    NewJob, OpenSnapshot, PrintJob, PrintQueue, Printer, ServerSnapshot, ServerView,
+    SessionSnapshot, ShareChange, ShareKind, ShareSnapshot, TreeConnectSnapshot,
 };
+use wire::NtStatus;
 use wire::dtyp::{AccessMask, FileTime, Sid};
 
 use super::super::rpc::Services;
@@ -51,6 +53,29 @@ pub(super) fn administrator() -> Arc<Caller> {
     })
 }
 
+/// One job, and no room for another.
+impl PrintQueue for Lab {
+    fn jobs(&self) -> Vec<PrintJob> {
+        vec![PrintJob {
+            id: 1,
+            title: "letter".to_owned(),
+            user: "boss".to_owned(),
+            client: "127.0.0.1".to_owned(),
+            submitted: FileTime::ZERO,
+            size: 1 << 33,
+            state: JobState::Queued,
+        }]
+    }
+
+    fn begin<'a>(self: Arc<Self>, _: &'a Caller, _: &'a str) -> Answer<'a, NewJob> {
+        Box::pin(std::future::ready(Err(NtStatus::PRINT_QUEUE_FULL)))
+    }
+
+    fn change<'a>(&'a self, _: &'a Caller, _: u32, _: JobChange) -> Answer<'a, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 impl ServerView for Lab {
     fn facts(&self) -> ServerSnapshot {
         ServerSnapshot {
@@ -78,7 +103,19 @@ impl ServerView for Lab {
         vec![
             share("IPC$", ShareKind::Pipe),
             share("work", ShareKind::Disk),
+            share("laser", ShareKind::Print),
         ]
+    }
+
+    fn printers(&self, _: &Identity, _: Option<IpAddr>) -> Vec<Printer> {
+        vec![Printer {
+            name: "laser".to_owned(),
+            comment: "for fuzzers".to_owned(),
+            hidden: false,
+            may_print: true,
+            queue: Arc::new(Lab),
+            caller: Caller::clone(&administrator()),
+        }]
     }
 
     fn sessions(&self) -> Vec<SessionSnapshot> {
