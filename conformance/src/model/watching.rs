@@ -27,11 +27,12 @@ impl Model {
         });
     }
 
-    /// Whether there is something that this client has not been told of.
+    /// Whether there is something that this client has not been told of. Once it had to look for itself,
+    /// that is uncertain: of two equal changes, either may be the one that it was told of.
     #[must_use]
     pub fn has_news(&self, client: usize) -> bool {
         let watch = self.watches.get(&client);
-        watch.is_some_and(|watch| !watch.untold.is_empty())
+        watch.is_some_and(|watch| watch.doubtful.is_empty() && !watch.untold.is_empty())
     }
 
     /// Names have changed together.
