@@ -175,4 +175,4 @@ impl Event {
 }
 
 /// How many orders are looked at for a better one.
-const MOST_TRIES: u32 = 5_000;
+const MOST_TRIES: u32 = 1_000;
