@@ -14,8 +14,7 @@ use wire::dtyp::FileTime;
 use wire::fscc::{FileAttributes, Pattern};
 use wire::{NtStatus, Utf16String};
 
-use super::job::Record;
-use super::queue::{Job, Queue};
+use super::queue::{Begun, Job, Queue};
 use super::{Shared, object_of};
 use crate::disk::errno;
 use crate::offload::elsewhere;
@@ -92,32 +91,28 @@ impl Handle for Folder {
 /// A job whose document is being written. Closing it sends it to the printer.
 pub(super) struct Spooling {
     shared: Arc<Shared>,
-    record: Record,
-    document: Arc<File>,
+    begun: Begun,
     /// A part of the document could not be kept, so that it cannot be printed.
     is_spoiled: Arc<AtomicBool>,
-    is_closed: AtomicBool,
 }
 
 impl Spooling {
-    pub(super) fn new(shared: Arc<Shared>, (record, document): (Record, File)) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, begun: Begun) -> Self {
         Self {
             shared,
-            record,
-            document: Arc::new(document),
+            begun,
             is_spoiled: Arc::default(),
-            is_closed: AtomicBool::new(false),
         }
     }
 
     pub(super) fn name_now(&self) -> Name {
-        Name::root().child(self.record.file_name())
+        Name::root().child(self.begun.record.file_name())
     }
 
     pub(super) fn stat_now(&self) -> FileStat {
-        let job = self.queue().find(self.record.id);
+        let job = self.queue().find(self.begun.record.id);
         let size = job.map_or(0, |job| job.size);
-        stat(self.record.submitted, self.object(), size)
+        stat(self.begun.record.submitted, self.object(), size)
     }
 
     fn queue(&self) -> &Arc<Queue> {
@@ -135,7 +130,11 @@ impl Spooling {
             self.is_spoiled.store(true, Ordering::Release);
             return ready(Err(NtStatus::NO_SPOOL_SPACE));
         }
-        let (queue, document, id) = (self.queue().clone(), self.document.clone(), self.record.id);
+        let (queue, document, id) = (
+            self.queue().clone(),
+            self.begun.document.clone(),
+            self.begun.record.id,
+        );
         let is_spoiled = self.is_spoiled.clone();
         elsewhere(self.queue().pool(), move || {
             let done = work(&document).and_then(|done| Ok((done, document.metadata()?.len())));
@@ -151,7 +150,7 @@ impl Spooling {
 
 impl Handle for Spooling {
     fn object(&self) -> ObjectId {
-        object_of(self.shared.volume, Some(self.record.id))
+        object_of(self.shared.volume, Some(self.begun.record.id))
     }
 
     fn stat(&self) -> Answer<'_, FileStat> {
@@ -193,23 +192,14 @@ impl Handle for Spooling {
     }
 
     fn close(&self, how: CloseHow) -> Answer<'_, ()> {
-        if self.is_closed.swap(true, Ordering::AcqRel) {
+        if !self.begun.settle() {
             return ready(Ok(()));
         }
         match how {
-            CloseHow::Keep if !self.is_spoiled.load(Ordering::Acquire) => {
-                self.queue().finish(self.record.id, self.document.clone())
-            }
-            _ => self.queue().give_up(self.record.id),
-        }
-    }
-}
-
-impl Drop for Spooling {
-    /// Nobody has said that the document is whole.
-    fn drop(&mut self) {
-        if !self.is_closed.load(Ordering::Acquire) {
-            self.queue().forget(self.record.id);
+            CloseHow::Keep if !self.is_spoiled.load(Ordering::Acquire) => self
+                .queue()
+                .finish(self.begun.record.id, self.begun.document.clone()),
+            _ => self.queue().give_up(self.begun.record.id),
         }
     }
 }

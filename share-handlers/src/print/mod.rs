@@ -91,8 +91,8 @@ impl PrintHandler {
                 return Err(NtStatus::NOT_SUPPORTED);
             }
             let title = title.map(Utf16String::to_string_lossy).unwrap_or_default();
-            let job = self.shared.queue.begin(caller, &title).await?;
-            return Ok(self.begun(Spooling::new(self.shared.clone(), job)));
+            let begun = self.shared.queue.begin(caller, &title).await?;
+            return Ok(self.begun(Spooling::new(self.shared.clone(), begun)));
         }
         let Some(title) = title else {
             return self.folder(how.wanted);
@@ -211,11 +211,11 @@ impl PrintQueue for Shared {
 
     fn begin<'a>(self: Arc<Self>, caller: &'a Caller, title: &'a str) -> Answer<'a, NewJob> {
         Box::pin(async move {
-            let (record, file) = self.queue.begin(caller, title).await?;
-            self.queue.report(&record, FileAction::ADDED);
+            let begun = self.queue.begin(caller, title).await?;
+            self.queue.report(&begun.record, FileAction::ADDED);
             Ok(NewJob {
-                id: record.id,
-                document: Arc::new(Spooling::new(self, (record, file))),
+                id: begun.record.id,
+                document: Arc::new(Spooling::new(self, begun)),
             })
         })
     }

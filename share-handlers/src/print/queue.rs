@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use server::Environment;
@@ -147,17 +148,18 @@ impl Queue {
     }
 
     /// Enters a new job and makes the file for its document.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        caller: &Caller,
-        title: &str,
-    ) -> Answer<'static, (Record, File)> {
+    pub(super) fn begin(self: &Arc<Self>, caller: &Caller, title: &str) -> Answer<'static, Begun> {
         let entered = self.enter(caller, title);
         let queue = Arc::clone(self);
         elsewhere(self.pool(), move || {
             let record = entered?;
             match queue.spool.create(record.id) {
-                Ok(file) => Ok((record, file)),
+                Ok(document) => Ok(Begun {
+                    record,
+                    document: Arc::new(document),
+                    queue,
+                    is_settled: AtomicBool::new(false),
+                }),
                 Err(error) => {
                     queue.table.lock().jobs.remove(&record.id);
                     Err(errno::of_io(&error))
@@ -241,13 +243,8 @@ impl Queue {
     /// Whoever was writing a document wants no job of it, or cannot say any more.
     pub(super) fn give_up(self: &Arc<Self>, id: u32) -> Answer<'static, ()> {
         let queue = Arc::clone(self);
-        self.forget(id);
-        elsewhere(self.pool(), move || queue.remove(id))
-    }
-
-    /// Takes a job out of the queue. What is left of its document goes when the queue is next opened.
-    pub(super) fn forget(&self, id: u32) {
         self.table.lock().jobs.remove(&id);
+        elsewhere(self.pool(), move || queue.remove(id))
     }
 
     /// Changes a job for a caller.
@@ -402,6 +399,31 @@ impl Queue {
         if let Some(sink) = sink {
             let name = Name::root().child(record.file_name());
             sink.report(&name, action, CompletionFilter::FILE_NAME);
+        }
+    }
+}
+
+/// A document that is being written, and its job. Dropped before it is settled what becomes of them, both go:
+/// nobody has said that the document is whole, and what it takes of the disk counts for nobody any more.
+pub(super) struct Begun {
+    pub(super) record: Record,
+    pub(super) document: Arc<File>,
+    queue: Arc<Queue>,
+    is_settled: AtomicBool,
+}
+
+impl Begun {
+    /// Leaves it to the caller what becomes of the document; false if somebody has decided that already.
+    pub(super) fn settle(&self) -> bool {
+        !self.is_settled.swap(true, Ordering::AcqRel)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.settle() {
+            // Nobody is left to be told.
+            drop(self.queue.give_up(self.record.id));
         }
     }
 }

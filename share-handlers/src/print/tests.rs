@@ -213,6 +213,8 @@ fn nothing_is_printed_of_what_is_empty_given_up_or_never_closed() {
     drop(lost);
     lab.run();
     assert!(lab.paper.titles().is_empty() && lab.queue.jobs().is_empty());
+    // Nothing stays on the disk that no queue counts.
+    assert_eq!(files_in(lab.folder.path()), 0);
     let folder = lab.stop();
     let lab = Lab::on(folder);
     assert!(lab.queue.jobs().is_empty());
@@ -310,6 +312,23 @@ fn a_queue_has_an_end_and_a_document_too() {
     lab.run();
     assert!(lab.paper.titles().is_empty());
     assert_eq!(lab.share.names(""), ["2-b", "3-c"]);
+}
+
+#[test]
+fn a_job_that_nobody_waits_for_any_more_takes_no_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = QueueOptions {
+        most_jobs: 1,
+        longest_document: 1000,
+        printer: None,
+    };
+    let host = Arc::new(Host::default());
+    let queue = Queue::open(folder.path(), options, Arc::new(Inline), host).unwrap();
+    for _ in 0..2 {
+        drop(queue.begin(&caller("alice", 1000), "asked for"));
+        assert!(queue.all().is_empty());
+        assert_eq!(files_in(folder.path()), 0);
+    }
 }
 
 #[test]
