@@ -415,7 +415,7 @@ impl Association {
             let mut call = Call {
                 services: &self.services,
                 caller: &self.caller,
-                handles: &mut self.group.handles(),
+                handles: &mut self.group.handles(&self.caller),
                 interfaces: self.interfaces,
                 repeated: self.repeated(request, agreed),
             };

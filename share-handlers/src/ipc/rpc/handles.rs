@@ -1,7 +1,8 @@
 //! What clients hold: values by context handle, kept by the association group that made them.
 //!
 //! Owns the numbers of groups and who may join one. A handle carries the rights that were granted when it was made, so
-//! a group is for one user at one machine.
+//! a group is for one user at one machine, and a handle for the user who made it: who logs on inside a pipe may be
+//! another one than who opened it.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -92,9 +93,11 @@ impl Group {
         self.number
     }
 
-    /// What the group holds.
-    pub(in crate::ipc) fn handles(&self) -> MutexGuard<'_, Handles> {
-        self.handles.lock()
+    /// What the group holds, for a call of `caller`'s.
+    pub(in crate::ipc) fn handles(&self, caller: &Caller) -> MutexGuard<'_, Handles> {
+        let mut handles = self.handles.lock();
+        handles.user = Some(*caller.token.user());
+        handles
     }
 }
 
@@ -109,8 +112,17 @@ impl Drop for Group {
 /// Values by handle.
 pub(in crate::ipc) struct Handles {
     group: u32,
-    values: BTreeMap<u64, Box<dyn Any + Send>>,
+    values: BTreeMap<u64, Held>,
     last: u64,
+    /// Whose call it is; none in tests that do not say.
+    user: Option<Sid>,
+}
+
+/// A value behind a handle.
+struct Held {
+    /// Who made it.
+    user: Option<Sid>,
+    value: Box<dyn Any + Send>,
 }
 
 impl Handles {
@@ -120,6 +132,7 @@ impl Handles {
             group,
             values: BTreeMap::new(),
             last: 0,
+            user: None,
         }
     }
 
@@ -132,7 +145,11 @@ impl Handles {
             return Err(Fault::NO_MEMORY);
         }
         self.last += 1;
-        self.values.insert(self.last, Box::new(value));
+        let held = Held {
+            user: self.user,
+            value: Box::new(value),
+        };
+        self.values.insert(self.last, held);
         let mut id = [0; 16];
         let parts = [
             &self.last.to_le_bytes()[..],
@@ -147,20 +164,26 @@ impl Handles {
     /// The value behind a handle.
     ///
     /// # Errors
-    /// [`Fault::CONTEXT_MISMATCH`]: there is none, or one of another kind.
+    /// [`Fault::CONTEXT_MISMATCH`]: there is none, or one of another kind or user.
     pub(in crate::ipc) fn find<T: 'static>(&self, handle: &Handle) -> Result<&T, Fault> {
-        let value = self.values.get(&self.number(handle)?);
-        let value = value.and_then(|value| value.downcast_ref());
+        let value = self.held(handle)?.value.downcast_ref();
         value.ok_or(Fault::CONTEXT_MISMATCH)
     }
 
     /// Drops what is behind a handle; gives the handle that the client is left with: none.
     ///
     /// # Errors
-    /// [`Fault::CONTEXT_MISMATCH`]: there is nothing.
+    /// [`Fault::CONTEXT_MISMATCH`]: there is nothing of this user's.
     pub(in crate::ipc) fn close(&mut self, handle: &Handle) -> Result<Handle, Fault> {
-        let value = self.values.remove(&self.number(handle)?);
-        value.map(|_| Handle::NULL).ok_or(Fault::CONTEXT_MISMATCH)
+        self.held(handle)?;
+        self.values.remove(&self.number(handle)?);
+        Ok(Handle::NULL)
+    }
+
+    fn held(&self, handle: &Handle) -> Result<&Held, Fault> {
+        let held = self.values.get(&self.number(handle)?);
+        let held = held.filter(|held| held.user == self.user);
+        held.ok_or(Fault::CONTEXT_MISMATCH)
     }
 
     /// The number in a handle of this group.
@@ -201,9 +224,9 @@ mod tests {
         let groups = Arc::new(Groups::default());
         let founder = caller(Sid::SYSTEM);
         let group = groups.found(&founder);
-        let handle = group.handles().open(7_u8).unwrap();
+        let handle = group.handles(&founder).open(7_u8).unwrap();
         let joined = groups.join(group.number(), &founder).unwrap();
-        assert_eq!(joined.handles().find::<u8>(&handle), Ok(&7));
+        assert_eq!(joined.handles(&founder).find::<u8>(&handle), Ok(&7));
         assert!(
             groups
                 .join(group.number(), &caller(Sid::ADMINISTRATORS))
@@ -215,22 +238,40 @@ mod tests {
     #[test]
     fn a_handle_means_nothing_in_another_group_or_as_another_kind() {
         let groups = Arc::new(Groups::default());
-        let (one, other) = (
-            groups.found(&caller(Sid::SYSTEM)),
-            groups.found(&caller(Sid::SYSTEM)),
-        );
-        let handle = one.handles().open(7_u8).unwrap();
-        other.handles().open(7_u8).unwrap();
+        let user = caller(Sid::SYSTEM);
+        let (one, other) = (groups.found(&user), groups.found(&user));
+        let handle = one.handles(&user).open(7_u8).unwrap();
+        other.handles(&user).open(7_u8).unwrap();
         assert_eq!(
-            other.handles().find::<u8>(&handle),
+            other.handles(&user).find::<u8>(&handle),
             Err(Fault::CONTEXT_MISMATCH)
         );
         assert_eq!(
-            one.handles().find::<u16>(&handle),
+            one.handles(&user).find::<u16>(&handle),
             Err(Fault::CONTEXT_MISMATCH)
         );
-        assert_eq!(one.handles().close(&handle), Ok(Handle::NULL));
-        assert_eq!(one.handles().close(&handle), Err(Fault::CONTEXT_MISMATCH));
+        assert_eq!(one.handles(&user).close(&handle), Ok(Handle::NULL));
+        assert_eq!(
+            one.handles(&user).close(&handle),
+            Err(Fault::CONTEXT_MISMATCH)
+        );
+    }
+
+    #[test]
+    fn a_handle_is_nobodys_but_whose_call_made_it() {
+        let groups = Arc::new(Groups::default());
+        let (anonymous, administrator) = (caller(Sid::ANONYMOUS), caller(Sid::ADMINISTRATORS));
+        let group = groups.found(&anonymous);
+        // An administrator who has logged on inside a pipe of an anonymous user's.
+        let handle = group.handles(&administrator).open(7_u8).unwrap();
+        let joined = groups.join(group.number(), &anonymous).unwrap();
+        let mismatch = Fault::CONTEXT_MISMATCH;
+        assert_eq!(
+            joined.handles(&anonymous).find::<u8>(&handle),
+            Err(mismatch)
+        );
+        assert_eq!(joined.handles(&anonymous).close(&handle), Err(mismatch));
+        assert_eq!(group.handles(&administrator).find::<u8>(&handle), Ok(&7));
     }
 
     #[test]
