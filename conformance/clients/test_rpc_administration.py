@@ -1,5 +1,6 @@
 """What administrators are told and may do over the server service, by impacket, at every level."""
 
+import os
 import time
 
 import pytest
@@ -161,6 +162,21 @@ def test_descriptors_of_files_are_read_and_set(server):
         srvs.hNetrpGetFileSecurity(bound(server, ALICE), "work\0", "\\secured\0", 7)
     with pytest.raises(DCERPCException):
         srvs.hNetrpGetFileSecurity(rpc, "work\0", "\\none\0", 7)
+
+
+def test_descriptors_are_not_set_where_the_share_lets_nobody_write(server):
+    administrator = logged_on(server, ADMINISTRATOR)
+    administrator.createFile(administrator.connectTree("work"), "owned")
+    owner = (server.folder("work") / "owned").stat()
+    notice = server.folder("readonly") / "notice.txt"
+    os.chown(notice, owner.st_uid, owner.st_gid)
+    before = notice.stat()
+    rpc, wanted = bound(server), [bytes([byte]) for byte in allowing(0x1F01FF, "S-1-1-0")]
+    assert srvs.hNetrpGetFileSecurity(rpc, "readonly\0", "\\notice.txt\0", 7)
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        srvs.hNetrpSetFileSecurity(rpc, "readonly\0", "\\notice.txt\0", 4, wanted)
+    administrator.close()
+    assert (notice.stat().st_mode, notice.stat().st_ctime_ns) == (before.st_mode, before.st_ctime_ns)
 
 
 def allowing(rights, sid):

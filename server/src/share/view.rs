@@ -95,8 +95,8 @@ pub trait ServerView: Send + Sync {
         None
     }
 
-    /// Opens an object on a share as the user with this identity, for no more than `access`, whatever shares and
-    /// share modes say.
+    /// Opens an object on a share as the user with this identity, for no more than `access`, which the share has to
+    /// leave to the user. Share modes do not count.
     ///
     /// # Errors
     /// `BAD_NETWORK_NAME`, `ACCESS_DENIED`, and what the handler says.
@@ -523,11 +523,14 @@ impl ServerView for ServerLink {
         let identity = identity.clone();
         Box::pin(async move {
             let (caller, share) = found.ok_or(NtStatus::BAD_NETWORK_NAME)?;
-            let is_let_in = share.access(&identity) != config::Access::Denied;
-            if share.is_pipe() || !is_let_in {
+            let (caller, most) = (caller?, maximal_access(&share, share.access(&identity))?);
+            share.handler.admit(&caller)?;
+            let most = share.permit(most, &caller.token)?;
+            // Shares know nothing of the right to say what is audited.
+            let bound = access.without(AccessMask::ACCESS_SYSTEM_SECURITY);
+            if share.is_pipe() || !most.contains(bound) {
                 return Err(NtStatus::ACCESS_DENIED);
             }
-            let caller = caller?;
             let how = OpenHow::to_look(access);
             let opened = share.handler.open(&caller, &name, &how).await?;
             if let Some(descriptor) = &opened.security {
