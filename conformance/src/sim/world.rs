@@ -5,7 +5,7 @@ use std::sync::Arc;
 use auth::{
     Account, AccountFile, AuthPolicy, Identity, NtHash, NtlmMechanism, ServerNames, Spnego,
 };
-use config::Configuration;
+use config::{Configuration, Permissions};
 use server::access::{LogOn, Privileges, SecurityToken};
 use server::object_store::ShareId;
 use server::persistence::PersistentStore;
@@ -65,6 +65,8 @@ pub struct Estate {
     pub volume: Arc<dyn ShareHandler>,
     /// The records.
     pub records: Arc<Records>,
+    /// The permissions of the share [`SHARE`].
+    pub permissions: Option<Permissions>,
 }
 
 impl Estate {
@@ -74,6 +76,7 @@ impl Estate {
         Self {
             volume: Arc::new(memory(environment)),
             records: Arc::default(),
+            permissions: None,
         }
     }
 
@@ -88,6 +91,7 @@ impl Estate {
         // The configuration file refuses that for memory, which is empty after a restart. This one is not.
         for share in &mut configuration.shares {
             share.continuous_availability = true;
+            share.permissions.clone_from(&self.permissions);
         }
         let volume = self.volume.clone();
         server(

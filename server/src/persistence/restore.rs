@@ -149,10 +149,13 @@ fn tree(
     let share = share.filter(|share| share.is_continuously_available());
     let share = share.ok_or(Refusal::Share)?;
     let identity = identity(server, accounts, &record.user).ok_or(Refusal::User)?;
-    let granted = tree_connect::maximal_access(share, share.access(&identity));
-    let allowed = granted.is_ok_and(|granted| granted.contains(record.maximal_access));
     let caller = server.identities().caller(&identity, share);
-    let mut caller = caller.ok().filter(|_| allowed).ok_or(Refusal::User)?;
+    let mut caller = caller.map_err(|_| Refusal::User)?;
+    let granted = tree_connect::maximal_access(share, share.access(&identity))
+        .and_then(|granted| share.permit(granted, &caller.token));
+    if !granted.is_ok_and(|granted| granted.contains(record.maximal_access)) {
+        return Err(Refusal::User);
+    }
     caller.log_on = Some(Arc::new(LogOnFacts {
         identity: Arc::new(identity),
         session_key: None,

@@ -89,6 +89,7 @@ fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
         estate: Estate {
             volume: estate.volume.clone(),
             records: Arc::default(),
+            permissions: None,
         },
     };
     let mut other = unknowing.client(2);
@@ -122,6 +123,39 @@ fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
         status(&mut client, requests::open("file")),
         NtStatus::SUCCESS,
         "the new file stays"
+    );
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.7
+#[test]
+fn whom_the_permissions_of_the_share_do_not_let_in_any_more_finds_nothing() {
+    let mut world = World::new();
+    let mut client = world.client(1);
+    let deleting = CreateRequest {
+        create_options: CreateOptions::DELETE_ON_CLOSE,
+        ..persistent("file")
+    };
+    let file_id = opened(&send(&mut client, deleting)).file_id;
+    let readers = "D:(A;;FR;;;WD)".parse().expect("is a list of permissions");
+    world.estate.permissions = Some(readers);
+    let (world, restored) = world.killed(Duration::ZERO);
+    let expected = Restored {
+        refused: 1,
+        ..Restored::default()
+    };
+    assert_eq!(restored, expected);
+    assert_eq!(leftovers(&world.scene.server), None);
+    assert_eq!(world.estate.records.all(), []);
+    let mut client = world.client(1);
+    assert_eq!(
+        status(&mut client, returning("file", file_id)),
+        NtStatus::OBJECT_NAME_NOT_FOUND
+    );
+    assert_eq!(
+        status(&mut client, requests::open("file")),
+        NtStatus::SUCCESS,
+        "nothing is deleted by it"
     );
     client.finish();
 }
