@@ -106,6 +106,9 @@ pub(crate) async fn save_file(server: &Server, object: ObjectId) -> Result<(), N
 /// changed the open calls this before anybody else can act on the change.
 pub(crate) fn note(server: &Server, open: &Open) -> Option<Answer<'static, ()>> {
     let store = server.persistent_store()?;
+    if server.persistent.is_empty() {
+        return None;
+    }
     // Held until the record is in the store's hands, so that records come there in the order of the changes.
     let state = open.state.lock();
     let record = record_of(server, open, &state)?;

@@ -20,8 +20,10 @@ use wire::oplock_break::{LeaseBreakFlags, LeaseBreakNotification, OplockBreakNot
 use crate::durable;
 use crate::object_store::{BreakId, LeaseBreak, OpenId, OplockBreak};
 use crate::open::Open;
+use crate::persistence;
 use crate::server::Server;
 use crate::session::Session;
+use crate::share::Answer;
 
 pub(crate) use awaited::{AwaitedBreaks, time_out};
 pub use notices::UNACKNOWLEDGED;
@@ -62,9 +64,24 @@ impl Break {
 pub(super) fn begin(server: &Arc<Server>, broken: Break) {
     if broken.wants_acknowledgment() {
         AwaitedBreaks::start(server, broken.id());
+    } else {
+        // The holder has lost it already. Nobody waits for that, and so not for the records of it either.
+        drop(note(server, &broken));
     }
     if let Some(broken) = server.unanswered.hold_back(broken) {
         tell(server, &broken);
+    }
+}
+
+/// Begins to write the records of those who have lost what is broken.
+fn note(server: &Server, broken: &Break) -> Vec<Answer<'static, ()>> {
+    match broken {
+        Break::Oplock(broken) => {
+            let open = server.open(broken.open);
+            let written = open.and_then(|open| persistence::note(server, &open));
+            written.into_iter().collect()
+        }
+        Break::Lease(broken) => persistence::note_lease(server, broken.client, broken.key),
     }
 }
 

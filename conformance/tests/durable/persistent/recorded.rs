@@ -1,0 +1,54 @@
+//! What the records say at any moment: no more and no less than what clients have been told.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use conformance::client::requests;
+use wire::create::LeaseState;
+use wire::{CreateRequest, NtStatus, OplockLevel};
+
+use super::estate::*;
+use crate::scene::*;
+
+// test [MS-SMB2] 3.3.4.7
+#[test]
+fn caching_that_has_ended_unasked_is_not_found_again() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let request = with_lease_v2(persistent("file"), 9, LeaseState::READ_CACHING, 0);
+    let file_id = opened(&send(&mut client, request)).file_id;
+    let mut other = world.client(2);
+    let others = opened(&send(&mut other, requests::open_or_create("file"))).file_id;
+    let write = requests::write(others, 0, Bytes::from_static(b"new"));
+    assert_eq!(status(&mut other, write), NtStatus::SUCCESS);
+    let told = client.send_nothing().expect("the connection stands");
+    assert!(told[0].is_notification());
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    let request = with_lease_v2(returning("file", file_id), 9, LeaseState::NONE, 0);
+    let again = opened(&send(&mut client, request));
+    assert_eq!(granted(&again), (None, Some((LeaseState::NONE, 2))));
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.4.6
+#[test]
+fn an_oplock_that_has_ended_unasked_is_not_found_again() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let request = CreateRequest {
+        requested_oplock_level: OplockLevel::II,
+        ..persistent("file")
+    };
+    let first = opened(&send(&mut client, request));
+    assert_eq!(first.oplock_level, OplockLevel::II);
+    let mut other = world.client(2);
+    let others = opened(&send(&mut other, requests::open_or_create("file"))).file_id;
+    let write = requests::write(others, 0, Bytes::from_static(b"new"));
+    assert_eq!(status(&mut other, write), NtStatus::SUCCESS);
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    let again = opened(&send(&mut client, returning("file", first.file_id)));
+    assert_eq!(again.oplock_level, OplockLevel::NONE);
+    client.finish();
+}
