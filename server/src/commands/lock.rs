@@ -8,7 +8,7 @@ use wire::{Dialect, LockRequest, LockResponse, NtStatus, Response};
 use super::{Answer, effects};
 use crate::context::Context;
 use crate::durable::Durability;
-use crate::object_store::{Blocking, Decision, LockElement, LockKind, Range, Replay};
+use crate::object_store::{Blocking, Decision, Effects, LockElement, LockKind, Range, Replay};
 use crate::open::Open;
 use crate::persistence;
 
@@ -23,21 +23,26 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     let is_verified = verifies_sequence(context, &open);
     let sequence = request.lock_sequence;
     if is_verified && open.state.lock().lock_sequences.check(sequence.0) == Replay::Done {
+        // The record of the first request may be on its way still.
+        persistence::save(&context.server, &open).await?;
         return Ok(Response::Lock(LockResponse).into());
     }
+    let done = || {
+        if is_verified {
+            open.state.lock().lock_sequences.record(sequence.0);
+        }
+    };
     let first = request.locks.first().ok_or(NtStatus::INVALID_PARAMETER)?;
     if first.flags.contains(LockFlags::UNLOCK) {
-        unlock(context, &open, &request)?;
-    } else {
-        // observed: Windows (smb2.session.expire2); an expired session may give locks up, but take none
-        if context.session()?.is_expired(context.server.environment()) {
-            return Err(NtStatus::NETWORK_SESSION_EXPIRED);
-        }
-        lock(context, &open, &request).await?;
+        unlock(context, &open, &request, done).await?;
+        return Ok(Response::Lock(LockResponse).into());
     }
-    if is_verified {
-        open.state.lock().lock_sequences.record(sequence.0);
+    // observed: Windows (smb2.session.expire2); an expired session may give locks up, but take none
+    if context.session()?.is_expired(context.server.environment()) {
+        return Err(NtStatus::NETWORK_SESSION_EXPIRED);
     }
+    lock(context, &open, &request).await?;
+    done();
     if let Err(status) = persistence::save(&context.server, &open).await {
         undo(context, &open, &request);
         return Err(status);
@@ -45,14 +50,12 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     Ok(Response::Lock(LockResponse).into())
 }
 
-/// Takes back locks of which there is no record. What was unlocked stays so: others may have it by now.
+/// Takes back locks of which there is no record.
 fn undo(context: &Context, open: &Open, request: &LockRequest) {
     let mut state = open.state.lock();
     state.lock_sequences.forget(request.lock_sequence.0);
     drop(state);
-    let locks = request.locks.iter();
-    let locks = locks.filter(|element| !element.flags.contains(LockFlags::UNLOCK));
-    let ranges: Vec<_> = locks.map(range).collect();
+    let ranges: Vec<_> = request.locks.iter().map(range).collect();
     let outcome = context
         .server
         .object_store
@@ -74,25 +77,49 @@ fn verifies_sequence(context: &Context, open: &Open) -> bool {
     negotiated.dialect != Dialect::SMB_2_0_2 && (is_kept || has_channels)
 }
 
-// [MS-SMB2] 3.3.5.14.1
-fn unlock(context: &Context, open: &Open, request: &LockRequest) -> Result<(), NtStatus> {
-    for element in &request.locks {
-        // What stands before a malformed element is unlocked all the same.
-        // [MS-SMB2] 2.2.26.1
-        // UNLOCK stands alone.
-        if element.flags != LockFlags::UNLOCK {
-            return Err(NtStatus::INVALID_PARAMETER);
-        }
-        let outcome = context
-            .server
-            .object_store
-            .unlock(&open.attachment, &[range(element)]);
-        effects::carry_out(&context.server, outcome.effects);
-        if let Decision::Deny(status) = outcome.decision {
-            return Err(status);
-        }
+/// Unlocks, and calls `done` if all of it went well.
+async fn unlock(
+    context: &Context,
+    open: &Open,
+    request: &LockRequest,
+    done: impl FnOnce(),
+) -> Result<(), NtStatus> {
+    let mut todo = Vec::new();
+    let unlocked = request
+        .locks
+        .iter()
+        .try_for_each(|element| unlock_one(context, open, element, &mut todo));
+    if unlocked.is_ok() {
+        done();
     }
-    Ok(())
+    // Before whoever waits for the ranges gets them: no two records may say that they have them. What stands
+    // before an element that fails is unlocked all the same, and stays so whatever becomes of the record.
+    let written = persistence::note(&context.server, open);
+    for effects in todo {
+        effects::carry_out(&context.server, effects);
+    }
+    unlocked.and(persistence::all(written).await)
+}
+
+// [MS-SMB2] 3.3.5.14.1
+fn unlock_one(
+    context: &Context,
+    open: &Open,
+    element: &wire::lock::LockElement,
+    todo: &mut Vec<Effects>,
+) -> Result<(), NtStatus> {
+    // [MS-SMB2] 2.2.26.1
+    // UNLOCK stands alone.
+    if element.flags != LockFlags::UNLOCK {
+        return Err(NtStatus::INVALID_PARAMETER);
+    }
+    let store = &context.server.object_store;
+    let outcome = store.unlock(&open.attachment, &[range(element)]);
+    todo.push(outcome.effects);
+    match outcome.decision {
+        Decision::Deny(status) => Err(status),
+        Decision::Grant(_) | Decision::Wait(_) => Ok(()),
+    }
 }
 
 // [MS-SMB2] 3.3.5.14.2

@@ -5,9 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use conformance::client::requests;
 use wire::create::LeaseState;
-use wire::{CreateRequest, NtStatus, OplockLevel};
+use wire::lock::{LockElement, LockFlags, LockSequence};
+use wire::{CreateRequest, FileId, LockRequest, NtStatus, OplockLevel};
 
 use super::estate::*;
+use super::only_open;
 use crate::scene::*;
 
 // test [MS-SMB2] 3.3.4.7
@@ -50,5 +52,41 @@ fn an_oplock_that_has_ended_unasked_is_not_found_again() {
     let mut client = world.client(1);
     let again = opened(&send(&mut client, returning("file", first.file_id)));
     assert_eq!(again.oplock_level, OplockLevel::NONE);
+    client.finish();
+}
+
+/// Locks or unlocks the bytes at these offsets.
+fn ranges(file_id: FileId, offsets: &[u64], flags: LockFlags) -> LockRequest {
+    let element = |offset: &u64| LockElement {
+        offset: *offset,
+        length: 1,
+        flags,
+    };
+    LockRequest {
+        lock_sequence: LockSequence::default(),
+        file_id,
+        locks: offsets.iter().map(element).collect(),
+    }
+}
+
+// test [MS-SMB2] 3.3.5.14.1
+#[test]
+fn what_a_request_unlocks_before_it_fails_is_not_locked_again() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let locking = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
+    let lock = ranges(file_id, &[1, 2], locking);
+    assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+    let unlock = ranges(file_id, &[1, 7], LockFlags::UNLOCK);
+    assert_eq!(status(&mut client, unlock), NtStatus::RANGE_NOT_LOCKED);
+    let (world, restored) = world.killed(Duration::ZERO);
+    assert_eq!(restored, only_open());
+    let mut client = world.client(1);
+    let again = opened(&send(&mut client, returning("file", file_id)));
+    for (offset, expected) in [(1, NtStatus::SUCCESS), (2, NtStatus::LOCK_NOT_GRANTED)] {
+        let lock = ranges(again.file_id, &[offset], locking);
+        assert_eq!(status(&mut client, lock), expected);
+    }
     client.finish();
 }
