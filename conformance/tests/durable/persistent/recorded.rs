@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use conformance::client::requests;
 use wire::create::LeaseState;
+use wire::fscc::SetFileInformation;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{CreateRequest, FileId, LockRequest, NtStatus, OplockLevel};
 
@@ -88,5 +89,22 @@ fn what_a_request_unlocks_before_it_fails_is_not_locked_again() {
         let lock = ranges(again.file_id, &[offset], locking);
         assert_eq!(status(&mut client, lock), expected);
     }
+    client.finish();
+}
+
+// test [MS-FSA] 2.1.5.15.3
+#[test]
+fn a_file_whose_deletion_could_not_be_recorded_stays() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let delete = requests::set_file(file_id, &SetFileInformation::Disposition(true));
+    world.estate.records.set_full(true);
+    assert_eq!(status(&mut client, delete), NtStatus::DISK_FULL);
+    world.estate.records.set_full(false);
+    let close = requests::close(file_id);
+    assert_eq!(status(&mut client, close), NtStatus::SUCCESS);
+    let again = requests::open("file");
+    assert_eq!(status(&mut client, again), NtStatus::SUCCESS);
     client.finish();
 }

@@ -12,7 +12,7 @@ use crate::persistence;
 /// Marks the file for deletion at its last close, or takes the mark back.
 ///
 /// # Errors
-/// `CANNOT_DELETE`, `DIRECTORY_NOT_EMPTY`.
+/// `CANNOT_DELETE`, `DIRECTORY_NOT_EMPTY`; what the store of persistent opens says.
 pub(super) async fn set(context: &mut Context, open: &Open, delete: bool) -> Result<(), NtStatus> {
     let disposition = if delete {
         open.handle.check_delete().await?;
@@ -20,11 +20,27 @@ pub(super) async fn set(context: &mut Context, open: &Open, delete: bool) -> Res
     } else {
         Disposition::Keep
     };
+    let was_pending = context
+        .server
+        .object_store
+        .is_delete_pending(&open.attachment);
     effects::granted(context, |store| {
         store.set_delete(&open.attachment, disposition)
     })
     .await?;
-    persistence::save_file(&context.server, open.handle.object()).await
+    let written = persistence::save_file(&context.server, open.handle.object()).await;
+    if written.is_err() && disposition == Disposition::Delete && !was_pending {
+        // The client is told that it is not to be deleted, and so it is not.
+        effects::granted(context, |store| {
+            store.set_delete(&open.attachment, Disposition::Keep)
+        })
+        .await?;
+        drop(persistence::note_file(
+            &context.server,
+            open.handle.object(),
+        ));
+    }
+    written
 }
 
 /// The extended form, as far as it means the same.
