@@ -40,7 +40,7 @@ class Settings:
 
 @dataclass
 class Share:
-    """One share of the test servers: its name, and the folder behind it."""
+    """One share of the test servers: its name, and the folder behind it with its mode."""
 
     name: str
     folder: Path
@@ -49,6 +49,7 @@ class Share:
     encrypted: bool = False
     hidden: bool = False
     users: tuple = ()
+    mode: int = 0o777
     #: further lines of the share's section, by kind of server
     smbd: tuple = ()
     samba: tuple = ()
@@ -69,8 +70,8 @@ class Server:
         self.process = self.line = None
         self.shares = {share.name: share for share in self.layout()}
         for share in self.shares.values():
-            share.folder.mkdir(mode=0o777, exist_ok=True)
-            share.folder.chmod(0o777)
+            share.folder.mkdir(mode=share.mode, exist_ok=True)
+            share.folder.chmod(share.mode)
         self.fill()
 
     def layout(self):

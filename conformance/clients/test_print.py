@@ -27,7 +27,7 @@ class PrintServer(servers.Smbd):
     def layout(self):
         def printer(name, command, *lines):
             return servers.Share(
-                name, self.scratch / name, guest=True,
+                name, self.scratch / name, guest=True, mode=0o700,
                 smbd=('kind = "print"', f"print_command = {command}", *lines),
             )
 

@@ -76,7 +76,8 @@ impl Queue {
     /// The queue in a spool folder, with the jobs that are there.
     ///
     /// # Errors
-    /// What the system says; `ResourceBusy` where another queue has the folder.
+    /// What the system says; `ResourceBusy` where another queue has the folder, `PermissionDenied` where others of this
+    /// machine could put files into it.
     pub fn open(
         folder: &Path,
         options: QueueOptions,

@@ -9,7 +9,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -28,8 +28,10 @@ impl Spool {
     /// clears away what is left of others.
     ///
     /// # Errors
-    /// What the system says; `ResourceBusy` where another queue has the folder.
+    /// What the system says; `ResourceBusy` where another queue has the folder, `PermissionDenied` where others of this
+    /// machine could put files into it.
     pub(super) fn open(folder: &Path) -> io::Result<(Self, Vec<(Record, u64)>)> {
+        check_folder(folder)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -157,6 +159,19 @@ pub fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Whoever may write into the folder could have the server print any file and overwrite any, by links.
+fn check_folder(folder: &Path) -> io::Result<()> {
+    let facts = fs::metadata(folder)?;
+    let own = rustix::process::geteuid().as_raw();
+    let is_trusted = facts.uid() == 0 || facts.uid() == own;
+    if is_trusted && facts.mode() & WRITABLE_BY_OTHERS == 0 {
+        return Ok(());
+    }
+    let why =
+        "others than the server may write into it; give it to the server's user, with mode 0700";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
+}
+
 /// Number and ending of a file that is ours.
 fn parts(name: &str) -> Option<(u32, &str)> {
     let (id, ending) = name.split_once('.')?;
@@ -165,6 +180,7 @@ fn parts(name: &str) -> Option<(u32, &str)> {
 }
 
 const PRIVATE: u32 = 0o600;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 const SPOOLING: &str = "spool";
 const DOCUMENT: &str = "data";
 const JOB: &str = "job";
@@ -221,6 +237,20 @@ mod tests {
         let second = Spool::open(folder.path()).err().unwrap();
         assert_eq!(second.kind(), io::ErrorKind::ResourceBusy);
         drop(first);
+        assert!(Spool::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_that_others_may_write_into_is_no_spool() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o777, 0o1777, 0o770, 0o702] {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let refused = Spool::open(folder.path()).err().unwrap();
+            assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied, "{mode:o}");
+            assert!(names(folder.path()).is_empty());
+        }
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         assert!(Spool::open(folder.path()).is_ok());
     }
 
