@@ -8,10 +8,10 @@
 use std::{
     convert::Infallible,
     ffi::CString,
-    fs::File,
-    io::{PipeReader, Read, Write},
+    fs::{self, File},
+    io::{self, PipeReader, Read, Write},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd, RawFd},
         unix::process::CommandExt,
     },
     process::{self, ExitCode, Stdio},
@@ -86,7 +86,13 @@ impl Launcher for HelperLauncher {
 /// Whether the helper says something, or closes, in time.
 fn is_ready(answer: &PipeReader) -> bool {
     let mut answer = [PollFd::from_borrowed_fd(answer.as_fd(), PollFlags::IN)];
-    rustix::event::poll(&mut answer, Some(&PATIENCE)).is_ok_and(|ready| ready > 0)
+    loop {
+        match rustix::event::poll(&mut answer, Some(&PATIENCE)) {
+            // A signal to the server, which has nothing to do with it.
+            Err(Errno::INTR) => {}
+            ready => return ready.is_ok_and(|ready| ready > 0),
+        }
+    }
 }
 
 /// What the helper does: everything that it was told, or tell why not.
@@ -94,17 +100,18 @@ pub(crate) fn help() -> ExitCode {
     let Ok(mut output) = stdio::stdout().try_clone_to_owned().map(File::from) else {
         return ExitCode::FAILURE;
     };
-    let Err(why) = become_program();
+    let Err(why) = become_program(output.as_raw_fd());
     // If nobody listens, nobody wants to know.
     let _ = output.write_all(why.as_bytes());
     ExitCode::FAILURE
 }
 
-/// Never returns unless something is wrong.
-fn become_program() -> Result<Infallible, String> {
+/// Never returns unless something is wrong. `told` is where that is told, and closes by itself if nothing is.
+fn become_program(told: RawFd) -> Result<Infallible, String> {
     let launch: Launch = serde_json::from_reader(std::io::stdin())
         .map_err(|error| format!("the helper was not understood: {error}"))?;
     rustix::io::write(stdio::stderr(), b"0").map_err(refused_by_group)?;
+    close_others(told).map_err(|error| format!("its descriptors: {error}"))?;
     close_streams().map_err(|error| format!("its standard streams: {error}"))?;
     // It outlives whoever started the server.
     let _ = rustix::process::setsid();
@@ -130,6 +137,20 @@ fn refused_by_group(error: Errno) -> String {
         _ => "",
     };
     format!("the compartment takes no process in: {error}{reason}")
+}
+
+/// Closes what whoever started the server left open. The helper has nothing else open, and no other thread.
+fn close_others(told: RawFd) -> io::Result<()> {
+    let mut others: Vec<RawFd> = Vec::new();
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let number: Option<RawFd> = entry?.file_name().to_string_lossy().parse().ok();
+        others.extend(number.filter(|number| *number > 2 && *number != told));
+    }
+    for other in others {
+        // The list itself has been closed by now.
+        let _ = nix::unistd::close(other);
+    }
+    Ok(())
 }
 
 /// What is run reads nothing, and what it writes goes nowhere.

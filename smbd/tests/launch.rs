@@ -65,6 +65,23 @@ echo "$PWD $MARK ${LEFT_OVER:-none} $streams" > facts
 "#;
 
 #[test]
+fn the_program_gets_nothing_that_was_left_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let left = File::create(folder.path().join("left-open")).unwrap();
+    rustix::io::fcntl_setfd(&left, rustix::io::FdFlags::empty()).unwrap();
+    let mut shell = launch("/bin/sh", &["-c", "ls -l /proc/$$/fd > facts"]);
+    shell.folder = folder.path().canonicalize().unwrap();
+    shell
+        .environment
+        .insert("PATH".into(), "/usr/bin:/bin".into());
+    let (output, _) = help(&shell);
+    assert!(output.status.success(), "{output:?}");
+    let facts = fs::read_to_string(folder.path().join("facts")).unwrap();
+    assert!(facts.contains("/dev/null"), "{facts}");
+    assert!(!facts.contains("left-open"), "{facts}");
+}
+
+#[test]
 fn what_does_not_run_is_explained() {
     let told = |launch: &Launch| {
         let (output, entrance) = help(launch);
