@@ -1,9 +1,9 @@
 //! Prints documents by the command that a share's settings name.
 //!
-//! Owns how the command is started: without a shell, with what a client says in arguments of their own, and the
-//! document as its standard input. What becomes of the job is the queue's to decide.
+//! Owns how the command is started: without a shell and without the server's environment, with what a client says in
+//! arguments of their own, and the document as its standard input. What becomes of the job is the queue's to decide.
 
-use std::{fs::File, io, process::Stdio};
+use std::{env, fs::File, io, process::Stdio};
 
 use config::print::{Field, Piece, pieces};
 use nix::unistd::User;
@@ -83,6 +83,10 @@ impl PrintCommand {
         command
             .args(arguments)
             .current_dir("/")
+            .env_clear()
+            .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+            // Titles and names are in UTF-8.
+            .env("LANG", "C.UTF-8")
             .stdin(Stdio::from(File::open(&document.path)?))
             .stdout(Stdio::null())
             .kill_on_drop(true);
@@ -170,6 +174,20 @@ mod tests {
         let copy = command(&["cp", "/dev/stdin", &to_text]);
         assert_eq!(copy.print(document(&from)).await, Ok(()));
         assert_eq!(fs::read(&to).unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn the_command_has_nothing_of_the_servers_environment_but_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from"), folder.path().join("to"));
+        fs::write(&from, "hello").unwrap();
+        let script = format!("tr '\\0' '\\n' < /proc/$$/environ > {}", to.display());
+        let list = command(&["sh", "-c", &script]);
+        assert_eq!(list.print(document(&from)).await, Ok(()));
+        let told = fs::read_to_string(&to).unwrap();
+        let mut names: Vec<_> = told.lines().map(|line| line.split('=').next()).collect();
+        names.sort_unstable();
+        assert_eq!(names, [Some("LANG"), Some("PATH")]);
     }
 
     #[tokio::test]
