@@ -29,6 +29,7 @@ use std::io;
 use std::path::Path;
 
 pub use options::{Options, Scale};
+pub use servers::program;
 
 use crate::client::CallError;
 use measure::Measurement;

@@ -151,7 +151,7 @@ pub fn start(options: &Options, cores: &Cores, folder: &Path) -> io::Result<Vec<
         let folder = folder.join(kind.name());
         cores.pin_to_server()?;
         let server = match kind {
-            Kind::Ours => ours::start(&program(options)?, &folder),
+            Kind::Ours => ours::start(&program(options.smbd.as_deref())?, &folder),
             Kind::Samba | Kind::SambaSendfile => samba::start(kind, &options.samba, &folder),
         };
         servers.push(server.map_err(|error| named_error(kind, &error))?);
@@ -170,9 +170,13 @@ fn missing(kind: Kind, options: &Options) -> Option<&'static str> {
 }
 
 /// The program to measure: what the options say, or the `smbd` that was built with this program.
-fn program(options: &Options) -> io::Result<PathBuf> {
-    if let Some(program) = &options.smbd {
-        return Ok(program.clone());
+///
+/// # Errors
+///
+/// If nothing is said, and there is no such program.
+pub fn program(said: Option<&Path>) -> io::Result<PathBuf> {
+    if let Some(program) = said {
+        return Ok(program.to_owned());
     }
     let own = std::env::current_exe()?;
     // Tests run from a folder below the one with the programs.

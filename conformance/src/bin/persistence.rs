@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use auth::client::Credentials;
 use bytes::Bytes;
 use clap::Parser;
+use conformance::bench::program;
 use conformance::client::{CallError, Offer, Scope, TcpClient, requests};
 use wire::create::{CreateContext, DurableHandleFlags, LeaseContext, LeaseFlags, LeaseState};
 use wire::dtyp::Guid;
@@ -20,9 +21,9 @@ use wire::{CreateRequest, LeaseKey, OplockLevel};
 /// Measures what persistence costs an open.
 #[derive(Parser)]
 struct Options {
-    /// The program
-    #[arg(long, default_value = "target/release/smbd")]
-    smbd: PathBuf,
+    /// The program; by default the `smbd` beside this one
+    #[arg(long, value_name = "FILE")]
+    smbd: Option<PathBuf>,
     /// Where the share and the records are: on the disk that is meant
     #[arg(long, default_value = "target")]
     folder: PathBuf,
@@ -33,11 +34,13 @@ struct Options {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
-    let folder = options.folder.canonicalize()?.join("persistence");
+    let smbd = program(options.smbd.as_deref())?.canonicalize()?;
+    let folder = options.folder.join("persistence");
     fs::create_dir_all(&folder)?;
+    let folder = folder.canonicalize()?;
     let append = median(&mut appends(&folder, options.opens)?);
     println!("an append and fdatasync: {} µs", append.as_micros());
-    let server = Server::start(&options.smbd.canonicalize()?, &folder)?;
+    let server = Server::start(&smbd, &folder)?;
     for clients in [1, 8, 32] {
         let mut base = None;
         for kind in [Kind::Durable, Kind::Persistent] {
