@@ -37,6 +37,7 @@ class PrintServer(servers.Smbd):
             printer("laser", ["cp", "/dev/stdin", f"{paper}/{{job}}-{{user}}-{{title}}"], 'comment = "second floor"'),
             printer("broken", ["false"]),
             printer("patient", [], 'print_job_size = "1 MiB"', "print_jobs = 3"),
+            printer("staff", [], 'permissions = "D:(A;;FA;;;BA)"'),
         ]
 
     def fill(self):
@@ -160,6 +161,14 @@ def test_printers_are_enumerated_and_opened(printers):
     assert "WERR_ACCESS_DENIED" in ask(printers, "openprinter_ex laser")
     assert "successfully" in ask(printers, "openprinter_ex laser", user="carol")
     assert "WERR_INVALID_PRINTER_NAME" in ask(printers, "openprinter_ex inkjet", user="carol")
+
+
+@needs_rpcclient
+def test_a_printer_is_not_there_for_those_whom_the_share_keeps_out(printers):
+    on(printers, "staff", "ls").failed("ACCESS_DENIED")
+    assert "staff" not in ask(printers, "enumprinters 1")
+    assert "staff" in ask(printers, "enumprinters 1", user="carol")
+    assert "WERR_INVALID_PRINTER_NAME" in ask(printers, "enumjobs staff 1")
 
 
 @needs_rpcclient

@@ -566,6 +566,8 @@ fn printer(
         session_key: None,
         address,
     }));
+    share.handler.admit(&caller).ok()?;
+    let access = share.permit(access, &caller.token).ok()?;
     Some(Printer {
         name: share.settings.name.clone(),
         comment: share.settings.comment.clone(),
