@@ -38,10 +38,22 @@ pub(crate) async fn open(server: &Arc<Server>, open: &Open) -> Result<(), NtStat
     }
     let written = effects::name_written(server, open).await;
     let closed = server.object_store.close(&open.attachment);
+    let mut noted = Vec::new();
+    if matches!(closed.delete, Deletion::Nothing) {
+        if open.attachment.delete_on_close() {
+            // The opens that are left know now that they are to delete it.
+            noted = persistence::note_file(server, open.handle.object());
+        }
+        // Before whoever waits for what it held gets that: no two records may say that they have it.
+        noted.extend(persistence::note_end(server, open));
+    }
     effects::carry_out(server, closed.effects);
     let result = finish(server, open, closed.delete, written).await;
-    // Only now: until the deletion is done, it is the record that stands for it.
-    persistence::forget(server, open).await;
+    // Of an open that deletes only now: until that is done, it is the record that stands for it.
+    noted.extend(persistence::note_end(server, open));
+    if let Err(status) = persistence::all(noted).await {
+        tracing::warn!(%status, "the end of a persistent open could not be recorded");
+    }
     result
 }
 
@@ -58,13 +70,7 @@ async fn finish(
             if let Some(name) = written {
                 effects::report_written(server, open, &name);
             }
-            if open.attachment.delete_on_close() {
-                // The opens that are left know now that they are to delete it.
-                let object = open.handle.object();
-                result.and(persistence::save_file(server, object).await)
-            } else {
-                result
-            }
+            result
         }
         Deletion::Stream(caller) => delete(server, open, CloseHow::Delete(caller)).await,
         Deletion::File(caller) => delete(server, open, CloseHow::DeleteFile(caller)).await,

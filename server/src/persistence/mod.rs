@@ -6,7 +6,7 @@
 //! records when the server starts. Never decides which opens are persistent: that is CREATE's.
 //!
 //! ```text
-//! CREATE ──begin──> record ──save: LOCK, SET_INFO, acknowledgments, reconnect──> record ──forget: the end──> none
+//! CREATE ──begin──> record ──save: LOCK, SET_INFO, acknowledgments, reconnect──> record ──note_end: the end──> none
 //!                     │ ^                                             the server ends │ ^
 //!                     │ └──────────────────────── restore <───────────────────────────┘ │
 //!                     └── note_waiting: the connection is lost ─────────────────────────┘
@@ -144,12 +144,12 @@ pub(crate) fn note_waiting(server: &Server, open: &Open) {
     drop(note(server, open));
 }
 
-/// Drops the record of an open that has ended.
-pub(crate) async fn forget(server: &Server, open: &Open) {
+/// Begins to drop the record of an open that has ended; nothing the second time.
+pub(crate) fn note_end(server: &Server, open: &Open) -> Option<Answer<'static, ()>> {
     let removed = {
         let mut state = open.state.lock();
         if !matches!(state.durability, Durability::Persistent(_)) {
-            return;
+            return None;
         }
         // What is still under way for the open must write no more.
         state.durability = Durability::None;
@@ -158,9 +158,7 @@ pub(crate) async fn forget(server: &Server, open: &Open) {
             .map(|store| store.remove(open.id().0))
     };
     server.persistent.remove(open);
-    if let Err(status) = all(removed).await {
-        tracing::warn!(%status, "the record of a persistent open that is closed could not be dropped");
-    }
+    removed
 }
 
 /// Waits until everything written so far survives.

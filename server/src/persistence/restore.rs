@@ -58,9 +58,10 @@ enum Refusal {
     TooMany,
 }
 
-/// Makes opens out of the records of the server before, by number. Nobody may be connected yet.
+/// Makes opens out of the records of the server before, which come by number. Nobody may be connected yet.
 ///
-/// Records that cannot be used are logged, counted and dropped.
+/// The opens that were made last come first: what could not stand beside them had ended when they were
+/// made, and only its record had not been dropped yet. Records that cannot be used are logged, counted and dropped.
 pub async fn restore(
     server: &Arc<Server>,
     accounts: &dyn AccountStore,
@@ -68,7 +69,7 @@ pub async fn restore(
 ) -> Restored {
     let mut told = Restored::default();
     let mut entered = Vec::new();
-    for (number, bytes) in records {
+    for (number, bytes) in records.iter().rev() {
         server.skip_file_ids_to(*number);
         let Ok(record) = Record::decode(bytes) else {
             tracing::warn!(number, "the record of a persistent open cannot be read");

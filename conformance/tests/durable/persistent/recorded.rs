@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conformance::client::requests;
-use wire::create::LeaseState;
+use server::persistence::Restored;
+use wire::create::{LeaseState, ShareAccess};
 use wire::fscc::SetFileInformation;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{CreateRequest, FileId, LockRequest, NtStatus, OplockLevel};
@@ -54,6 +55,37 @@ fn an_oplock_that_has_ended_unasked_is_not_found_again() {
     let again = opened(&send(&mut client, returning("file", first.file_id)));
     assert_eq!(again.oplock_level, OplockLevel::NONE);
     client.finish();
+}
+
+#[test]
+fn of_records_that_cannot_both_be_true_the_open_made_last_comes_back() {
+    let world = World::new();
+    let alone = CreateRequest {
+        share_access: ShareAccess::NONE,
+        ..persistent("file")
+    };
+    let mut client = world.client(1);
+    let first = opened(&send(&mut client, alone.clone())).file_id;
+    let records = world.estate.records.all();
+    let close = requests::close(first);
+    assert_eq!(status(&mut client, close), NtStatus::SUCCESS);
+    let mut other = world.client(2);
+    let second = opened(&send(&mut other, alone)).file_id;
+    // The server is killed before the first record is dropped.
+    for (key, record) in records {
+        world.estate.records.spoil(key, record);
+    }
+    let (world, restored) = world.killed(Duration::ZERO);
+    let expected = Restored {
+        refused: 1,
+        ..only_open()
+    };
+    assert_eq!(restored, expected);
+    let mut other = world.client(2);
+    let again = opened(&send(&mut other, returning("file", second)));
+    assert_eq!(again.file_id.persistent, second.persistent);
+    assert_eq!(world.estate.records.all().len(), 1);
+    other.finish();
 }
 
 /// Locks or unlocks the bytes at these offsets.
