@@ -5,7 +5,7 @@
 //! made with the first record: a server without such opens has none. Never looks into a record.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, Sender, channel},
@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Builder, Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use server::{persistence::PersistentStore, share::Answer};
 use tokio::sync::oneshot;
 use wire::NtStatus;
@@ -67,8 +67,7 @@ impl Records {
             database: None,
         };
         let records = keeper.load().map_err(|trouble| {
-            let path = keeper.path.display();
-            let advice = "remove it to start without the opens that it holds";
+            let (path, advice) = (keeper.path.display(), advice(&trouble));
             Failure::new(format!("cannot read {path}: {trouble}; {advice}"))
         })?;
         let (queue, requests) = channel();
@@ -180,20 +179,37 @@ impl Keeper {
 
 /// Opens the database, or makes it.
 fn open(path: &Path) -> Result<Database, Trouble> {
-    let is_new = !path.exists();
+    if path.exists() {
+        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        return database_in(file);
+    }
     let folder = folder_of(path);
     create_private_folder(&folder)?;
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    let file = options.mode(0o600).open(path)?;
-    let database = Builder::new()
-        .set_cache_size(CACHE_BYTES)
-        .create_file(file)?;
-    if is_new {
-        // The name must survive as its contents do.
-        File::open(&folder)?.sync_all()?;
+    let unfinished = folder.join(UNFINISHED);
+    if unfinished.exists() {
+        fs::remove_file(&unfinished)?;
     }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    let database = database_in(options.open(&unfinished)?)?;
+    // Half a database is none: it gets its name when it is whole.
+    fs::rename(&unfinished, path)?;
+    // The name must survive as its contents do.
+    File::open(&folder)?.sync_all()?;
     Ok(database)
+}
+
+fn database_in(file: File) -> Result<Database, Trouble> {
+    let mut builder = Builder::new();
+    Ok(builder.set_cache_size(CACHE_BYTES).create_file(file)?)
+}
+
+/// What to do about a database that cannot be read.
+fn advice(trouble: &Trouble) -> &'static str {
+    match trouble.downcast_ref() {
+        Some(DatabaseError::DatabaseAlreadyOpen) => "another server uses it",
+        _ => "remove it to start without the opens that it holds",
+    }
 }
 
 /// What the client is told whose state cannot be kept.
@@ -206,6 +222,9 @@ const MOST_TOGETHER: usize = 1_023;
 const CACHE_BYTES: usize = 4 << 20;
 
 const FILE: &str = "persistent-opens.redb";
+
+/// What the file is called until it is whole.
+const UNFINISHED: &str = "persistent-opens.redb.new";
 
 const TABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("opens");
 
@@ -269,6 +288,52 @@ mod tests {
         let failure = Records::open(folder.path()).err().unwrap().to_string();
         let advice = "remove it to start without the opens that it holds";
         assert!(failure.ends_with(advice), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_server_uses_is_not_called_spoilt() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _) = opened(folder.path());
+        records.put(1, "a".into()).await.unwrap();
+        let failure = Records::open(folder.path()).err().unwrap().to_string();
+        assert!(failure.ends_with("another server uses it"), "{failure}");
+        records.put(2, "b".into()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_that_was_killed_while_it_made_the_file_costs_the_next_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(UNFINISHED), [0; 5_000]).unwrap();
+        let (records, found) = opened(folder.path());
+        assert_eq!(found, []);
+        records.put(1, "a".into()).await.unwrap();
+        assert!(!folder.path().join(UNFINISHED).exists());
+        drop(records);
+        assert_eq!(opened(folder.path()).1, [(1, "a".into())]);
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_read_or_refused_with_a_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _) = opened(folder.path());
+        for number in 0..50 {
+            records.put(number, vec![7; 300].into()).await.unwrap();
+        }
+        drop(records);
+        drop(opened(folder.path()));
+        let path = folder.path().join(FILE);
+        let whole = std::fs::read(&path).unwrap();
+        for place in (0..64).chain((64..whole.len()).step_by(whole.len() / 40)) {
+            let mut damaged = whole.clone();
+            damaged[place] ^= 0xff;
+            for bytes in [&damaged[..], &whole[..place]] {
+                let other = tempfile::tempdir().unwrap();
+                std::fs::write(other.path().join(FILE), bytes).unwrap();
+                if let Err(failure) = Records::open(other.path()) {
+                    assert!(failure.to_string().contains(FILE), "{failure}");
+                }
+            }
+        }
     }
 
     #[tokio::test]
