@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -78,6 +79,7 @@ impl StartBin {
             bin: self,
             own,
             caller,
+            is_spent: AtomicBool::new(false),
             started: Default::default(),
         });
         Ok(Opened { name, ..opened })
@@ -139,6 +141,8 @@ struct StartHandle {
     /// The folder's name.
     own: Name,
     caller: Caller,
+    /// The file has been started, or is about to be: no file is started twice by one open.
+    is_spent: AtomicBool,
     /// The name under which the file was started; it is gone since then.
     started: std::sync::OnceLock<Name>,
 }
@@ -216,6 +220,9 @@ impl StartHandle {
     /// Starts what the file describes. The file has served its purpose then, and is deleted.
     async fn start(&self, target: Name) -> Result<(), NtStatus> {
         let user = &self.caller.user;
+        if self.is_spent.swap(true, Ordering::AcqRel) {
+            return Err(NtStatus::DELETE_PENDING);
+        }
         match self.bin.start(&*self.inner).await {
             Ok(process) => {
                 tracing::info!(target: "smb::share", %user, process, "an administrator started a program");
@@ -227,6 +234,7 @@ impl StartHandle {
                 Ok(())
             }
             Err(Refusal { status, why }) => {
+                self.is_spent.store(false, Ordering::Release);
                 tracing::info!(target: "smb::share", %user, %status, "a program was not started");
                 tracing::debug!(target: "smb::share", why);
                 self.bin.explain(&self.caller, &self.own, &why).await?;

@@ -272,6 +272,8 @@ fn a_file_that_is_renamed_to_start_is_run_and_gone() {
     );
     assert!(scene.made.launched.lock().is_empty());
     assert_eq!(job.rename(start, Replace::Never), Ok(()));
+    let again = job.rename(start, Replace::IfExists);
+    assert_eq!(again, Err(NtStatus::DELETE_PENDING));
     job.close();
     let launched = std::mem::take(&mut *scene.made.launched.lock());
     assert_eq!(launched.len(), 1);
