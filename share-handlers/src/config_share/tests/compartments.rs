@@ -52,8 +52,14 @@ fn scene() -> Scene {
 struct Sleeper(Child);
 
 impl Sleeper {
+    /// It has its name a moment after it was started.
     fn new() -> Self {
-        Self(Command::new("sleep").arg("600").spawn().unwrap())
+        let sleeper = Self(Command::new("sleep").arg("600").spawn().unwrap());
+        let comm = format!("/proc/{}/comm", sleeper.0.id());
+        while fs::read_to_string(&comm).unwrap() != "sleep\n" {
+            std::thread::yield_now();
+        }
+        sleeper
     }
 
     fn file(&self) -> String {
