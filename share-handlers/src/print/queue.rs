@@ -85,7 +85,7 @@ impl Queue {
         environment: Arc<dyn Environment>,
     ) -> io::Result<Arc<Self>> {
         let (spool, kept) = Spool::open(folder)?;
-        let last = kept.last().map_or(0, |(record, _)| record.id);
+        let last = spool.last();
         let jobs = kept.into_iter().map(|(record, size)| {
             let state = at_rest(record.rest);
             (

@@ -19,6 +19,8 @@ use super::job::Record;
 /// The spool folder of one queue.
 pub(super) struct Spool {
     folder: PathBuf,
+    /// The highest number that a job had which was there at the start, be it readable or not.
+    last: u32,
     /// Held for as long as the queue is there.
     _lock: File,
 }
@@ -40,8 +42,9 @@ impl Spool {
             .open(folder.join("lock"))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(|_| io::Error::from(io::ErrorKind::ResourceBusy))?;
-        let spool = Self {
+        let mut spool = Self {
             folder: folder.to_owned(),
+            last: 0,
             _lock: lock,
         };
         let jobs = spool.load()?;
@@ -108,7 +111,12 @@ impl Spool {
         self.file(id, DOCUMENT)
     }
 
-    fn load(&self) -> io::Result<Vec<(Record, u64)>> {
+    /// The number behind which new jobs are counted.
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
+    fn load(&mut self) -> io::Result<Vec<(Record, u64)>> {
         let (mut ids, mut others) = (Vec::new(), Vec::new());
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
@@ -121,6 +129,7 @@ impl Spool {
             }
         }
         ids.sort_unstable();
+        self.last = ids.last().copied().unwrap_or(0);
         let mut jobs = Vec::new();
         for id in &ids {
             match self.load_one(*id) {

@@ -332,6 +332,18 @@ fn a_job_that_nobody_waits_for_any_more_takes_no_place() {
 }
 
 #[test]
+fn a_job_that_cannot_be_read_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("1.job"), "from a later version").unwrap();
+    fs::write(folder.path().join("1.data"), "kept").unwrap();
+    let lab = Lab::on(folder);
+    lab.print("new");
+    assert_eq!(lab.queue.jobs()[0].id, 2);
+    let kept = fs::read(lab.folder.path().join("1.data")).unwrap();
+    assert_eq!(kept, b"kept");
+}
+
+#[test]
 fn a_queue_has_no_folders_and_no_streams() {
     let lab = Lab::new();
     let folder = OpenHow {
