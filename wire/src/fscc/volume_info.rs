@@ -23,7 +23,7 @@ pub struct VolumeInformation {
 impl VolumeInformation {
     const FIXED_SIZE: usize = 18;
 
-    /// Labels longer than this are cut, without an error.
+    /// What is longer is cut without an error before it is sent, [MS-FSCC] 2.5.9, so that nobody sends it.
     const LABEL_UNITS: usize = 32;
 
     fn encode(&self, out: &mut Writer<'_>, room: usize) -> Fit {
@@ -42,6 +42,9 @@ impl VolumeInformation {
         let volume_creation_time = FileTime(reader.u64()?);
         let volume_serial_number = reader.u32()?;
         let label_length = reader.size32()?;
+        if label_length > Self::LABEL_UNITS.saturating_mul(2) {
+            return Err(reader.error_in("VolumeLabelLength"));
+        }
         let [supports_objects, _reserved] = reader.array()?;
         Ok(Self {
             volume_creation_time,
@@ -540,10 +543,15 @@ mod tests {
 
     // test [MS-FSCC] 2.5.9
     #[test]
-    fn a_label_of_more_than_32_units_is_cut_without_an_error() {
+    fn a_label_of_more_than_32_units_is_cut_without_an_error_and_never_taken() {
         let (result, bytes) = encode(&volume(&"x".repeat(40)), 65_535);
         assert_eq!(result, Ok(Fit::Whole));
         assert_eq!((bytes.len(), bytes[12]), (18 + 64, 64));
+        let mut longer = bytes;
+        longer[12] = 66;
+        longer.extend_from_slice(&[0; 2]);
+        let decoded = FsInformation::decode(FsInfoClass::VOLUME, &longer);
+        assert!(matches!(decoded, Some(Err(_))), "{decoded:?}");
     }
 
     #[test]
