@@ -252,6 +252,17 @@ def free_ports(count):
     return ports
 
 
+def is_free(host, port):
+    """May this user listen there, and does nobody yet?"""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return True
+        except OSError:
+            return False
+
+
 def answers(host, port):
     """Does anybody accept connections there?"""
     try:
