@@ -9,8 +9,8 @@ use conformance::sim::world::{Estate, accounts};
 use server::Environment;
 use server::persistence::{self, Restored};
 use wire::create::{
-    CreateContext, CreateResponseContext, DurableHandleFlags, LeaseContext, LeaseContextV2,
-    LeaseFlags, LeaseState,
+    CreateContext, CreateOptions, CreateResponseContext, DurableHandleFlags, LeaseContext,
+    LeaseContextV2, LeaseFlags, LeaseState,
 };
 use wire::{CreateRequest, CreateResponse, FileId, LeaseKey, OplockLevel};
 
@@ -90,6 +90,14 @@ pub fn persistent(name: &str) -> CreateRequest {
     CreateRequest {
         contexts: vec![request].into(),
         ..durable(name)
+    }
+}
+
+/// Opens a file persistently that goes when the open does.
+pub fn deleting(name: &str) -> CreateRequest {
+    CreateRequest {
+        create_options: CreateOptions::DELETE_ON_CLOSE,
+        ..persistent(name)
     }
 }
 

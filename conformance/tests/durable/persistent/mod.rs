@@ -136,11 +136,7 @@ fn nobody_opens_a_file_meanwhile_but_its_own_client_under_the_same_lease() {
 fn an_open_whose_client_stays_away_ends_with_its_record_and_its_file() {
     let world = World::new();
     let mut client = world.client(1);
-    let deleting = CreateRequest {
-        create_options: CreateOptions::DELETE_ON_CLOSE,
-        ..persistent("file")
-    };
-    let file_id = opened(&send(&mut client, deleting)).file_id;
+    let file_id = opened(&send(&mut client, deleting("file"))).file_id;
     let (world, restored) = world.killed(Duration::from_hours(24));
     assert_eq!(restored, only_open(), "its client was there to the end");
     world.scene.pass(Duration::from_secs(59));
@@ -167,11 +163,7 @@ fn the_time_that_an_open_may_wait_goes_on_while_there_is_no_server() {
     ] {
         let world = World::new();
         let mut client = world.client(1);
-        let deleting = CreateRequest {
-            create_options: CreateOptions::DELETE_ON_CLOSE,
-            ..persistent("file")
-        };
-        opened(&send(&mut client, deleting));
+        opened(&send(&mut client, deleting("file")));
         world.scene.cut(client);
         world.scene.pass(Duration::from_secs(30));
         let (world, restored) = world.killed(down);
@@ -193,11 +185,7 @@ fn the_time_that_an_open_may_wait_goes_on_while_there_is_no_server() {
 fn a_server_that_stops_in_order_leaves_persistent_opens_to_the_next() {
     let world = World::new();
     let mut client = world.client(1);
-    let deleting = CreateRequest {
-        create_options: CreateOptions::DELETE_ON_CLOSE,
-        ..persistent("file")
-    };
-    let file_id = opened(&send(&mut client, deleting)).file_id;
+    let file_id = opened(&send(&mut client, deleting("file"))).file_id;
     world.scene.cut(client);
     let server = world.scene.server.clone();
     let stop = async move { durable::close_all(&server).await };

@@ -77,11 +77,7 @@ fn only_who_names_a_restored_open_rightly_gets_it() {
 fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
     let world = World::new();
     let mut client = world.client(1);
-    let deleting = CreateRequest {
-        create_options: CreateOptions::DELETE_ON_CLOSE,
-        ..persistent("file")
-    };
-    let file_id = opened(&send(&mut client, deleting)).file_id;
+    let file_id = opened(&send(&mut client, deleting("file"))).file_id;
     // Somebody who knows nothing of the records replaces the file meanwhile.
     let World { scene, estate } = world.without_server(Duration::ZERO);
     let unknowing = World {
@@ -132,11 +128,7 @@ fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
 fn whom_the_permissions_of_the_share_do_not_let_in_any_more_finds_nothing() {
     let mut world = World::new();
     let mut client = world.client(1);
-    let deleting = CreateRequest {
-        create_options: CreateOptions::DELETE_ON_CLOSE,
-        ..persistent("file")
-    };
-    let file_id = opened(&send(&mut client, deleting)).file_id;
+    let file_id = opened(&send(&mut client, deleting("file"))).file_id;
     let readers = "D:(A;;FR;;;WD)".parse().expect("is a list of permissions");
     world.estate.permissions = Some(readers);
     let (world, restored) = world.killed(Duration::ZERO);
