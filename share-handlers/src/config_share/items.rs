@@ -180,6 +180,22 @@ impl Item {
     }
 }
 
+/// The entries of a folder that holds these items.
+pub(super) fn entries_of(items: Vec<(String, Item)>) -> Vec<Listed> {
+    let items = items.into_iter();
+    items.map(|(name, item)| item.listed(&*name)).collect()
+}
+
+/// The one of these items that has this name.
+pub(super) fn find_in(
+    items: Vec<(String, Item)>,
+    name: &Utf16String,
+) -> Option<(Utf16String, Item)> {
+    let mut items = items.into_iter();
+    let found = items.find(|(own, _)| is_called(own, name));
+    found.map(|(own, item)| (own.as_str().into(), item))
+}
+
 /// Goes from `root` to `name`.
 ///
 /// # Errors

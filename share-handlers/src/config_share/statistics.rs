@@ -8,7 +8,7 @@ use server::share::{Answer, OpenSnapshot, ServerView, SessionSnapshot};
 use wire::dtyp::AccessMask;
 use wire::{NtStatus, Utf16String};
 
-use super::items::{File, Folder, Item, Listed, access, id_of, is_called};
+use super::items::{File, Folder, Item, Listed, access, entries_of, find_in, id_of, is_called};
 use super::reports::{self, REPORTS, Report};
 use super::table::Format;
 
@@ -56,14 +56,11 @@ impl Folder for Statistics {
     }
 
     fn entries(&self) -> Result<Vec<Listed>, NtStatus> {
-        let items = self.items().into_iter();
-        Ok(items.map(|(name, item)| item.listed(&*name)).collect())
+        Ok(entries_of(self.items()))
     }
 
     fn find(&self, name: &Utf16String) -> Result<Option<(Utf16String, Item)>, NtStatus> {
-        let mut items = self.items().into_iter();
-        let found = items.find(|(own, _)| is_called(own, name));
-        Ok(found.map(|(own, item)| (own.as_str().into(), item)))
+        Ok(find_in(self.items(), name))
     }
 }
 
