@@ -217,14 +217,8 @@ impl VirtualTree {
 impl ShareHandler for VirtualTree {
     fn features(&self) -> Features {
         Features {
-            kind: ShareKind::Disk,
-            case_sensitive: false,
-            streams: false,
-            extended_attributes: false,
-            security: false,
-            sparse: false,
-            reparse_points: false,
             read_only: true,
+            ..Features::plain(ShareKind::Disk)
         }
     }
 
@@ -238,20 +232,10 @@ impl ShareHandler for VirtualTree {
     }
 
     fn volume(&self) -> Answer<'_, Volume> {
-        let mut object_id = [0; 16];
-        object_id[..8].copy_from_slice(&self.volume.to_le_bytes());
+        let label = self.label.clone();
         ready(Ok(Volume {
-            label: self.label.clone(),
-            serial_number: (self.volume ^ (self.volume >> 32)) as u32,
-            creation_time: (self.clock)(),
-            total_units: 0,
-            free_units: 0,
-            caller_free_units: 0,
             sectors_per_unit: 8,
-            bytes_per_sector: 512,
-            file_system: "NTFS".to_owned(),
-            longest_name: 255,
-            object_id,
+            ..Volume::virtual_one(label, self.volume, (self.clock)())
         }))
     }
 }

@@ -69,14 +69,8 @@ impl MapShare {
 impl ShareHandler for MapShare {
     fn features(&self) -> Features {
         Features {
-            kind: ShareKind::Disk,
-            case_sensitive: false,
-            streams: false,
-            extended_attributes: false,
-            security: false,
-            sparse: false,
-            reparse_points: false,
             read_only: true,
+            ..Features::plain(ShareKind::Disk)
         }
     }
 

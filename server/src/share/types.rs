@@ -72,6 +72,23 @@ pub struct Features {
     pub read_only: bool,
 }
 
+impl Features {
+    /// Those of a share that can do nothing beside what every share of its kind can.
+    #[must_use]
+    pub const fn plain(kind: ShareKind) -> Self {
+        Self {
+            kind,
+            case_sensitive: false,
+            streams: false,
+            extended_attributes: false,
+            security: false,
+            sparse: false,
+            reparse_points: false,
+            read_only: false,
+        }
+    }
+}
+
 /// [MS-SMB2] 2.2.10, ShareType.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShareKind {
@@ -367,4 +384,27 @@ pub struct Volume {
     pub longest_name: u32,
     /// A stable 16-byte id of the volume.
     pub object_id: [u8; 16],
+}
+
+impl Volume {
+    /// A volume without room that stands on no disk; `number` tells it from all others.
+    #[must_use]
+    pub fn virtual_one(label: String, number: u64, creation_time: FileTime) -> Self {
+        let [a, b, c, d, rest @ ..] = number.to_le_bytes();
+        let serial_number = u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes(rest);
+        let object_id = u128::from(number).to_le_bytes();
+        Self {
+            label,
+            serial_number,
+            creation_time,
+            total_units: 0,
+            free_units: 0,
+            caller_free_units: 0,
+            sectors_per_unit: 1,
+            bytes_per_sector: 512,
+            file_system: "NTFS".to_owned(),
+            longest_name: 255,
+            object_id,
+        }
+    }
 }

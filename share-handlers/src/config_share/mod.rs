@@ -213,21 +213,11 @@ impl ShareHandler for ConfigShare {
     }
 
     fn volume(&self) -> Answer<'_, Volume> {
-        let volume = self.shared.volume;
-        let mut object_id = [0; 16];
-        object_id[..8].copy_from_slice(&volume.to_le_bytes());
+        let label = self.shared.label.clone();
+        let now = self.shared.environment.wall_clock();
         ready(Ok(Volume {
-            label: self.shared.label.clone(),
-            serial_number: (volume ^ (volume >> 32)) as u32,
-            creation_time: self.shared.environment.wall_clock(),
-            total_units: 0,
-            free_units: 0,
-            caller_free_units: 0,
             sectors_per_unit: 8,
-            bytes_per_sector: 512,
-            file_system: "NTFS".to_owned(),
-            longest_name: 255,
-            object_id,
+            ..Volume::virtual_one(label, self.shared.volume, now)
         }))
     }
 }

@@ -111,16 +111,7 @@ impl IpcHandler {
 
 impl ShareHandler for IpcHandler {
     fn features(&self) -> Features {
-        Features {
-            kind: ShareKind::Pipe,
-            case_sensitive: false,
-            streams: false,
-            extended_attributes: false,
-            security: false,
-            sparse: false,
-            reparse_points: false,
-            read_only: false,
-        }
+        Features::plain(ShareKind::Pipe)
     }
 
     fn open<'a>(

@@ -157,16 +157,7 @@ impl PrintHandler {
 
 impl ShareHandler for PrintHandler {
     fn features(&self) -> Features {
-        Features {
-            kind: ShareKind::Print,
-            case_sensitive: false,
-            streams: false,
-            extended_attributes: false,
-            security: false,
-            sparse: false,
-            reparse_points: false,
-            read_only: false,
-        }
+        Features::plain(ShareKind::Print)
     }
 
     fn open<'a>(
@@ -180,21 +171,13 @@ impl ShareHandler for PrintHandler {
 
     /// A queue has room for the longest document.
     fn volume(&self) -> Answer<'_, Volume> {
-        let mut object_id = [0; 16];
-        object_id[..8].copy_from_slice(&self.shared.volume.to_le_bytes());
-        let units = self.shared.queue.longest_document() / 512;
+        let shared = &self.shared;
+        let units = shared.queue.longest_document() / 512;
         ready(Ok(Volume {
-            label: self.label.clone(),
-            serial_number: (self.shared.volume ^ (self.shared.volume >> 32)) as u32,
-            creation_time: self.shared.creation_time,
             total_units: units,
             free_units: units,
             caller_free_units: units,
-            sectors_per_unit: 1,
-            bytes_per_sector: 512,
-            file_system: "NTFS".to_owned(),
-            longest_name: 255,
-            object_id,
+            ..Volume::virtual_one(self.label.clone(), shared.volume, shared.creation_time)
         }))
     }
 
