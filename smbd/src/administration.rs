@@ -312,6 +312,7 @@ fn render(shares: &[config::Share]) -> String {
             oplocks: share.oplocks,
             encrypted: share.encryption == Encryption::Required,
             access_based_enumeration: share.access_based_enumeration,
+            continuous_availability: share.continuous_availability,
         })
     });
     format!("{HEAD}{}", sections.collect::<String>())
@@ -342,10 +343,12 @@ fn section(share: &NewShare) -> String {
         "offered"
     };
     let filtered = share.access_based_enumeration;
+    let available = share.continuous_availability;
     format!(
         "\n[[share]]\nname = {name}\npath = {path}\ncomment = {comment}\nmax_connections = {most}\n\
          permissions = \"{permissions}\"\ncaching = \"{caching}\"\noplocks = \"{oplocks}\"\n\
-         encryption = \"{encryption}\"\naccess_based_enumeration = {filtered}\n"
+         encryption = \"{encryption}\"\naccess_based_enumeration = {filtered}\n\
+         continuous_availability = {available}\n"
     )
 }
 
@@ -371,6 +374,7 @@ mod tests {
             oplocks: Oplocks::Reading,
             encrypted: true,
             access_based_enumeration: true,
+            continuous_availability: true,
         }
     }
 
@@ -392,7 +396,7 @@ mod tests {
             "D:(A;;FR;;;WD)"
         );
         assert_eq!(parsed[0].encryption, Encryption::Required);
-        assert!(parsed[0].access_based_enumeration);
+        assert!(parsed[0].access_based_enumeration && parsed[0].continuous_availability);
         let kinds = (parsed[0].caching, parsed[0].oplocks);
         assert_eq!(kinds, (Caching::Never, Oplocks::Reading));
     }

@@ -114,6 +114,8 @@ pub struct NewShare {
     pub encrypted: bool,
     /// Entries that a user cannot read are left out of its listings.
     pub access_based_enumeration: bool,
+    /// Opens on it may outlive the server.
+    pub continuous_availability: bool,
 }
 
 /// Nothing to administer: for tests and tools.

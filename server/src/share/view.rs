@@ -175,6 +175,8 @@ pub struct ShareSnapshot {
     pub encrypted: bool,
     /// Entries that a user cannot read are left out of its listings.
     pub access_based_enumeration: bool,
+    /// Opens on it may outlive the server.
+    pub continuous_availability: bool,
 }
 
 /// A session, as it was when it was asked about.
@@ -357,6 +359,7 @@ fn of_share(share: &Share) -> ShareSnapshot {
         permissions: settings.permissions.clone(),
         encrypted: share.encrypt_data(),
         access_based_enumeration: settings.access_based_enumeration,
+        continuous_availability: share.is_continuously_available(),
     }
 }
 

@@ -125,6 +125,7 @@ pub(super) fn share(name: &str, kind: ShareKind, comment: &str) -> ShareSnapshot
         permissions: None,
         encrypted: false,
         access_based_enumeration: false,
+        continuous_availability: false,
     }
 }
 

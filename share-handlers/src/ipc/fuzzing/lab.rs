@@ -99,6 +99,7 @@ impl ServerView for Lab {
             permissions: "D:(A;;FR;;;WD)".parse().ok(),
             encrypted: false,
             access_based_enumeration: true,
+            continuous_availability: true,
         };
         vec![
             share("IPC$", ShareKind::Pipe),

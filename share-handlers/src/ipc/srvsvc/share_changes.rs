@@ -47,6 +47,7 @@ pub(super) fn share_add(
             oplocks: Oplocks::All,
             encrypted: false,
             access_based_enumeration: false,
+            continuous_availability: false,
         }))
     });
     Ok(make(call, change, wrong))
@@ -96,6 +97,7 @@ fn as_it_is(share: ShareSnapshot) -> NewShare {
         oplocks: share.oplocks,
         encrypted: share.encrypted,
         access_based_enumeration: share.access_based_enumeration,
+        continuous_availability: share.continuous_availability,
     }
 }
 
@@ -139,10 +141,11 @@ fn set(share: &mut NewShare, info: ShareInfo) -> Result<(), u32> {
 // [MS-SRVS] 2.2.4.29
 fn set_flags(share: &mut NewShare, flags: u32) -> Result<(), u32> {
     use share_flags::{
-        ACCESS_BASED_DIRECTORY_ENUM, CSC_MASK, DFS, ENCRYPT_DATA, FORCE_LEVEL_2_OPLOCK,
+        ACCESS_BASED_DIRECTORY_ENUM, CSC_MASK, DFS, ENABLE_CA, ENCRYPT_DATA, FORCE_LEVEL_2_OPLOCK,
     };
-    let known = CSC_MASK | ACCESS_BASED_DIRECTORY_ENUM | FORCE_LEVEL_2_OPLOCK | ENCRYPT_DATA;
-    if flags & !(known | DFS) != 0 {
+    let caching = CSC_MASK | FORCE_LEVEL_2_OPLOCK;
+    let known = DFS | caching | ACCESS_BASED_DIRECTORY_ENUM | ENABLE_CA | ENCRYPT_DATA;
+    if flags & !known != 0 {
         return Err(win32::NOT_SUPPORTED);
     }
     share.caching = match flags & CSC_MASK {
@@ -159,6 +162,7 @@ fn set_flags(share: &mut NewShare, flags: u32) -> Result<(), u32> {
     };
     share.access_based_enumeration = flags & ACCESS_BASED_DIRECTORY_ENUM != 0;
     share.encrypted = flags & ENCRYPT_DATA != 0;
+    share.continuous_availability = flags & ENABLE_CA != 0;
     Ok(())
 }
 

@@ -308,9 +308,13 @@ pub(super) mod share_flags {
     pub(in super::super) const CSC_MASK: u32 = 0x0030;
     pub(in super::super) const ACCESS_BASED_DIRECTORY_ENUM: u32 = 0x0800;
     pub(in super::super) const FORCE_LEVEL_2_OPLOCK: u32 = 0x1000;
+    pub(in super::super) const ENABLE_CA: u32 = 0x4000;
     pub(in super::super) const ENCRYPT_DATA: u32 = 0x8000;
 }
 
+/// What is not told: caching of namespaces, shared opening and deleting that is forced, hashes and
+/// compression, because no share has them.
+// [MS-SRVS] 2.2.4.29
 fn flags_of(share: &ShareSnapshot) -> u32 {
     let caching = match share.caching {
         Caching::Manual => 0x00,
@@ -325,6 +329,7 @@ fn flags_of(share: &ShareSnapshot) -> u32 {
             share_flags::ACCESS_BASED_DIRECTORY_ENUM,
         ),
         (is_read_only_cached, share_flags::FORCE_LEVEL_2_OPLOCK),
+        (share.continuous_availability, share_flags::ENABLE_CA),
         (share.encrypted, share_flags::ENCRYPT_DATA),
     ];
     let set = optional.into_iter().filter(|(is_set, _)| *is_set);

@@ -48,6 +48,7 @@ impl ServerView for Lab {
                 hidden: true,
                 max_uses: Some(10),
                 encrypted: true,
+                continuous_availability: true,
                 caching: config::Caching::Never,
                 ..share("vault", ShareKind::Disk, "")
             },

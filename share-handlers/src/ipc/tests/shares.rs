@@ -128,17 +128,19 @@ fn an_entry_that_permissions_cannot_hold_is_refused() {
 // test [MS-SRVS] 2.2.4.29
 #[test]
 fn flags_are_set_as_far_as_the_server_carries_them_out() {
-    let (error, share) = set(ADMINISTRATORS, 1005, &numbers(&[0x9831]));
+    let (error, share) = set(ADMINISTRATORS, 1005, &numbers(&[0xd831]));
     let share = share.unwrap();
     assert_eq!((error, share.caching), (0, Caching::Never));
     assert_eq!(share.oplocks, Oplocks::Reading);
     assert!(share.encrypted && share.access_based_enumeration);
+    assert!(share.continuous_availability);
     let (error, share) = set(ADMINISTRATORS, 1005, &numbers(&[0x10]));
     let share = share.unwrap();
     assert_eq!((error, share.caching), (0, Caching::Documents));
     assert_eq!(share.oplocks, Oplocks::All);
     assert!(!share.encrypted && !share.access_based_enumeration);
-    for unknown in [0x0100, 0x0200, 0x2000, 0x4000, 0x0010_0000] {
+    assert!(!share.continuous_availability);
+    for unknown in [0x0100, 0x0200, 0x0400, 0x2000, 0x0010_0000] {
         let refused = set(ADMINISTRATORS, 1005, &numbers(&[unknown]));
         assert_eq!(refused, (50, None), "{unknown:#x}");
     }
