@@ -167,3 +167,9 @@ fn a_rename_that_waited_while_its_file_was_renamed_tells_of_the_name_that_goes()
 fn a_break_of_an_open_that_could_not_be_taken_up_again_is_told_to_nobody() {
     simulate(507, 1_000, Profile::Durable);
 }
+
+#[test]
+fn opens_by_the_old_and_the_new_name_of_a_file_that_is_being_renamed_leave_nothing() {
+    simulate(51_803, 500, Profile::Leases);
+    simulate(131_279, 500, Profile::Folders);
+}

@@ -66,6 +66,9 @@ pub(super) fn close(attachment: &Attached) -> Closed {
         forget(attachment, &mut state);
     } else {
         attachment.phase.store(phase::DELETING, Ordering::Release);
+        if let Some(link) = state.link_mut(attachment.link) {
+            link.deleting = link.deleting.saturating_add(1);
+        }
     }
     if state.is_idle() {
         shard.as_mut().and_then(|shard| shard.remove(&object.id));
@@ -84,6 +87,9 @@ pub(super) fn deleted(attachment: &Attached) {
     let mut shard = object.shared.shard(object.id);
     let mut state = object.lock();
     state.wake_waiting(&mut effects);
+    if let Some(link) = state.link_mut(attachment.link) {
+        link.deleting = link.deleting.saturating_sub(1);
+    }
     forget(attachment, &mut state);
     object.shared.lost_names.record(object.id);
     if state.is_idle() {
@@ -116,8 +122,9 @@ fn mark(
     };
     link.deleter = asks(link.deleter.take());
     let is_deleted = link.is_deleted();
-    let names = &attachment.object.shared.names;
-    names.set_disposition(link.key, disposition);
+    let object = &attachment.object;
+    let names = &object.shared.names;
+    names.set_disposition(link.key, object, disposition);
     if is_deleted && attachment.kind == StreamKind::Directory {
         attachment.marked_deleted.store(true, Ordering::Release);
         for watch in names.watches_at(link.key) {
@@ -148,9 +155,7 @@ fn forget(attachment: &Attached, state: &mut FileState) {
     if let Some(link) = state.link(attachment.link) {
         object.shared.names.leave(link.key, object);
     }
-    state
-        .links
-        .retain(|link| link.opens > 0 || link.id != attachment.link);
+    state.forget_link(attachment.link);
     state
         .streams
         .retain(|stream| stream.opens > 0 || stream.id != attachment.stream);

@@ -21,7 +21,7 @@ use super::object::Object;
 #[derive(Default)]
 pub(super) struct Names {
     hash: RandomState,
-    /// How many nodes are marked deleted; most of the time none, and then no walk is needed.
+    /// How many objects are marked deleted by a name; most of the time none, and then no walk is needed.
     deleted: AtomicUsize,
     /// How many watches there are.
     watches: AtomicUsize,
@@ -37,11 +37,18 @@ struct Node {
     /// The directory above; none for a share's root.
     parent: Option<PathKey>,
     children: HashSet<PathKey, BuildHasherDefault<Prehashed>>,
-    /// The objects open by this name, and how often; more than one only when somebody outside the
-    /// server replaced the file.
-    objects: Vec<(Arc<Object>, u32)>,
-    deleted: bool,
+    /// The objects open by this name; more than one only when somebody outside the server replaced
+    /// the file.
+    objects: Vec<OpenObject>,
     watches: Vec<Arc<Watch>>,
+}
+
+/// An object as far as it is open by one name.
+struct OpenObject {
+    object: Arc<Object>,
+    opens: u32,
+    /// The name goes with the last of them.
+    deleted: bool,
 }
 
 /// Keys are hashes already.
@@ -60,13 +67,13 @@ impl Names {
         let Some(node) = node_at(&mut nodes, keys) else {
             return;
         };
-        match node
-            .objects
-            .iter_mut()
-            .find(|(known, _)| Arc::ptr_eq(known, object))
-        {
-            Some((_, opens)) => *opens = opens.saturating_add(1),
-            None => node.objects.push((Arc::clone(object), 1)),
+        match node.find(object) {
+            Some(open) => open.opens = open.opens.saturating_add(1),
+            None => node.objects.push(OpenObject {
+                object: Arc::clone(object),
+                opens: 1,
+                deleted: false,
+            }),
         }
     }
 
@@ -76,22 +83,21 @@ impl Names {
         let Some(node) = nodes.get_mut(&key) else {
             return;
         };
-        if let Some((_, opens)) = node
-            .objects
-            .iter_mut()
-            .find(|(at, _)| Arc::ptr_eq(at, object))
-        {
-            *opens = opens.saturating_sub(1);
+        if let Some(open) = node.find(object) {
+            open.opens = open.opens.saturating_sub(1);
         }
-        node.objects.retain(|(_, opens)| *opens > 0);
-        if node.objects.is_empty() && node.deleted {
-            node.deleted = false;
-            self.deleted.fetch_sub(1, Ordering::AcqRel);
-        }
+        node.objects.retain(|open| {
+            let stays = open.opens > 0;
+            if !stays && open.deleted {
+                self.deleted.fetch_sub(1, Ordering::AcqRel);
+            }
+            stays
+        });
         prune(&mut nodes, key);
     }
 
-    /// Moves all opens of `object`, and the watches of the name, from one name to another.
+    /// Moves all opens of `object`, with a deletion that is pending, and the watches of the name from
+    /// one name to another. Opens by that name are joined.
     pub(super) fn rename(&self, from: PathKey, to: &[PathKey], object: &Arc<Object>) {
         let mut nodes = self.nodes.lock();
         if to.last() == Some(&from) {
@@ -100,22 +106,24 @@ impl Names {
         let Some(node) = nodes.get_mut(&from) else {
             return;
         };
-        let Some(place) = node
-            .objects
-            .iter()
-            .position(|(at, _)| Arc::ptr_eq(at, object))
-        else {
+        let is_it = |open: &OpenObject| Arc::ptr_eq(&open.object, object);
+        let Some(place) = node.objects.iter().position(is_it) else {
             return;
         };
         let moved = node.objects.swap_remove(place);
         let watches = std::mem::take(&mut node.watches);
-        // A deletion that became pending while the handler renamed goes along.
-        let deleted = node.objects.is_empty() && std::mem::take(&mut node.deleted);
         if let Some(node) = node_at(&mut nodes, to) {
-            node.objects.push(moved);
             node.watches.extend(watches);
-            if deleted && std::mem::replace(&mut node.deleted, true) {
-                self.deleted.fetch_sub(1, Ordering::AcqRel);
+            match node.find(object) {
+                Some(open) => {
+                    open.opens = open.opens.saturating_add(moved.opens);
+                    let was_deleted = std::mem::replace(&mut open.deleted, moved.deleted);
+                    if was_deleted && moved.deleted {
+                        self.deleted.fetch_sub(1, Ordering::AcqRel);
+                    }
+                    open.deleted |= was_deleted;
+                }
+                None => node.objects.push(moved),
             }
         }
         prune(&mut nodes, from);
@@ -148,14 +156,20 @@ impl Names {
         objects
     }
 
-    /// Marks a name as being deleted, or as one that stays.
-    pub(super) fn set_disposition(&self, key: PathKey, disposition: Disposition) {
+    /// Marks the name of an object as being deleted, or as one that stays.
+    pub(super) fn set_disposition(
+        &self,
+        key: PathKey,
+        object: &Arc<Object>,
+        disposition: Disposition,
+    ) {
         let deleted = disposition == Disposition::Delete;
         let mut nodes = self.nodes.lock();
-        let Some(node) = nodes.get_mut(&key).filter(|node| node.deleted != deleted) else {
+        let open = nodes.get_mut(&key).and_then(|node| node.find(object));
+        let Some(open) = open.filter(|open| open.deleted != deleted) else {
             return;
         };
-        node.deleted = deleted;
+        open.deleted = deleted;
         if deleted {
             self.deleted.fetch_add(1, Ordering::AcqRel);
         } else {
@@ -173,7 +187,7 @@ impl Names {
         let nodes = self.nodes.lock();
         if keys
             .iter()
-            .any(|key| nodes.get(key).is_some_and(|node| node.deleted))
+            .any(|key| nodes.get(key).is_some_and(Node::is_deleted))
         {
             return Err(NtStatus::DELETE_PENDING);
         }
@@ -245,7 +259,7 @@ impl Names {
     pub(super) fn is_cached_above(&self, key: PathKey) -> bool {
         let nodes = self.nodes.lock();
         let parent = nodes.get(&key).and_then(|node| node.parent);
-        let is_cached = |node: &Node| node.objects.iter().any(|(object, _)| !object.is_quiet());
+        let is_cached = |node: &Node| node.objects.iter().any(|open| !open.object.is_quiet());
         parent.is_some_and(|parent| nodes.get(&parent).is_some_and(is_cached))
     }
 
@@ -284,7 +298,16 @@ impl Names {
 
 impl Node {
     fn open_objects(&self) -> impl Iterator<Item = Arc<Object>> + '_ {
-        self.objects.iter().map(|(object, _)| Arc::clone(object))
+        self.objects.iter().map(|open| Arc::clone(&open.object))
+    }
+
+    fn find(&mut self, object: &Arc<Object>) -> Option<&mut OpenObject> {
+        let is_it = |open: &&mut OpenObject| Arc::ptr_eq(&open.object, object);
+        self.objects.iter_mut().find(is_it)
+    }
+
+    fn is_deleted(&self) -> bool {
+        self.objects.iter().any(|open| open.deleted)
     }
 
     fn is_idle(&self) -> bool {

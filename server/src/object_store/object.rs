@@ -81,9 +81,13 @@ pub(super) struct LinkId(u32);
 
 /// A name by which the object is open.
 pub(super) struct Link {
-    pub(super) id: LinkId,
+    id: LinkId,
+    /// The ids of links that had other names and have this one now.
+    joined: Vec<LinkId>,
     pub(super) key: PathKey,
     pub(super) opens: u32,
+    /// How many have ended and left the handler something to delete, which it has not done yet.
+    pub(super) deleting: u32,
     /// Who asked for its deletion, while that is pending.
     pub(super) deleter: Option<Caller>,
 }
@@ -247,11 +251,31 @@ impl FileState {
     }
 
     pub(super) fn link(&self, id: LinkId) -> Option<&Link> {
-        self.links.iter().find(|link| link.id == id)
+        self.links.iter().find(|link| link.has_id(id))
     }
 
     pub(super) fn link_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        self.links.iter_mut().find(|link| link.id == id)
+        self.links.iter_mut().find(|link| link.has_id(id))
+    }
+
+    /// Gives a link another name. One that has this name already becomes one with it.
+    pub(super) fn rename_link(&mut self, id: LinkId, key: PathKey) {
+        let Some(place) = self.links.iter().position(|link| link.has_id(id)) else {
+            return;
+        };
+        let mut renamed = self.links.swap_remove(place);
+        renamed.key = key;
+        match self.links.iter_mut().find(|link| link.key == key) {
+            Some(link) => link.join(renamed),
+            None => self.links.push(renamed),
+        }
+    }
+
+    /// Forgets a link that no open needs any more.
+    pub(super) fn forget_link(&mut self, id: LinkId) {
+        let is_needed = |link: &Link| link.opens > 0 || link.deleting > 0;
+        self.links
+            .retain(|link| is_needed(link) || !link.has_id(id));
     }
 
     /// The link with this key, made if there is none.
@@ -265,8 +289,10 @@ impl FileState {
         };
         self.links.push(Link {
             id,
+            joined: Vec::new(),
             key,
             opens: 1,
+            deleting: 0,
             deleter: None,
         });
         id
@@ -367,6 +393,19 @@ impl FileState {
 impl Link {
     pub(super) fn is_deleted(&self) -> bool {
         self.deleter.is_some()
+    }
+
+    fn has_id(&self, id: LinkId) -> bool {
+        self.id == id || self.joined.contains(&id)
+    }
+
+    /// Takes the opens of a link that has come to the same name.
+    fn join(&mut self, other: Self) {
+        self.joined.push(other.id);
+        self.joined.extend(other.joined);
+        self.opens = self.opens.saturating_add(other.opens);
+        self.deleting = self.deleting.saturating_add(other.deleting);
+        self.deleter = self.deleter.take().or(other.deleter);
     }
 }
 

@@ -207,9 +207,9 @@ pub(super) fn renamed(attachment: &Attachment, to: &Location<'_>) {
         own.name = Some(to.case.fold(stream.0.as_units()));
         return;
     }
-    if let Some(link) = state.link_mut(attachment.link) {
-        names.rename(link.key, &keys, object);
-        link.key = *new;
+    if let Some(old) = state.link(attachment.link).map(|link| link.key) {
+        names.rename(old, &keys, object);
+        state.rename_link(attachment.link, *new);
     }
     object.shared.lost_names.record(object.id);
 }

@@ -347,9 +347,10 @@ impl World {
         }
     }
 
-    /// The object that has a name: as a handler that never lets two names be one.
+    /// The object that has a name; a new one if there is none.
     fn object(&mut self, name: &Name) -> ObjectId {
-        let file = u64::try_from(self.objects.len()).unwrap() + 1;
+        let last = self.objects.values().map(|object| object.file).max();
+        let file = last.unwrap_or_default() + 1;
         let new = ObjectId { volume: 1, file };
         *self.objects.entry(file_text(name)).or_insert(new)
     }
@@ -392,7 +393,11 @@ impl World {
                     .insert(file_text(&target), attachment.object.id);
                 Step::Done("renamed".to_owned())
             }
-            Decision::Grant(()) => Step::Done("linked".to_owned()),
+            Decision::Grant(()) => {
+                self.objects
+                    .insert(file_text(&target), attachment.object.id);
+                Step::Done("linked".to_owned())
+            }
             Decision::Deny(status) => Step::Done(denied(status)),
             Decision::Wait(waiter) => {
                 let words = words.clone();
