@@ -8,7 +8,7 @@
 //! handle ── open ── resolve ── index, names         names to descriptors
 //!    ├── data, control                              bytes
 //!    ├── attributes, extended, streams, security    what is kept beside the bytes
-//!    ├── directory, rename, watch                         folders
+//!    ├── directory, rename, link, watch             folders
 //!    └── objects                                    what opens of one file share
 //! ```
 
@@ -25,6 +25,7 @@ mod handle;
 mod hidden;
 pub(crate) mod identity;
 mod index;
+mod link;
 pub(crate) mod names;
 mod ntacl;
 mod objects;

@@ -1,13 +1,13 @@
-//! Giving objects other names, further names, and none.
+//! Giving objects other names, and none.
 //!
 //! Owns where an object is now: every change of a name begins with the folder that holds it,
 //! opened, and with the check that the name there still is the object. A name that has come to be
 //! another's is never touched.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering;
 
-use rustix::fs::{Access, AtFlags, CWD, FileType, OFlags, RenameFlags};
+use rustix::fs::{Access, AtFlags, FileType, OFlags, RenameFlags};
 use rustix::io::Errno;
 use server::share::{Caller, Name, Replace};
 use wire::NtStatus;
@@ -215,36 +215,8 @@ impl Opening {
         self.rename(&place, folder, wanted, None).or(Ok(()))
     }
 
-    /// Gives the file a further name. [MS-FSA] 2.1.5.15.8
-    pub(super) fn link_now(&self, target: &Name, replace: Replace) -> Result<(), NtStatus> {
-        if self.file.directory {
-            return Err(NtStatus::FILE_IS_A_DIRECTORY);
-        }
-        if self.stream.is_some() || target.is_root() {
-            return Err(NtStatus::INVALID_PARAMETER);
-        }
-        let (folder, last) = self.share.root.parent(target)?;
-        let wanted = names::to_disk(last).ok_or(NtStatus::OBJECT_NAME_INVALID)?;
-        ParentSecurity::of(&folder)?.check_may_add(&self.caller, self.file.directory)?;
-        let _alone = self.share.changing(&folder);
-        if let Some(existing) = self.share.root.stored(&folder, last).map_err(status)? {
-            if replace == Replace::Never {
-                return Err(NtStatus::OBJECT_NAME_COLLISION);
-            }
-            let Some(victim) = self.may_replace(&folder, &existing, replace)? else {
-                return Ok(());
-            };
-            self.unlink(&self.caller, &victim, &folder, &existing)?;
-        }
-        let source = format!("/proc/self/fd/{}", self.file.as_fd().as_raw_fd());
-        let flags = AtFlags::SYMLINK_FOLLOW;
-        let own = [(folder.id, &wanted[..], Kind::Added)];
-        let link = || rustix::fs::linkat(CWD, source, &folder.descriptor, &wanted[..], flags);
-        self.share.watcher.own(&own, link).map_err(moved)
-    }
-
     /// Removes a name of `file` for `caller`; one that has gone already is no error.
-    fn unlink(
+    pub(super) fn unlink(
         &self,
         caller: &Caller,
         file: &File,
@@ -260,7 +232,7 @@ impl Opening {
         }
     }
 
-    fn rename(
+    pub(super) fn rename(
         &self,
         place: &Place,
         folder: &Folder,
@@ -297,7 +269,7 @@ impl Opening {
     }
 
     /// What stands in the way and may go; none when it is this very object.
-    fn may_replace(
+    pub(super) fn may_replace(
         &self,
         folder: &Folder,
         existing: &[u8],
@@ -363,14 +335,14 @@ fn rename_at(
 }
 
 /// Between names, EXDEV is about volumes and not about leaving the share.
-fn moved(error: Errno) -> NtStatus {
+pub(super) fn moved(error: Errno) -> NtStatus {
     match error {
         Errno::XDEV => NtStatus::NOT_SAME_DEVICE,
         error => status(error),
     }
 }
 
-fn reopened(folder: &Folder) -> Result<Folder, NtStatus> {
+pub(super) fn reopened(folder: &Folder) -> Result<Folder, NtStatus> {
     Ok(Folder {
         descriptor: folder
             .descriptor
@@ -388,22 +360,13 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::sync::Arc;
 
-    use server::share::{CloseHow, HostUser, SetInfo};
+    use server::share::{HostUser, SetInfo};
     use wire::fscc::file_info::BasicChange;
 
     use super::super::identity::tests::{skipped_without_root, stranger};
     use super::super::testing::{Fixture, caller, delete, delete_as, looking, rename, set, write};
     use super::*;
     use crate::offload::tests::wait;
-
-    fn names(fixture: &Fixture) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(fixture.path(""))
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    }
 
     #[test]
     fn a_rename_replaces_only_when_it_may() {
@@ -413,7 +376,7 @@ mod tests {
         let refused = rename(&first, "SECOND", Replace::Never);
         assert_eq!(refused, Err(NtStatus::OBJECT_NAME_COLLISION));
         rename(&first, "SECOND", Replace::IfExists).unwrap();
-        assert_eq!(names(&fixture), ["SECOND"]);
+        assert_eq!(fixture.names(), ["SECOND"]);
         assert_eq!(wait(first.handle.name()).unwrap().to_string(), "SECOND");
         fixture.create("folder\\");
         let refused = rename(&first, "folder", Replace::IfExists);
@@ -427,7 +390,7 @@ mod tests {
         let fixture = Fixture::new();
         let file = fixture.create("name");
         rename(&file, "NAME", Replace::Never).unwrap();
-        assert_eq!(names(&fixture), ["NAME"]);
+        assert_eq!(fixture.names(), ["NAME"]);
         rename(&file, "NAME", Replace::Never).unwrap();
         assert_eq!(fixture.existing("name").unwrap().name.to_string(), "NAME");
     }
@@ -462,7 +425,7 @@ mod tests {
         fs::rename(fixture.path("a"), fixture.path("moved")).unwrap();
         fs::write(fixture.path("a"), "another").unwrap();
         delete(&file).unwrap();
-        assert_eq!(names(&fixture), ["a"]);
+        assert_eq!(fixture.names(), ["a"]);
         delete(&file).unwrap();
         assert_eq!(fs::read(fixture.path("a")).unwrap(), b"another");
     }
@@ -515,7 +478,7 @@ mod tests {
         fixture.create("target");
         symlink("target", fixture.path("link")).unwrap();
         delete(&fixture.existing("link").unwrap()).unwrap();
-        assert_eq!(names(&fixture), ["target"]);
+        assert_eq!(fixture.names(), ["target"]);
     }
 
     #[test]
@@ -549,41 +512,5 @@ mod tests {
             wait(root.handle.check_delete()),
             Err(NtStatus::CANNOT_DELETE)
         );
-    }
-
-    #[test]
-    fn a_link_is_a_further_name_of_the_file() {
-        let fixture = Fixture::new();
-        let file = fixture.create("file");
-        let link = |name: &str, replace| {
-            set(
-                &file,
-                SetInfo::Link {
-                    target: Name::parse_text(name).unwrap(),
-                    replace,
-                },
-            )
-        };
-        link("second", Replace::Never).unwrap();
-        assert_eq!(
-            link("SECOND", Replace::Never),
-            Err(NtStatus::OBJECT_NAME_COLLISION)
-        );
-        link("second", Replace::IfExists).unwrap();
-        assert_eq!(wait(file.handle.stat()).unwrap().links, 2);
-        let second = fixture.existing("second").unwrap();
-        assert_eq!(second.handle.object(), file.handle.object());
-        rename(&second, "file", Replace::IfExists).unwrap();
-        assert_eq!(names(&fixture), ["file"]);
-        wait(second.handle.close(CloseHow::Keep)).unwrap();
-        let folder = fixture.create("folder\\");
-        let refused = set(
-            &folder,
-            SetInfo::Link {
-                target: Name::parse_text("x").unwrap(),
-                replace: Replace::Never,
-            },
-        );
-        assert_eq!(refused, Err(NtStatus::FILE_IS_A_DIRECTORY));
     }
 }

@@ -49,6 +49,16 @@ impl Fixture {
         self.outside.path().join("share").join(below)
     }
 
+    /// What is in the share's folder, on the host.
+    pub(super) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("")).unwrap();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
     pub(super) fn open_as(
         &self,
         caller: &Caller,
