@@ -14,13 +14,13 @@ use server::share::{Entry, FileStat, ListFrom};
 use wire::fscc::Pattern;
 use wire::{NtStatus, Utf16String};
 
-use super::attributes::{file_stat, file_type};
+use super::attributes::{file_stat, file_type, now};
 use super::dosattrib::{self, DOSATTRIB, DosAttributes};
 use super::errno::status;
 use super::file::Opening;
 use super::hidden::show_hidden;
 use super::resolve::{Folder, join};
-use super::{SymbolicLinks, extended, names, resolve, sys};
+use super::{SymbolicLinks, extended, link, names, resolve, sys};
 
 /// Where a handle's listing stands: what has been read of the folder and not been listed yet.
 #[derive(Default)]
@@ -168,9 +168,12 @@ impl Opening {
                 return Ok(());
             };
             let entry = entry.map_err(status)?;
-            if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            let name = entry.file_name();
+            if names::is_on_its_way(name.to_bytes()) {
+                link::remove_if_left(self.file.as_fd(), name, now());
+            } else if !matches!(name.to_bytes(), b"." | b"..") {
                 listing.ahead.push_back(RawEntry {
-                    name: entry.file_name().to_owned(),
+                    name: name.to_owned(),
                     position: entry.next_entry_cookie().saturating_add(BEHIND_DOTS),
                 });
             }

@@ -423,7 +423,7 @@ fn for_each_name(folder: BorrowedFd<'_>, mut take: impl FnMut(&[u8])) -> Result<
     while let Some(entry) = entries.next() {
         let entry = entry?;
         let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
+        if !matches!(name, b"." | b"..") && !names::is_on_its_way(name) {
             take(name);
         }
     }

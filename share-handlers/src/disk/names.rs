@@ -15,6 +15,9 @@
 
 use wire::Utf16String;
 
+/// How the names of links that are on their way begin.
+const ON_ITS_WAY: &[u8] = b".smbd-link-";
+
 /// The longest component on disk, in bytes: NAME_MAX.
 pub(super) const LONGEST_DISK_NAME: usize = 255;
 
@@ -38,7 +41,7 @@ pub(super) fn append_to_path(component: &[u16], path: &mut Vec<u8>) -> bool {
     // A name with raw-byte units is one only if the disk's name reads back as it.
     let is_itself =
         !component.iter().any(|unit| RAW_BYTES.contains(unit)) || from_disk(bytes) == component;
-    if fits && harmless && is_itself {
+    if fits && harmless && is_itself && !is_on_its_way(bytes) {
         return true;
     }
     path.truncate(start);
@@ -50,6 +53,23 @@ pub(super) fn append_to_path(component: &[u16], path: &mut Vec<u8>) -> bool {
 pub(crate) fn to_disk(component: &[u16]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(component.len());
     append_to_path(component, &mut bytes).then_some(bytes)
+}
+
+/// The name on disk of a link that is on its way to the name that it is to have, by a number that nothing
+/// else in the folder has.
+pub(super) fn on_its_way(number: u64) -> Vec<u8> {
+    let mut name = ON_ITS_WAY.to_vec();
+    name.extend(format!("{number:016x}").bytes());
+    name
+}
+
+/// Whether a name on disk is one that [`on_its_way`] makes, in any case.
+#[must_use]
+pub(super) fn is_on_its_way(bytes: &[u8]) -> bool {
+    let (prefix, number) = bytes.split_at(bytes.len().min(ON_ITS_WAY.len()));
+    prefix.eq_ignore_ascii_case(ON_ITS_WAY)
+        && number.len() == 16
+        && number.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The component that clients see for a name on disk. Two names on disk have the same component

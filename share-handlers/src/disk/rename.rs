@@ -14,13 +14,13 @@ use wire::NtStatus;
 use wire::dtyp::AccessMask;
 use wire::fscc::FileAttributes;
 
-use super::attributes::file_type;
+use super::attributes::{file_type, now};
 use super::errno::status;
 use super::file::{File, Mode, Opening};
 use super::resolve::{self, Folder, join, link_stat, object_id};
 use super::security::{self, ParentSecurity};
 use super::watch::Kind;
-use super::{identity, names};
+use super::{identity, link, names};
 
 /// Where an object is.
 pub(super) struct Place {
@@ -119,8 +119,16 @@ impl Opening {
             rustix::fs::openat(&self.file, c".", flags, rustix::fs::Mode::empty())
         })?;
         let mut entries = rustix::fs::Dir::new(opened.map_err(status)?).map_err(status)?;
+        let now = now();
         let is_child = |entry: rustix::io::Result<rustix::fs::DirEntry>| {
-            entry.is_ok_and(|entry| !matches!(entry.file_name().to_bytes(), b"." | b".."))
+            entry.is_ok_and(|entry| match entry.file_name().to_bytes() {
+                b"." | b".." => false,
+                name if names::is_on_its_way(name) => {
+                    link::remove_if_left(self.file.as_fd(), entry.file_name(), now);
+                    link_stat(self.file.as_fd(), name).is_ok()
+                }
+                _ => true,
+            })
         };
         Ok(!entries.any(is_child))
     }
@@ -303,7 +311,7 @@ impl Opening {
 
 /// Whether stored descriptors let `caller` take `file` out of its folder.
 // [MS-FSA] 2.1.5.1.2.1
-fn may_remove(caller: &Caller, file: &File, folder: &Folder) -> bool {
+pub(super) fn may_remove(caller: &Caller, file: &File, folder: &Folder) -> bool {
     security::grants(caller, file, AccessMask::DELETE)
         || security::folder_grants(caller, folder, AccessMask::FILE_DELETE_CHILD)
 }

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use wire::fscc::{CompletionFilter, FileAction};
 
 use super::watch::Kind;
-use super::{DiskShare, identity};
+use super::{DiskShare, identity, names};
 
 /// One event, in the server's terms.
 pub(super) struct RawChange {
@@ -37,9 +37,14 @@ impl RawChange {
         } else {
             return None;
         };
+        let name = event.file_name()?.to_bytes();
+        // Nobody is told of what nobody is shown: where it goes to, a name is added.
+        if names::is_on_its_way(name) {
+            return None;
+        }
         Some(Self {
             watch: event.wd(),
-            name: event.file_name()?.to_bytes().to_vec(),
+            name: name.to_vec(),
             action,
             kind,
             directory: flags.contains(ReadFlags::ISDIR),
