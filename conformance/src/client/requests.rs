@@ -7,14 +7,16 @@ use wire::create::{
 };
 use wire::dtyp::AccessMask;
 use wire::fscc::{FileAttributes, FileInfoClass, SetFileInformation};
+use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::query_directory::QueryDirectoryFlags;
 use wire::query_info::{InfoClass, InfoType, QueryInfoFlags};
 use wire::read::{Channel, ReadFlags};
 use wire::tree_connect::TreeConnectFlags;
 use wire::write::WriteFlags;
 use wire::{
-    CloseRequest, CreateRequest, FileId, OplockLevel, QueryDirectoryRequest, QueryInfoRequest,
-    ReadRequest, Request, SetInfoRequest, TreeConnectRequest, Utf16String, WriteRequest, Writer,
+    CloseRequest, CreateRequest, FileId, LockRequest, OplockLevel, QueryDirectoryRequest,
+    QueryInfoRequest, ReadRequest, Request, SetInfoRequest, TreeConnectRequest, Utf16String,
+    WriteRequest, Writer,
 };
 
 /// Connects to `path`, which is `\\server\share`.
@@ -101,6 +103,20 @@ pub fn write(file_id: FileId, offset: u64, data: Bytes) -> WriteRequest {
         channel_info: Bytes::new(),
         flags: WriteFlags::NONE,
         data,
+    }
+}
+
+/// Locks or unlocks one range of bytes.
+#[must_use]
+pub fn lock(file_id: FileId, offset: u64, length: u64, flags: LockFlags) -> LockRequest {
+    LockRequest {
+        lock_sequence: LockSequence::default(),
+        file_id,
+        locks: vec![LockElement {
+            offset,
+            length,
+            flags,
+        }],
     }
 }
 

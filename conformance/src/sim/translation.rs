@@ -11,10 +11,10 @@ use wire::fscc::file_info::{RenameFlags, RenameInformation};
 use wire::fscc::{
     CompletionFilter, FileInfoClass, FileInformation, FileNotifyInformation, SetFileInformation,
 };
-use wire::lock::{LockElement, LockFlags, LockSequence};
+use wire::lock::LockFlags;
 use wire::{
-    ChangeNotifyRequest, CreateResponse, FileId, LockRequest, NtStatus, OplockBreakResponse,
-    OplockLevel, Request, Response,
+    ChangeNotifyRequest, CreateResponse, FileId, NtStatus, OplockBreakResponse, OplockLevel,
+    Request, Response,
 };
 
 use crate::client::{Reply, requests};
@@ -62,10 +62,10 @@ pub fn request(operation: &Operation, file_id: FileId) -> Request {
             } else {
                 kind | LockFlags::FAIL_IMMEDIATELY
             };
-            lock(file_id, *offset, *length, flags)
+            requests::lock(file_id, *offset, *length, flags).into()
         }
         Operation::Unlock { offset, length, .. } => {
-            lock(file_id, *offset, *length, LockFlags::UNLOCK)
+            requests::lock(file_id, *offset, *length, LockFlags::UNLOCK).into()
         }
         Operation::Watch { room } => watch(file_id, *room),
         _ => requests::close(file_id).into(),
@@ -78,19 +78,6 @@ fn watch(file_id: FileId, room: u32) -> Request {
         output_buffer_length: room,
         file_id,
         completion_filter: CompletionFilter::FILE_NAME,
-    }
-    .into()
-}
-
-fn lock(file_id: FileId, offset: u64, length: u64, flags: LockFlags) -> Request {
-    LockRequest {
-        lock_sequence: LockSequence(0),
-        file_id,
-        locks: vec![LockElement {
-            offset,
-            length,
-            flags,
-        }],
     }
     .into()
 }

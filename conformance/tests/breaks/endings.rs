@@ -8,25 +8,13 @@ use conformance::fuzz::rig::Rig;
 use conformance::sim::world::SHARE;
 use wire::change_notify::ChangeNotifyFlags;
 use wire::fscc::CompletionFilter;
-use wire::lock::{LockElement, LockFlags, LockSequence};
+use wire::lock::LockFlags;
 use wire::{
-    ChangeNotifyRequest, FileId, HeaderFlags, LockRequest, LogoffRequest, NtStatus, Request,
+    ChangeNotifyRequest, FileId, HeaderFlags, LogoffRequest, NtStatus, Request,
     TreeDisconnectRequest,
 };
 
 use crate::clients::*;
-
-fn lock(file_id: FileId, flags: LockFlags) -> LockRequest {
-    LockRequest {
-        lock_sequence: LockSequence::default(),
-        file_id,
-        locks: vec![LockElement {
-            offset: 0,
-            length: 1,
-            flags,
-        }],
-    }
-}
 
 fn watch(file_id: FileId) -> ChangeNotifyRequest {
     ChangeNotifyRequest {
@@ -57,7 +45,7 @@ fn what_waits_in_a_session_that_is_logged_off_is_answered_at_once() {
         let locked = opened(&send(holder, requests::open_or_create("locked"))[0]).file_id;
         let at_once = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
         assert_eq!(
-            statuses(&send(holder, lock(locked, at_once))),
+            statuses(&send(holder, requests::lock(locked, 0, 1, at_once))),
             [NtStatus::SUCCESS]
         );
         send(
@@ -68,7 +56,7 @@ fn what_waits_in_a_session_that_is_logged_off_is_answered_at_once() {
         let file = opened(&send(other, requests::open("locked"))[0]).file_id;
         let folder = opened(&send(other, requests::open_directory(""))[0]).file_id;
         let waits = [
-            send(other, lock(file, LockFlags::EXCLUSIVE_LOCK)),
+            send(other, requests::lock(file, 0, 1, LockFlags::EXCLUSIVE_LOCK)),
             send(other, watch(folder)),
         ];
         assert_eq!(statuses(&waits.concat()), [NtStatus::PENDING; 2]);
@@ -88,7 +76,7 @@ fn what_waits_in_a_session_that_is_logged_off_is_answered_at_once() {
             let kept = send(holder, keep_lease(1, RH));
             assert_eq!(statuses(&kept), [NtStatus::SUCCESS]);
         }
-        let unlocked = send(holder, lock(locked, LockFlags::UNLOCK));
+        let unlocked = send(holder, requests::lock(locked, 0, 1, LockFlags::UNLOCK));
         assert_eq!(statuses(&unlocked), [NtStatus::SUCCESS]);
         assert_eq!(other.server.open_count(), 2);
         finish(clients);
@@ -141,7 +129,7 @@ fn what_a_lost_channel_took_with_it_is_done_once_and_can_be_asked_again_on_anoth
     let [mut first, other] = two_clients(&["write"]);
     let file = opened(&send(&mut first, requests::open_or_create("file"))[0]).file_id;
     let at_once = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
-    send(&mut first, lock(file, at_once));
+    send(&mut first, requests::lock(file, 0, 1, at_once));
     let mut second = channel(&first);
     let write = requests::write(file, 0, Bytes::from_static(b"data"));
     assert!(
@@ -165,7 +153,7 @@ fn what_a_lost_channel_took_with_it_is_done_once_and_can_be_asked_again_on_anoth
     let read = &send(&mut first, requests::read(file, 0, 9))[0];
     let read: wire::ReadResponse = read.body().expect("a READ response");
     assert_eq!(&read.data[..], b"data");
-    let unlocked = send(&mut first, lock(file, LockFlags::UNLOCK));
+    let unlocked = send(&mut first, requests::lock(file, 0, 1, LockFlags::UNLOCK));
     assert_eq!(statuses(&unlocked), [NtStatus::SUCCESS]);
     finish([first, other]);
 }

@@ -8,8 +8,8 @@ use conformance::fuzz::rig::Rig;
 use server::{Server, Settings};
 use wire::create::CreateContext;
 use wire::dtyp::{FileTime, Guid};
-use wire::lock::{LockElement, LockFlags, LockSequence};
-use wire::{CreateRequest, CreateResponse, Dialect, FileId, LockRequest, NtStatus, OplockLevel};
+use wire::lock::LockFlags;
+use wire::{CreateRequest, CreateResponse, Dialect, NtStatus, OplockLevel};
 
 use super::{alice, ask, channel, client, connection, cut, status};
 
@@ -83,7 +83,10 @@ fn a_session_expires_when_its_mechanism_says_so_and_goes_on_when_it_is_renewed()
         (LockFlags::EXCLUSIVE_LOCK, NtStatus::NETWORK_SESSION_EXPIRED),
         (LockFlags::UNLOCK, NtStatus::RANGE_NOT_LOCKED),
     ] {
-        assert_eq!(status(&mut first, lock(open, flags)), expected);
+        assert_eq!(
+            status(&mut first, requests::lock(open, 0, 1, flags)),
+            expected
+        );
     }
     assert_eq!(status(&mut first, requests::close(open)), NtStatus::SUCCESS);
     change_log_ons(&first.server, |identity| identity.expires = None);
@@ -170,18 +173,6 @@ fn guests_are_told_apart_by_their_clients() {
         let mut rig = guest(number);
         assert_eq!(status(&mut rig, reconnect.clone()), expected);
         cut(rig);
-    }
-}
-
-fn lock(file_id: FileId, flags: LockFlags) -> LockRequest {
-    LockRequest {
-        lock_sequence: LockSequence::default(),
-        file_id,
-        locks: vec![LockElement {
-            offset: 0,
-            length: 1,
-            flags,
-        }],
     }
 }
 
