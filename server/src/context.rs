@@ -156,6 +156,26 @@ impl Context {
         self.channel = attached.channel;
     }
 
+    /// What the connection has agreed on.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER` before NEGOTIATE, which nothing else may come before.
+    pub fn negotiated(&self) -> Result<&Negotiated, NtStatus> {
+        let negotiated = self.connection.negotiated();
+        negotiated.ok_or(NtStatus::INVALID_PARAMETER)
+    }
+
+    /// Whether so many bytes of a request or its reply are no more than MaxTransactSize.
+    ///
+    /// # Errors
+    /// `INVALID_PARAMETER` if they are more.
+    pub fn check_transact_size(&self, length: u32) -> Result<(), NtStatus> {
+        if length > self.negotiated()?.max_transact_size {
+            return Err(NtStatus::INVALID_PARAMETER);
+        }
+        Ok(())
+    }
+
     /// The session.
     ///
     /// # Errors

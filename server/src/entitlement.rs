@@ -40,14 +40,7 @@ pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended
             continue;
         };
         session.become_user(identity);
-        let trees: Vec<_> = session
-            .tree_connects
-            .lock()
-            .trees
-            .values()
-            .cloned()
-            .collect();
-        for tree in trees {
+        for tree in session.all_trees() {
             if !may_stay(server, &session.identity.load(), &tree) {
                 teardown::tree_connect(server, &session, tree.id).await;
                 ended.tree_connects = ended.tree_connects.saturating_add(1);

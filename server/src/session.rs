@@ -284,6 +284,12 @@ impl Session {
         connections.filter_map(Weak::upgrade).collect()
     }
 
+    /// All tree connects.
+    #[must_use]
+    pub fn all_trees(&self) -> Vec<Arc<TreeConnect>> {
+        self.tree_connects.lock().trees.values().cloned().collect()
+    }
+
     /// The tree connect with this id.
     #[must_use]
     pub fn tree_connect(&self, id: TreeId) -> Option<Arc<TreeConnect>> {

@@ -18,13 +18,7 @@ use crate::object_store::{Changes, Decision, WatchRequest, WatchScope};
 /// `CANCELLED`; `INTERNAL_ERROR` in the middle of a compound, where nothing may wait.
 pub async fn run(context: &mut Context, request: ChangeNotifyRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
-    if request.output_buffer_length > negotiated.max_transact_size {
-        return Err(NtStatus::INVALID_PARAMETER);
-    }
+    context.check_transact_size(request.output_buffer_length)?;
     if !open.is_directory {
         return Err(NtStatus::INVALID_PARAMETER);
     }

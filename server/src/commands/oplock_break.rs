@@ -62,10 +62,7 @@ async fn acknowledge_lease(
     context: &mut Context,
     broken: LeaseBreak,
 ) -> Result<OplockBreakResponse, NtStatus> {
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
+    let negotiated = context.negotiated()?;
     let (client, key) = (negotiated.client_guid, broken.lease_key);
     let unanswered = Unanswered::begin(&context.server, CachingHolder::Lease(client, key));
     context.hold_back_breaks(unanswered);

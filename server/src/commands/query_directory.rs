@@ -29,11 +29,8 @@ pub async fn run(
     request: QueryDirectoryRequest,
 ) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
-    if !open.is_directory || request.output_buffer_length > negotiated.max_transact_size {
+    context.check_transact_size(request.output_buffer_length)?;
+    if !open.is_directory {
         return Err(NtStatus::INVALID_PARAMETER);
     }
     open.require(AccessMask::FILE_LIST_DIRECTORY)?;

@@ -63,10 +63,7 @@ fn is_enough(filled: u32, length: u64, minimum: u64) -> bool {
 }
 
 fn check(context: &Context, open: &Open, request: &ReadRequest) -> Result<(), NtStatus> {
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
+    let negotiated = context.negotiated()?;
     if request.length > negotiated.max_read_size {
         return Err(NtStatus::INVALID_PARAMETER);
     }

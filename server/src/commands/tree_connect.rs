@@ -38,10 +38,7 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
             .cloned()
             .ok_or(NtStatus::BAD_NETWORK_NAME)?
     };
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
+    let dialect = context.negotiated()?.dialect;
     if share.encrypt_data() && session.sealing_key().is_none() {
         return Err(NtStatus::ACCESS_DENIED);
     }
@@ -70,8 +67,8 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
     context.tree = Some(tree);
     let response = TreeConnectResponse {
         share_type: share_type(&share),
-        share_flags: share_flags(&share, negotiated.dialect),
-        capabilities: capabilities(&context.server, &share, negotiated.dialect),
+        share_flags: share_flags(&share, dialect),
+        capabilities: capabilities(&context.server, &share, dialect),
         maximal_access,
     };
     Ok(Response::TreeConnect(response).into())

@@ -45,10 +45,7 @@ pub async fn run(context: &mut Context, request: WriteRequest) -> Result<Answer,
 }
 
 fn check(context: &Context, open: &Open, request: &WriteRequest) -> Result<(), NtStatus> {
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
+    let negotiated = context.negotiated()?;
     let length = u64::try_from(request.data.len()).unwrap_or(u64::MAX);
     if length > u64::from(negotiated.max_write_size) {
         return Err(NtStatus::INVALID_PARAMETER);

@@ -300,7 +300,6 @@ impl ServerView for Server {
 
 fn tree_connects_of(session: &Session) -> Vec<TreeConnectSnapshot> {
     let (client, user) = (client_of(session), session.identity.load().user.clone());
-    let trees = session.tree_connects.lock().trees.clone();
     let opens = session.opens.all();
     let of = |tree: &Arc<TreeConnect>| TreeConnectSnapshot {
         id: tree.id.0,
@@ -316,7 +315,7 @@ fn tree_connects_of(session: &Session) -> Vec<TreeConnectSnapshot> {
         ),
         creation_time: tree.creation_time,
     };
-    trees.values().map(of).collect()
+    session.all_trees().iter().map(of).collect()
 }
 
 fn opens_of(session: &Session) -> Vec<OpenSnapshot> {

@@ -92,20 +92,11 @@ fn check(context: &Context, request: &IoctlRequest) -> Result<(), NtStatus> {
     if request.flags != IoctlFlags::IS_FSCTL {
         return Err(NtStatus::NOT_SUPPORTED);
     }
-    let most = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?
-        .max_transact_size;
     let input = u32::try_from(request.input.len()).unwrap_or(u32::MAX);
     let largest = input
         .max(request.max_input_response)
         .max(request.max_output_response);
-    if largest > most {
-        Err(NtStatus::INVALID_PARAMETER)
-    } else {
-        Ok(())
-    }
+    context.check_transact_size(largest)
 }
 
 /// Codes that are for the server rather than for a file.

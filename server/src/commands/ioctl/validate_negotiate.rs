@@ -13,11 +13,7 @@ const RESPONSE_SIZE: u32 = 24;
 
 /// Confirms what was negotiated, under a signature; ends the connection if it was something else.
 pub(super) fn run(context: &mut Context, request: &IoctlRequest) -> Result<Bytes, NtStatus> {
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?
-        .clone();
+    let negotiated = context.negotiated()?.clone();
     // Before 3.0 there is no such code.
     if !negotiated.is_smb3() {
         return Err(NtStatus::FILE_CLOSED);

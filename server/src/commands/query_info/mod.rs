@@ -20,14 +20,8 @@ use crate::context::Context;
 /// `INFO_LENGTH_MISMATCH`, `BUFFER_TOO_SMALL`, and what the handler says.
 pub async fn run(context: &mut Context, request: QueryInfoRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
-    if request.output_buffer_length > negotiated.max_transact_size {
-        return Err(NtStatus::INVALID_PARAMETER);
-    }
-    let dialect = negotiated.dialect;
+    context.check_transact_size(request.output_buffer_length)?;
+    let dialect = context.negotiated()?.dialect;
     match request.info_type {
         InfoType::FILE => file::query(context, &open, &request, dialect).await,
         InfoType::FILESYSTEM => file_system::query(&open, &request).await,

@@ -40,11 +40,7 @@ pub async fn run(
     request: SessionSetupRequest,
     message: &Bytes,
 ) -> Result<Answer, NtStatus> {
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?
-        .clone();
+    let negotiated = context.negotiated()?.clone();
     refuse_clear_dialects(context, &negotiated)?;
     let (id, mut setup) = find_or_start(context, &negotiated, &request)?;
     context.related.session_id = Some(id);

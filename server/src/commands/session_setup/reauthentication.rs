@@ -31,14 +31,7 @@ pub(super) async fn renew(
         return Err(NtStatus::ACCESS_DENIED);
     }
     let flags = session_flags(identity.kind);
-    let trees: Vec<_> = session
-        .tree_connects
-        .lock()
-        .trees
-        .values()
-        .cloned()
-        .collect();
-    for tree in trees {
+    for tree in session.all_trees() {
         match context.server.identities().caller(&identity, &tree.share) {
             Ok(mut caller) => {
                 caller.log_on = Some(Arc::new(session.log_on_facts(&identity)));

@@ -18,14 +18,7 @@ use crate::context::Context;
 /// `INFO_LENGTH_MISMATCH`, `SHARING_VIOLATION`, and what the handler says.
 pub async fn run(context: &mut Context, request: SetInfoRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
-    let negotiated = context
-        .connection
-        .negotiated()
-        .ok_or(NtStatus::INVALID_PARAMETER)?;
-    let length = u64::try_from(request.buffer.len()).unwrap_or(u64::MAX);
-    if length > u64::from(negotiated.max_transact_size) {
-        return Err(NtStatus::INVALID_PARAMETER);
-    }
+    context.check_transact_size(u32::try_from(request.buffer.len()).unwrap_or(u32::MAX))?;
     match request.info_type {
         InfoType::FILE => file::set(context, &open, &request).await?,
         InfoType::SECURITY => security::set(context, &open, &request).await?,
