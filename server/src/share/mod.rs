@@ -7,6 +7,7 @@
 mod administration;
 mod figures;
 mod handler;
+mod link;
 mod log_on;
 mod name;
 mod print_queue;
@@ -27,6 +28,7 @@ pub use administration::{
 };
 pub use figures::{LockSnapshot, StatisticsSnapshot};
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
+pub use link::ServerLink;
 pub use log_on::{LogOn, LogOnStep};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use print_queue::{JobChange, JobState, NewJob, PrintJob, PrintQueue};
@@ -36,6 +38,6 @@ pub use short_name::{is_made_name, is_short_name_of, short_name};
 pub use tunnel::TunnelCache;
 pub use types::*;
 pub use view::{
-    OpenSnapshot, Printer, ServerLink, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,
+    OpenSnapshot, Printer, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,
     TreeConnectSnapshot,
 };
