@@ -15,6 +15,11 @@ pytestmark = [
     pytest.mark.skipif(servers.chosen() is not servers.Smbd, reason="another server is configured in another way"),
 ]
 
+#: The client cannot encrypt.
+SMB2_ONLY = "--option=client max protocol=SMB2_10"
+#: All that the client sends is encrypted.
+SEALED = "--client-protection=encrypt"
+
 needs_rpcclient = pytest.mark.skipif(not shutil.which("rpcclient"), reason="rpcclient is not installed")
 
 
@@ -25,9 +30,9 @@ class PrintServer(servers.Smbd):
     unix_names = {**servers.UNIX_NAMES, "carol": "man"}
 
     def layout(self):
-        def printer(name, command, *lines):
+        def printer(name, command, *lines, encrypted=False):
             return servers.Share(
-                name, self.scratch / name, guest=True, mode=0o700,
+                name, self.scratch / name, guest=not encrypted, encrypted=encrypted, mode=0o700,
                 smbd=('kind = "print"', f"print_command = {command}", *lines),
             )
 
@@ -38,6 +43,7 @@ class PrintServer(servers.Smbd):
             printer("broken", ["false"]),
             printer("patient", [], 'print_job_size = "1 MiB"', "print_jobs = 3"),
             printer("staff", [], 'permissions = "D:(A;;FA;;;BA)"'),
+            printer("sealed", [], encrypted=True),
         ]
 
     def fill(self):
@@ -52,8 +58,7 @@ class PrintServer(servers.Smbd):
         return line
 
     def paper(self):
-        """What has been printed, by name, once there is something."""
-        wait_for(lambda: list((self.scratch / "paper").iterdir()))
+        """What has been printed, by name."""
         return {path.name: path.read_bytes() for path in (self.scratch / "paper").iterdir()}
 
     def restart(self):
@@ -86,9 +91,9 @@ def local(tmp_path):
     return tmp_path
 
 
-def on(printers, share, commands, user="alice", cwd=None):
+def on(printers, share, commands, *options, user="alice", cwd=None):
     """Runs commands of smbclient on one of the printers."""
-    return smbclient(printers, commands, share=share, user=user, cwd=cwd)
+    return smbclient(printers, commands, *options, share=share, user=user, cwd=cwd)
 
 
 def jobs(printers, share, user="alice"):
@@ -100,8 +105,8 @@ def jobs(printers, share, user="alice"):
 @pytest.mark.parametrize("command", ["print report.ps", "put report.ps"])
 def test_a_document_is_printed_when_it_is_closed(printers, local, command):
     on(printers, "laser", command, cwd=local).ok()
-    assert printers.paper() == {"1-alice-report.ps": b"%!PS\nshowpage\n"}
     wait_for(lambda: jobs(printers, "laser") == [])
+    assert printers.paper() == {"1-alice-report.ps": b"%!PS\nshowpage\n"}
     assert list(printers.folder("laser").iterdir()) == [printers.folder("laser") / "lock"]
 
 
@@ -144,10 +149,10 @@ def test_print_shares_are_listed_as_printers(printers):
     assert any(line.split()[:2] == ["laser", "Printer"] for line in listed.splitlines()), listed
 
 
-def ask(printers, command, user="alice"):
+def ask(printers, command, *options, user="alice"):
     """What rpcclient says to one command."""
     line = ["rpcclient", printers.host, "-p", str(printers.port), "-s", os.devnull,
-            "-U", f"{user}%{printers.accounts[user]}", "-c", command]
+            "-U", f"{user}%{printers.accounts[user]}", *options, "-c", command]
     return subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60).stdout
 
 
@@ -168,7 +173,16 @@ def test_a_printer_is_not_there_for_those_whom_the_share_keeps_out(printers):
     on(printers, "staff", "ls").failed("ACCESS_DENIED")
     assert "staff" not in ask(printers, "enumprinters 1")
     assert "staff" in ask(printers, "enumprinters 1", user="carol")
-    assert "WERR_INVALID_PRINTER_NAME" in ask(printers, "enumjobs staff 1")
+    assert "WERR_ACCESS_DENIED" in ask(printers, "enumjobs staff 1")
+
+
+@needs_rpcclient
+def test_a_printer_that_wants_encryption_is_not_reached_without(printers):
+    on(printers, "sealed", "ls", SMB2_ONLY).failed("ACCESS_DENIED")
+    assert "sealed" not in ask(printers, "enumprinters 1")
+    assert "WERR_ACCESS_DENIED" in ask(printers, "enumjobs sealed 1")
+    assert "sealed" in ask(printers, "enumprinters 1", SEALED)
+    assert "WERR" not in ask(printers, "enumjobs sealed 1", SEALED)
 
 
 @needs_rpcclient

@@ -15,14 +15,17 @@ from impacket.dcerpc.v5 import lsad, lsat, rpcrt, srvs, transport
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 from impacket.ldap.ldaptypes import ACCESS_ALLOWED_ACE, ACCESS_MASK, ACE, ACL, LDAP_SID, SR_SECURITY_DESCRIPTOR
 from impacket.nmb import NetBIOSError
+from impacket.smb3structs import SMB2_DIALECT_21
 from impacket.smbconnection import SessionError, SMBConnection
 
 ALICE = ("alice", ACCOUNTS["alice"])
 
 
-def bound(server, user=ADMINISTRATOR, pipe=r"\srvsvc", interface=srvs.MSRPC_UUID_SRVS, level=None):
-    """A pipe bound to a service, with a log-on inside the pipe where a level is given."""
+def bound(server, user=ADMINISTRATOR, pipe=r"\srvsvc", interface=srvs.MSRPC_UUID_SRVS, level=None, dialect=None):
+    """A pipe bound to a service, with a log-on inside the pipe where a level is given. It is encrypted, if the dialect can."""
     through = transport.SMBTransport(server.host, server.port, pipe, *user)
+    if dialect:
+        through.preferred_dialect(dialect)
     rpc = through.get_dce_rpc()
     if level:
         rpc.set_credentials(*user)
@@ -162,6 +165,14 @@ def test_descriptors_of_files_are_read_and_set(server):
         srvs.hNetrpGetFileSecurity(bound(server, ALICE), "work\0", "\\secured\0", 7)
     with pytest.raises(DCERPCException):
         srvs.hNetrpGetFileSecurity(rpc, "work\0", "\\none\0", 7)
+
+
+def test_descriptors_of_a_share_that_wants_encryption_are_not_told_in_clear(server):
+    (server.folder("sealed") / "letter").write_bytes(b"x")
+    letter = "sealed\0", "\\letter\0", 7
+    assert srvs.hNetrpGetFileSecurity(bound(server), *letter)
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        srvs.hNetrpGetFileSecurity(bound(server, dialect=SMB2_DIALECT_21), *letter)
 
 
 def test_descriptors_are_not_set_where_the_share_lets_nobody_write(server):

@@ -203,7 +203,7 @@ impl Context {
     /// The open that the request names, or the one of the request before it.
     ///
     /// # Errors
-    /// `FILE_CLOSED`; in a compound `INVALID_HANDLE` or the previous request's status.
+    /// `FILE_CLOSED`; `ACCESS_DENIED` for an unencrypted request to a pipe that was opened encrypted; in a compound `INVALID_HANDLE` or the previous request's status.
     pub fn open(&mut self, named: FileId) -> Result<Arc<Open>, NtStatus> {
         let file_id = self.file_id(named)?;
         let open = self
@@ -219,6 +219,9 @@ impl Context {
             .is_some_and(|tree| tree.id != open.tree.id)
         {
             return Err(NtStatus::FILE_CLOSED);
+        }
+        if open.is_encrypted_pipe && self.sealed_by.is_none() {
+            return Err(NtStatus::ACCESS_DENIED);
         }
         durable::end_replay(&self.server, &open);
         self.verify_channel_sequence(&open)?;

@@ -58,6 +58,8 @@ pub struct Open {
     pub create_guid: Option<Guid>,
     /// AppInstanceId and its version.
     pub app_instance: Option<AppInstance>,
+    /// Whether it is a pipe that must not be used in clear, because what is behind it relies on that.
+    pub is_encrypted_pipe: bool,
     /// What CREATE did.
     pub create_action: CreateAction,
     /// IsReplayEligible.
@@ -150,6 +152,7 @@ impl Open {
             owner: self.owner.clone(),
             create_guid: self.create_guid,
             app_instance: self.app_instance,
+            is_encrypted_pipe: self.is_encrypted_pipe,
             create_action: self.create_action,
             is_replay_eligible: AtomicBool::new(self.is_replay_eligible.load(Ordering::Acquire)),
             state: Mutex::new(OpenState {

@@ -202,6 +202,8 @@ impl Session {
             identity: Arc::new(identity.clone()),
             session_key: self.keys.as_ref().map(|keys| self.application_key(keys)),
             address: address.map(|peer| peer.ip()),
+            // Requests in clear may come, too, until an open says that they may not.
+            encrypted: false,
         }
     }
 

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 
 use auth::client::Credentials;
 use bytes::{Bytes, BytesMut};
-use conformance::client::{CallError, Offer, OpenFile, Reply, Scope, TcpClient, requests};
+use conformance::client::{
+    CallError, Offer, OpenFile, Protection, Reply, Scope, TcpClient, requests,
+};
 use smbd::{RunningServer, ServerBuilder};
 use wire::{IoctlRequest, NtStatus, Writer, fscc::Fsctl, ioctl::IoctlFlags};
 

@@ -110,6 +110,29 @@ fn pipes_that_exist_are_there_at_once_and_others_never() {
     });
 }
 
+// test [MS-SMB2] 3.3.5.2.11
+#[test]
+fn a_pipe_that_was_opened_encrypted_takes_and_tells_nothing_in_clear() {
+    with_client(|client, pipes| {
+        let set = |client: &mut TcpClient, protection| {
+            let session = client.connection.session_mut(pipes.session);
+            session.expect("a session").protection = protection;
+        };
+        set(client, Protection::Sealed);
+        let pipe = open(client, pipes, "srvsvc")?;
+        set(client, Protection::Signed);
+        let transact = control(&pipe, Fsctl::PIPE_TRANSCEIVE, bind(), 100);
+        let refused = client.call(pipes, transact.clone())?;
+        assert_eq!(refused.status(), NtStatus::ACCESS_DENIED);
+        let read = client.call(pipes, requests::read(pipe.id, 0, 100))?;
+        assert_eq!(read.status(), NtStatus::ACCESS_DENIED);
+        set(client, Protection::Sealed);
+        let answer = client.call(pipes, transact)?;
+        assert_eq!(output(&answer)?.len(), BIND_ACK, "nothing came before it");
+        Ok(())
+    });
+}
+
 // test [MS-SMB2] 3.3.5.16
 #[test]
 fn a_read_that_waits_is_cancelled_and_takes_no_message_with_it() {

@@ -17,7 +17,7 @@ use crate::disconnect::DisconnectReason;
 use crate::persistence;
 use crate::server::Server;
 use crate::session::Session;
-use crate::share::{Share, ShareKind};
+use crate::share::{Caller, LogOnFacts, Share, ShareKind};
 use crate::tree_connect::TreeConnect;
 
 /// Connects the session to the share that the path names.
@@ -42,12 +42,8 @@ pub fn run(context: &mut Context, request: &TreeConnectRequest) -> Result<Answer
     if share.encrypt_data() && session.sealing_key().is_none() {
         return Err(NtStatus::ACCESS_DENIED);
     }
-    let identity = session.identity.load_full();
-    let maximal_access = maximal_access(&share, share.access(&identity))?;
-    let mut caller = context.server.identities().caller(&identity, &share)?;
-    caller.log_on = Some(Arc::new(session.log_on_facts(&identity)));
-    share.handler.admit(&caller)?;
-    let maximal_access = share.permit(maximal_access, &caller.token)?;
+    let facts = Arc::new(session.log_on_facts(&session.identity.load()));
+    let (caller, maximal_access) = admit(&context.server, &share, facts)?;
     if !share.acquire_use() {
         return Err(NtStatus::REQUEST_NOT_ACCEPTED);
     }
@@ -97,6 +93,23 @@ fn share_name(path: &Utf16String) -> Result<String, NtStatus> {
         return Err(NtStatus::BAD_NETWORK_NAME);
     }
     Ok(share.to_owned())
+}
+
+/// Who somebody is on a share, and what the share lets them do at most.
+///
+/// # Errors
+/// `ACCESS_DENIED`, and what the host's users say.
+pub(crate) fn admit(
+    server: &Server,
+    share: &Share,
+    facts: Arc<LogOnFacts>,
+) -> Result<(Caller, AccessMask), NtStatus> {
+    let maximal_access = maximal_access(share, share.access(&facts.identity))?;
+    let mut caller = server.identities().caller(&facts.identity, share)?;
+    caller.log_on = Some(facts);
+    share.handler.admit(&caller)?;
+    let maximal_access = share.permit(maximal_access, &caller.token)?;
+    Ok((caller, maximal_access))
 }
 
 /// What the share lets somebody with this access do at most.

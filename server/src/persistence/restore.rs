@@ -161,6 +161,7 @@ fn tree(
         identity: Arc::new(identity),
         session_key: None,
         address: None,
+        encrypted: false,
     }));
     Ok(Arc::new(TreeConnect {
         id: TreeId(0),
@@ -272,6 +273,7 @@ fn make_open(
         owner: record.owner.clone(),
         create_guid: Some(record.create_guid),
         app_instance: record.app_instance,
+        is_encrypted_pipe: false,
         create_action: record.create_action,
         is_replay_eligible: AtomicBool::new(false),
         state: Mutex::new(state),

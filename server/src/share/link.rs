@@ -5,7 +5,6 @@
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
 
-use auth::Identity;
 use config::Configuration;
 use wire::dtyp::AccessMask;
 use wire::{NtStatus, SessionId};
@@ -15,14 +14,13 @@ use super::handler::{Answer, Handle};
 use super::log_on::LogOn;
 use super::name::Name;
 use super::share::Share;
-use super::types::{LogOnFacts, OpenHow};
+use super::types::{Caller, LogOnFacts, OpenHow};
 use super::view::{
     OpenSnapshot, Printer, ServerSnapshot, ServerView, SessionSnapshot, ShareSnapshot,
     TreeConnectSnapshot,
 };
 use crate::access;
-use crate::commands::tree_connect::maximal_access;
-use crate::commands::{report_outside, teardown};
+use crate::commands::{report_outside, teardown, tree_connect};
 use crate::environment::Task;
 use crate::object_store::{Change, OpenId};
 use crate::pace::{LogonResult, slow_down};
@@ -160,27 +158,24 @@ impl ServerView for ServerLink {
         })
     }
 
-    fn log_on(&self, address: Option<IpAddr>) -> Option<LogOn> {
-        Some(LogOn::new(self.server()?, address))
+    fn log_on(&self, outer: Option<&LogOnFacts>) -> Option<LogOn> {
+        Some(LogOn::new(self.server()?, outer))
     }
 
     fn open_object(
         &self,
-        identity: &Identity,
+        log_on: &Arc<LogOnFacts>,
         share: &str,
         name: Name,
         access: AccessMask,
     ) -> Answer<'static, Arc<dyn Handle>> {
         let found = self.server().and_then(|server| {
             let share = server.settings().shares.find(share).cloned()?;
-            Some((server.identities().caller(identity, &share), share))
+            Some((enter(&server, &share, log_on), share))
         });
-        let identity = identity.clone();
         Box::pin(async move {
-            let (caller, share) = found.ok_or(NtStatus::BAD_NETWORK_NAME)?;
-            let (caller, most) = (caller?, maximal_access(&share, share.access(&identity))?);
-            share.handler.admit(&caller)?;
-            let most = share.permit(most, &caller.token)?;
+            let (entered, share) = found.ok_or(NtStatus::BAD_NETWORK_NAME)?;
+            let (caller, most) = entered?;
             // Shares know nothing of the right to say what is audited.
             let bound = access.without(AccessMask::ACCESS_SYSTEM_SECURITY);
             if share.is_pipe() || !most.contains(bound) {
@@ -195,35 +190,30 @@ impl ServerView for ServerLink {
         })
     }
 
-    fn printers(&self, identity: &Identity, address: Option<IpAddr>) -> Vec<Printer> {
+    fn printers(&self, log_on: &Arc<LogOnFacts>) -> Vec<Printer> {
         let Some(server) = self.server() else {
             return Vec::new();
         };
         let settings = server.settings();
         let shares = settings.shares.iter();
-        let printers = shares.filter_map(|share| printer(&server, share, identity, address));
+        let printers = shares.filter_map(|share| printer(&server, share, log_on).ok());
         printers.collect()
+    }
+
+    fn printer(&self, log_on: &Arc<LogOnFacts>, name: &str) -> Result<Printer, NtStatus> {
+        let server = self.server().ok_or(NtStatus::BAD_NETWORK_NAME)?;
+        let share = server.settings().shares.find(name).cloned();
+        let share = share.ok_or(NtStatus::BAD_NETWORK_NAME)?;
+        printer(&server, &share, log_on)
     }
 }
 
-/// A share as a printer for this user; none if it is no printer, or none for the user.
-fn printer(
-    server: &Server,
-    share: &Share,
-    identity: &Identity,
-    address: Option<IpAddr>,
-) -> Option<Printer> {
-    let queue = share.handler.print_queue()?;
-    let access = maximal_access(share, share.access(identity)).ok()?;
-    let mut caller = server.identities().caller(identity, share).ok()?;
-    caller.log_on = Some(Arc::new(LogOnFacts {
-        identity: Arc::new(identity.clone()),
-        session_key: None,
-        address,
-    }));
-    share.handler.admit(&caller).ok()?;
-    let access = share.permit(access, &caller.token).ok()?;
-    Some(Printer {
+/// A share as a printer for the user of this log-on.
+fn printer(server: &Server, share: &Share, log_on: &Arc<LogOnFacts>) -> Result<Printer, NtStatus> {
+    let queue = share.handler.print_queue();
+    let queue = queue.ok_or(NtStatus::BAD_NETWORK_NAME)?;
+    let (caller, access) = enter(server, share, log_on)?;
+    Ok(Printer {
         name: share.settings.name.clone(),
         comment: share.settings.comment.clone(),
         hidden: share.settings.hidden,
@@ -231,4 +221,23 @@ fn printer(
         queue,
         caller,
     })
+}
+
+/// Who the user of a log-on is on a share, and what it may do there, as if it were connected to it.
+fn enter(
+    server: &Server,
+    share: &Share,
+    log_on: &Arc<LogOnFacts>,
+) -> Result<(Caller, AccessMask), NtStatus> {
+    // [MS-SMB2] 3.3.5.7
+    // [MS-SMB2] 3.3.5.2.11
+    if share.encrypt_data() && !log_on.encrypted {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
+    // The key of a session is for the pipe alone.
+    let facts = LogOnFacts {
+        session_key: None,
+        ..LogOnFacts::clone(log_on)
+    };
+    tree_connect::admit(server, share, Arc::new(facts))
 }

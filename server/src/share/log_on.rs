@@ -16,6 +16,8 @@ use crate::server::Server;
 pub struct LogOn {
     server: Arc<Server>,
     address: Option<IpAddr>,
+    /// Whether the pipe is used encrypted only.
+    encrypted: bool,
     context: Box<dyn auth::Context>,
 }
 
@@ -40,8 +42,8 @@ pub enum LogOnStep {
 }
 
 impl LogOn {
-    /// Begins a log-on of a client at `address`.
-    pub(super) fn new(server: Arc<Server>, address: Option<IpAddr>) -> Self {
+    /// Begins a log-on in a pipe that was opened under another one.
+    pub(super) fn new(server: Arc<Server>, outer: Option<&LogOnFacts>) -> Self {
         let mut entropy = [0; 32];
         server.environment().fill_random(&mut entropy);
         let facts = AcceptFacts {
@@ -51,7 +53,8 @@ impl LogOn {
         let context = server.settings().mechanism.start(&facts);
         Self {
             server,
-            address,
+            address: outer.and_then(|facts| facts.address),
+            encrypted: outer.is_some_and(|facts| facts.encrypted),
             context,
         }
     }
@@ -80,6 +83,7 @@ impl LogOn {
                     identity: Arc::new(identity),
                     session_key: has_key.then_some(session_key),
                     address: self.address,
+                    encrypted: self.encrypted,
                 }));
                 Ok(LogOnStep::Done {
                     token: token.unwrap_or_default(),

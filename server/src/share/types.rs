@@ -38,6 +38,8 @@ pub struct LogOnFacts {
     pub session_key: Option<SessionKey>,
     /// Where the client is; none for a local socket.
     pub address: Option<IpAddr>,
+    /// Whether what the client asks comes encrypted, and only so, as shares that demand encryption want it.
+    pub encrypted: bool,
 }
 
 /// A user of the host system.

@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use auth::Identity;
 use config::{Caching, Configuration, Oplocks, Permissions};
 use wire::NtStatus;
 use wire::dtyp::{AccessMask, FileTime};
@@ -18,7 +17,7 @@ use super::log_on::LogOn;
 use super::name::Name;
 use super::print_queue::PrintQueue;
 use super::share::Share;
-use super::types::{Caller, ShareKind};
+use super::types::{Caller, LogOnFacts, ShareKind};
 use crate::environment::Task;
 use crate::open::Open;
 use crate::server::Server;
@@ -84,19 +83,19 @@ pub trait ServerView: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
-    /// Begins a log-on inside a pipe; none where nobody can log on.
-    fn log_on(&self, _address: Option<IpAddr>) -> Option<LogOn> {
+    /// Begins a log-on inside a pipe that was opened under another one; none where nobody can log on.
+    fn log_on(&self, _outer: Option<&LogOnFacts>) -> Option<LogOn> {
         None
     }
 
-    /// Opens an object on a share as the user with this identity, for no more than `access`, which the share has to
+    /// Opens an object on a share as the user of this log-on, for no more than `access`, which the share has to
     /// leave to the user. Share modes do not count.
     ///
     /// # Errors
-    /// `BAD_NETWORK_NAME`, `ACCESS_DENIED`, and what the handler says.
+    /// `BAD_NETWORK_NAME`; `ACCESS_DENIED`, also for a share that wants what was not encrypted; what the handler says.
     fn open_object(
         &self,
-        _identity: &Identity,
+        _log_on: &Arc<LogOnFacts>,
         _share: &str,
         _name: Name,
         _access: AccessMask,
@@ -104,9 +103,18 @@ pub trait ServerView: Send + Sync {
         Box::pin(std::future::ready(Err(NtStatus::BAD_NETWORK_NAME)))
     }
 
-    /// The print shares that the user with this identity, at this address, may use, by name.
-    fn printers(&self, _identity: &Identity, _address: Option<IpAddr>) -> Vec<Printer> {
+    /// The print shares that the user of this log-on may use, by name.
+    fn printers(&self, _log_on: &Arc<LogOnFacts>) -> Vec<Printer> {
         Vec::new()
+    }
+
+    /// The print share with this name.
+    ///
+    /// # Errors
+    /// `BAD_NETWORK_NAME`; `ACCESS_DENIED` where connecting to the share, as this user and encrypted or not as this
+    /// one, would be denied.
+    fn printer(&self, _log_on: &Arc<LogOnFacts>, _name: &str) -> Result<Printer, NtStatus> {
+        Err(NtStatus::BAD_NETWORK_NAME)
     }
 }
 

@@ -5,12 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use parking_lot::Mutex;
 use server::access::{Privileges, SecurityToken};
 use server::accounts::{Identity, LogonKind};
 use server::share::{
     Caller, LogOnFacts, NoAdministration, Printer, ServerSnapshot, ServerView, SessionSnapshot,
     ShareKind, ShareSnapshot,
 };
+use wire::NtStatus;
 use wire::dtyp::{FileTime, Sid};
 
 use super::ndr::{ByteOrder, Decoder, Encoder, Parameters, Syntax};
@@ -21,6 +23,8 @@ use super::rpc::{Call, Fault, Handles, Interface, Outcome, Services};
 pub(super) struct Desk {
     pub(super) shares: Vec<ShareSnapshot>,
     pub(super) printers: Vec<Printer>,
+    /// Those that nobody may use.
+    pub(super) closed_printers: Mutex<Vec<&'static str>>,
 }
 
 impl ServerView for Desk {
@@ -42,8 +46,17 @@ impl ServerView for Desk {
         Vec::new()
     }
 
-    fn printers(&self, _: &Identity, _: Option<std::net::IpAddr>) -> Vec<Printer> {
+    fn printers(&self, _: &Arc<LogOnFacts>) -> Vec<Printer> {
         self.printers.clone()
+    }
+
+    fn printer(&self, _: &Arc<LogOnFacts>, name: &str) -> Result<Printer, NtStatus> {
+        if self.closed_printers.lock().contains(&name) {
+            return Err(NtStatus::ACCESS_DENIED);
+        }
+        let mut printers = self.printers.iter();
+        let found = printers.find(|printer| printer.name.eq_ignore_ascii_case(name));
+        found.cloned().ok_or(NtStatus::BAD_NETWORK_NAME)
     }
 }
 
@@ -154,6 +167,7 @@ pub(super) fn caller(user: &str, kind: LogonKind, groups: &[Sid]) -> Caller {
             identity: Arc::new(identity),
             session_key: None,
             address: Some([192, 0, 2, 7].into()),
+            encrypted: false,
         })),
     }
 }

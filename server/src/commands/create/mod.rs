@@ -36,7 +36,7 @@ use crate::object_store::{
 use crate::open::{Open, OpenState};
 use crate::persistence;
 use crate::request::ChannelSequence;
-use crate::share::{Caller, CloseHow, FileStat, Opened, SetInfo};
+use crate::share::{Caller, CloseHow, FileStat, LogOnFacts, Opened, SetInfo};
 use durable::Wish;
 use plan::Plan;
 use replay::Admission;
@@ -62,7 +62,7 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     let mut plan = Plan::new(context, &request, wish)?;
     plan.under_way = under_way;
     let tree = context.tree()?.clone();
-    let caller = context.caller()?;
+    let caller = caller(context)?;
     access::limit(&tree, &caller, &mut plan)?;
     app_instance::take_over(context, &plan).await?;
     let file_id = new_file_id(context);
@@ -92,6 +92,28 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     answered.extend(contexts::lease(context, caching));
     answered.extend(plan.wish.answer(&open));
     Ok(response::new(&open, &stat, open.create_action, caching, answered).into())
+}
+
+/// Who opens. Services behind a pipe are told whether what they hear and say is encrypted.
+fn caller(context: &Context) -> Result<Arc<Caller>, NtStatus> {
+    let caller = context.caller()?;
+    let facts = caller.log_on.as_ref();
+    let Some(facts) = facts.filter(|_| opens_encrypted_pipe(context) == Ok(true)) else {
+        return Ok(caller);
+    };
+    let facts = LogOnFacts {
+        encrypted: true,
+        ..LogOnFacts::clone(facts)
+    };
+    Ok(Arc::new(Caller {
+        log_on: Some(Arc::new(facts)),
+        ..Caller::clone(&caller)
+    }))
+}
+
+/// Whether the request opens a pipe, and came encrypted, as all that follow it then must.
+fn opens_encrypted_pipe(context: &Context) -> Result<bool, NtStatus> {
+    Ok(context.sealed_by.is_some() && context.tree()?.share.is_pipe())
 }
 
 /// Tells those who watch of what is new.
@@ -348,6 +370,7 @@ fn make_open(
         owner: session.owner(),
         create_guid: plan.wish.create_guid(),
         app_instance: plan.app_instance,
+        is_encrypted_pipe: opens_encrypted_pipe(context)?,
         create_action: action(plan, opened),
         is_replay_eligible: AtomicBool::new(false),
         state: Mutex::new(state),

@@ -1,6 +1,5 @@
 //! The server that fuzzers ask: a few shares, a printer, accounts, sessions and opens, and an administrator who asks.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +48,7 @@ pub(super) fn administrator() -> Arc<Caller> {
             identity: Arc::new(identity),
             session_key: None,
             address: None,
+            encrypted: false,
         })),
     })
 }
@@ -73,6 +73,17 @@ impl PrintQueue for Lab {
 
     fn change<'a>(&'a self, _: &'a Caller, _: u32, _: JobChange) -> Answer<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+fn laser() -> Printer {
+    Printer {
+        name: "laser".to_owned(),
+        comment: "for fuzzers".to_owned(),
+        hidden: false,
+        may_print: true,
+        queue: Arc::new(Lab),
+        caller: Caller::clone(&administrator()),
     }
 }
 
@@ -108,15 +119,12 @@ impl ServerView for Lab {
         ]
     }
 
-    fn printers(&self, _: &Identity, _: Option<IpAddr>) -> Vec<Printer> {
-        vec![Printer {
-            name: "laser".to_owned(),
-            comment: "for fuzzers".to_owned(),
-            hidden: false,
-            may_print: true,
-            queue: Arc::new(Lab),
-            caller: Caller::clone(&administrator()),
-        }]
+    fn printers(&self, _: &Arc<LogOnFacts>) -> Vec<Printer> {
+        vec![laser()]
+    }
+
+    fn printer(&self, _: &Arc<LogOnFacts>, _: &str) -> Result<Printer, NtStatus> {
+        Ok(laser())
     }
 
     fn sessions(&self) -> Vec<SessionSnapshot> {

@@ -173,8 +173,8 @@ impl Association {
         let Some(agreement) = Agreement::new(credentials.trailer, header) else {
             return nak(AUTHENTICATION_TYPE_NOT_RECOGNIZED);
         };
-        let address = self.caller.log_on.as_ref().and_then(|facts| facts.address);
-        let Some(log_on) = self.services.view.log_on(address) else {
+        let outer = self.caller.log_on.as_deref();
+        let Some(log_on) = self.services.view.log_on(outer) else {
             return nak(AUTHENTICATION_TYPE_NOT_RECOGNIZED);
         };
         self.max_fragment = Some(received);

@@ -8,7 +8,7 @@ use super::super::ndr::{Array, Handle};
 use super::super::rpc::{Call, Fault, Later};
 use super::super::win32;
 use super::types::{Document, DocumentContainer, DocumentInfo};
-use super::{OpenDocument, error_of, is_raw, printer_of};
+use super::{OpenDocument, error_of, find, is_raw, printer_of};
 
 type Refused = Result<(u32,), Fault>;
 
@@ -17,27 +17,29 @@ pub(super) fn start_document(
     call: &mut Call<'_>,
     (handle, container): (Handle, DocumentContainer),
 ) -> Result<Later<(u32, u32)>, Fault> {
-    let begun = match (printer_of(call, &handle)?, container.document) {
+    let asked = match (printer_of(call, &handle)?, container.document) {
         (Err(error), _) => Err(error),
         (_, DocumentInfo::Level1(None) | DocumentInfo::Other(_)) => Err(win32::INVALID_PARAMETER),
         (Ok(printer), DocumentInfo::Level1(Some(document))) => {
-            check(&document).map(|()| (printer, document))
+            // What the share lets the user do may have changed since the printer was opened.
+            let found = check(&document).and_then(|()| find(call, &printer.name));
+            found.map(|found| (printer, found, document))
         }
     };
     Ok(Box::pin(async move {
-        let (printer, document) = match begun {
-            Ok(begun) => begun,
+        let (printer, found, document) = match asked {
+            Ok(asked) => asked,
             Err(error) => return (0, error),
         };
         if printer.document.lock().is_some() {
             return (0, win32::INVALID_HANDLE);
         }
-        if !printer.may_print {
+        if !found.may_print {
             return (0, win32::ACCESS_DENIED);
         }
         let title = document.name.as_ref().map(Utf16String::to_string_lossy);
         let title = title.unwrap_or_default();
-        match printer.queue.clone().begin(&printer.caller, &title).await {
+        match printer.queue.clone().begin(&found.caller, &title).await {
             Err(status) => (0, error_of(status)),
             Ok(job) => {
                 let document = OpenDocument {

@@ -15,7 +15,7 @@ mod types;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use server::share::{Handle as DocumentHandle, PrintQueue, Printer};
+use server::share::{Handle as DocumentHandle, LogOnFacts, PrintQueue, Printer};
 use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
@@ -71,7 +71,6 @@ struct OpenPrinter {
     server: String,
     name: String,
     comment: String,
-    may_print: bool,
     queue: Arc<dyn PrintQueue>,
     caller: server::share::Caller,
     /// What is being printed.
@@ -167,14 +166,14 @@ fn open(
     let (opened, rights) = if printer.is_empty() {
         (Opened::Server, SERVER_RIGHTS)
     } else {
-        let Some(found) = find(call, printer) else {
-            return Ok((Handle::NULL, win32::INVALID_PRINTER_NAME));
+        let found = match find(call, printer) {
+            Ok(found) => found,
+            Err(error) => return Ok((Handle::NULL, error)),
         };
         let opened = Arc::new(OpenPrinter {
             server: server.to_owned(),
             name: found.name,
             comment: found.comment,
-            may_print: found.may_print,
             queue: found.queue,
             caller: found.caller,
             document: Mutex::default(),
@@ -206,23 +205,25 @@ fn parts(name: &str) -> Option<(&str, &str)> {
 }
 
 /// The printer of that name, if the caller may use it.
-fn find(call: &Call<'_>, name: &str) -> Option<Printer> {
-    let name = Utf16String::from(name);
-    let is_called = |printer: &Printer| {
-        eq_ignore_case(
-            Utf16String::from(printer.name.as_str()).as_units(),
-            name.as_units(),
-        )
-    };
-    printers_for(call).into_iter().find(is_called)
+fn find(call: &Call<'_>, name: &str) -> Result<Printer, u32> {
+    let facts = named(call).ok_or(win32::ACCESS_DENIED)?;
+    let found = call.services.view.printer(facts, name);
+    found.map_err(|status| match status {
+        NtStatus::BAD_NETWORK_NAME => win32::INVALID_PRINTER_NAME,
+        _ => win32::ACCESS_DENIED,
+    })
 }
 
 /// The printers that the caller may use.
 fn printers_for(call: &Call<'_>) -> Vec<Printer> {
-    let (Some(facts), false) = (&call.caller.log_on, call.is_anonymous()) else {
-        return Vec::new();
-    };
-    call.services.view.printers(&facts.identity, facts.address)
+    let printers = named(call).map(|facts| call.services.view.printers(facts));
+    printers.unwrap_or_default()
+}
+
+/// The log-on of a caller who has said who it is.
+fn named<'a>(call: &Call<'a>) -> Option<&'a Arc<LogOnFacts>> {
+    let facts = call.caller.log_on.as_ref();
+    facts.filter(|_| !call.is_anonymous())
 }
 
 /// The printer behind a handle.

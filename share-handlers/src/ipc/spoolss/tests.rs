@@ -191,11 +191,25 @@ fn only_administrators_may_administer_and_anonymous_users_nothing() {
     assert_eq!(open(&[], ALL), win32::ACCESS_DENIED);
     assert_eq!(open(&[], 8), 0);
     assert_eq!(open(&[Sid::ADMINISTRATORS], ALL), 0);
-    assert_eq!(open(&[Sid::ANONYMOUS], 8), win32::INVALID_PRINTER_NAME);
+    assert_eq!(open(&[Sid::ANONYMOUS], 8), win32::ACCESS_DENIED);
     let room = (2_u32, None::<Utf16String>, 1_u32, None::<Array<u8>>, 0_u32);
     let told: (Option<Array<u8>>, u32, u32, u32) =
         lab.client(&[Sid::ANONYMOUS]).call(0, &room).unwrap();
     assert_eq!(told.3, win32::ACCESS_DENIED);
+}
+
+// test [MS-RPRN] 3.1.4.2.2
+#[test]
+fn a_printer_whose_share_would_deny_the_caller_is_denied() {
+    let lab = Lab::new();
+    let mut client = lab.client(&[]);
+    let before = open_laser(&mut client);
+    lab.desk.closed_printers.lock().push("laser");
+    let refused = open(&mut client, text("laser"), 0);
+    assert_eq!(refused, (Handle::NULL, win32::ACCESS_DENIED));
+    let refused = start(&mut client, before, "letter", None);
+    assert_eq!(refused, (0, win32::ACCESS_DENIED));
+    assert!(lab.desk.printers[0].queue.jobs().is_empty());
 }
 
 // test [MS-RPRN] 3.1.4.2.1

@@ -82,14 +82,15 @@ fn open(
     if !call.is_administrator() {
         return Err(NtStatus::ACCESS_DENIED);
     }
-    let identity = call.identity().ok_or(NtStatus::ACCESS_DENIED)?;
+    let facts = call.caller.log_on.as_ref();
+    let facts = facts.ok_or(NtStatus::ACCESS_DENIED)?;
     let share = filled(share).ok_or(NtStatus::INVALID_PARAMETER)?;
     let units = file.as_units();
     let below = units.strip_prefix(&[BACKSLASH]).unwrap_or(units);
     let name = Name::parse(&Utf16String::from_units(below.to_vec()));
     let name = name.map_err(|_| NtStatus::OBJECT_NAME_INVALID)?;
     let view = &call.services.view;
-    Ok(view.open_object(identity, &share.to_string_lossy(), name, access))
+    Ok(view.open_object(facts, &share.to_string_lossy(), name, access))
 }
 
 fn error_of(status: NtStatus) -> u32 {
