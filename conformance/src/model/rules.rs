@@ -102,12 +102,6 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
     if excluding.is_empty() {
         one(NtStatus::SUCCESS)
     } else if excluding.iter().any(would_give_up) {
-        if std::env::var_os("DBG").is_some() {
-            eprintln!(
-                "{client} {operation:?} waits for {excluding:?}\n {:?}",
-                model.caches
-            );
-        }
         Vec::new()
     } else {
         one(NtStatus::SHARING_VIOLATION)

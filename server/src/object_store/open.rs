@@ -171,6 +171,11 @@ impl<'a> Arriving<'a> {
             (Some(0), _) | (None, Some(0)) => return Err(Refusal::WaitForBreak),
             _ => return Err(NtStatus::DELETE_PENDING.into()),
         }
+        // Before anything is taken from others for an open that must not be.
+        if let Caching::Lease(request) = &self.request.caching {
+            let stream = state.stream_named(name).map(|stream| stream.id);
+            lease::check_object(object, stream, request)?;
+        }
         let loss = match self.request.arrival {
             Arrival::Overwritten | Arrival::Superseded => Loss::OVERWRITE,
             Arrival::Created | Arrival::Opened => Loss::OPEN,
@@ -188,10 +193,6 @@ impl<'a> Arriving<'a> {
             return Err(NtStatus::SHARING_VIOLATION.into());
         }
         self.break_for(loss, object, state, effects)?;
-        if let Caching::Lease(request) = &self.request.caching {
-            let stream = state.stream_named(name).map(|stream| stream.id);
-            lease::check_object(object, stream, request)?;
-        }
         Ok(())
     }
 

@@ -292,9 +292,15 @@ impl World {
     fn open(&mut self, words: &Words) -> Step {
         let name = name(words.at(2));
         let (location, caching) = (location(&name), caching(words));
-        if let Err(status) = self.store.check_path(&location, &caching) {
-            return Step::Done(denied(status));
+        match self.store.check_path(&location, &caching) {
+            Ok(()) => self.arbitrate(words),
+            Err(status) => Step::Done(denied(status)),
         }
+    }
+
+    fn arbitrate(&mut self, words: &Words) -> Step {
+        let name = name(words.at(2));
+        let (location, caching) = (location(&name), caching(words));
         let caller = caller(words.value("by").map_or(0, |by| by.parse().unwrap()));
         let request = self.request(words, location, &caller, caching);
         let outcome = self.store.open(&request);
@@ -308,7 +314,7 @@ impl World {
             Decision::Deny(status) => Step::Done(denied(status)),
             Decision::Wait(waiter) => {
                 let words = words.clone();
-                Step::Again(waiter, Box::new(move |world| world.open(&words)))
+                Step::Again(waiter, Box::new(move |world| world.arbitrate(&words)))
             }
         }
     }
