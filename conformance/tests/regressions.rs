@@ -173,3 +173,13 @@ fn opens_by_the_old_and_the_new_name_of_a_file_that_is_being_renamed_leave_nothi
     simulate(51_803, 500, Profile::Leases);
     simulate(131_279, 500, Profile::Folders);
 }
+
+#[test]
+fn a_lease_that_waits_where_its_file_is_no_longer_to_be_deleted_is_refused_for_its_name() {
+    simulate(100_858, 500, Profile::Folders);
+}
+
+#[test]
+fn a_create_reply_tells_of_a_lease_what_an_acknowledgment_has_left_meanwhile() {
+    simulate(124_351, 500, Profile::Folders);
+}

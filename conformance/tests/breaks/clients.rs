@@ -181,16 +181,21 @@ pub fn opened(reply: &Reply) -> CreateResponse {
     reply.body().expect("a CREATE response")
 }
 
-/// The state of the lease that an open got.
-pub fn granted_lease(reply: &Reply) -> LeaseState {
+/// The lease that an open got.
+pub fn told_lease(reply: &Reply) -> LeaseContext {
     let lease = opened(reply)
         .contexts
         .into_iter()
         .find_map(|context| match context {
-            CreateResponseContext::Lease(lease) => Some(lease.lease_state),
+            CreateResponseContext::Lease(lease) => Some(lease),
             _ => None,
         });
     lease.expect("a lease")
+}
+
+/// The state of the lease that an open got.
+pub fn granted_lease(reply: &Reply) -> LeaseState {
+    told_lease(reply).lease_state
 }
 
 pub fn broken_oplock(reply: &Reply) -> OplockBreak {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conformance::client::{Related, requests};
-use wire::create::{CreateContext, DurableHandleFlags, LeaseState, ShareAccess};
+use wire::create::{CreateContext, DurableHandleFlags, LeaseFlags, LeaseState, ShareAccess};
 use wire::dtyp::Guid;
 use wire::{CreateRequest, FileId, HeaderFlags, NtStatus, OplockLevel};
 
@@ -63,6 +63,60 @@ fn a_lease_that_is_broken_before_its_create_is_answered_is_broken_after_the_repl
     let kept = send(holder, keep_lease(1, RH));
     assert_eq!(statuses(&kept), [NtStatus::SUCCESS]);
     assert_eq!(statuses(&received(other)), [NtStatus::SUCCESS]);
+    finish(clients);
+}
+
+// test [MS-SMB2] 3.3.5.9.11
+#[test]
+fn a_create_reply_tells_what_has_become_of_the_lease_meanwhile() {
+    let mut clients = two_clients(&["set"]);
+    let [holder, other] = &mut clients;
+    send(holder, with_lease(requests::open_or_create("file"), 1, RWH));
+    let waits = send(other, requests::open("file"));
+    assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+    let broken = broken_lease(&received(holder)[0]);
+    assert!(send(holder, with_lease(overwriting("file"), 1, RWH)).is_empty());
+    let kept = send(holder, keep_lease(1, RH));
+    assert_eq!(statuses(&kept), [NtStatus::SUCCESS]);
+
+    pass(holder, Duration::from_secs(2));
+    let lease = told_lease(&received(holder)[0]);
+    assert_eq!(lease.lease_state, RH);
+    assert_eq!(lease.lease_flags, LeaseFlags::NONE);
+    assert_eq!(lease.v2.map(|v2| v2.epoch), Some(broken.new_epoch));
+    finish(clients);
+}
+
+// test [MS-SMB2] 3.3.5.9.11
+#[test]
+fn a_create_reply_tells_of_a_lease_what_is_true_before_the_notice_behind_it() {
+    let mut clients = two_clients(&["set"]);
+    let [holder, other] = &mut clients;
+    send(holder, with_lease(requests::open_or_create("file"), 1, RWH));
+    send(other, requests::open("file"));
+    let first = broken_lease(&received(holder)[0]);
+    assert!(send(holder, with_lease(overwriting("file"), 1, RWH)).is_empty());
+    send(holder, keep_lease(1, RH));
+    let waits = send(
+        other,
+        CreateRequest {
+            share_access: ShareAccess::NONE,
+            ..requests::open("file")
+        },
+    );
+    assert_eq!(statuses(&waits), [NtStatus::SUCCESS, NtStatus::PENDING]);
+
+    pass(holder, Duration::from_secs(2));
+    let [created, broken] = &received(holder)[..] else {
+        panic!("a reply and a break");
+    };
+    let lease = told_lease(created);
+    assert_eq!(lease.lease_state, RH);
+    assert_eq!(lease.lease_flags, LeaseFlags::NONE);
+    assert_eq!(lease.v2.map(|v2| v2.epoch), Some(first.new_epoch));
+    let second = broken_lease(broken);
+    assert_eq!(second.current_lease_state, RH);
+    assert_eq!(second.new_epoch, first.new_epoch + 1);
     finish(clients);
 }
 

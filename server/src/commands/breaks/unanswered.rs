@@ -13,7 +13,7 @@ use wire::LeaseKey;
 use wire::dtyp::Guid;
 
 use super::{Break, tell_at_last};
-use crate::object_store::{Caching, OpenId};
+use crate::object_store::{Caching, LeaseBreak, OpenId};
 use crate::server::Server;
 
 /// A request that decides what its client may cache, and whose reply has not left yet.
@@ -85,13 +85,14 @@ impl UnansweredTable {
         None
     }
 
-    /// Whether the notice that tells of this epoch of a lease is kept for later.
-    pub(crate) fn keeps_epoch(&self, client: Guid, key: LeaseKey, epoch: u16) -> bool {
-        let tells =
-            |broken: &Break| matches!(broken, Break::Lease(broken) if broken.epoch == epoch);
+    /// The first break of a lease that is kept for later.
+    pub(crate) fn first_kept(&self, client: Guid, key: LeaseKey) -> Option<LeaseBreak> {
         let table = self.0.lock();
-        let entry = table.get(&CachingHolder::Lease(client, key));
-        entry.is_some_and(|entry| entry.held_back.iter().any(tells))
+        let entry = table.get(&CachingHolder::Lease(client, key))?;
+        entry.held_back.iter().find_map(|broken| match broken {
+            Break::Lease(broken) => Some(*broken),
+            Break::Oplock(_) => None,
+        })
     }
 
     /// The number of holders about whose caching a request is not answered yet.

@@ -8,7 +8,7 @@ use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor, SecurityInformation};
 
 use crate::access;
 use crate::context::Context;
-use crate::object_store::{GrantedCaching, LeaseGrant, LeaseVersion};
+use crate::object_store::{GrantedCaching, LeaseVersion};
 use crate::open::Open;
 use crate::share::FileStat;
 
@@ -82,7 +82,7 @@ impl Questions {
 /// What a client is told of its lease.
 // [MS-SMB2] 3.3.5.9.8
 // [MS-SMB2] 3.3.5.9.11
-pub(super) fn lease(context: &Context, caching: GrantedCaching) -> Option<CreateResponseContext> {
+pub(super) fn lease(caching: GrantedCaching) -> Option<CreateResponseContext> {
     let GrantedCaching::Lease(lease) = caching else {
         return None;
     };
@@ -95,7 +95,7 @@ pub(super) fn lease(context: &Context, caching: GrantedCaching) -> Option<Create
     }
     let v2 = LeaseContextV2 {
         parent_lease_key: lease.parent.unwrap_or_default(),
-        epoch: known_epoch(context, &lease),
+        epoch: lease.epoch,
     };
     Some(CreateResponseContext::Lease(LeaseContext {
         lease_key: lease.key,
@@ -103,17 +103,6 @@ pub(super) fn lease(context: &Context, caching: GrantedCaching) -> Option<Create
         lease_flags,
         v2: (lease.version == LeaseVersion::V2).then_some(v2),
     }))
-}
-
-/// The epoch that the client knows with this reply. To it, a notice is news only if that has another
-/// epoch: where one is held back until the reply has left, the reply has the epoch before.
-// [MS-SMB2] 3.2.5.19.2
-fn known_epoch(context: &Context, lease: &LeaseGrant) -> u16 {
-    let is_untold = context.connection.negotiated().is_some_and(|negotiated| {
-        let unanswered = &context.server.unanswered;
-        unanswered.keeps_epoch(negotiated.client_guid, lease.key, lease.epoch)
-    });
-    lease.epoch.wrapping_sub(u16::from(is_untold))
 }
 
 async fn maximal_access(

@@ -73,7 +73,7 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
             other => break other?,
         }
     };
-    let caching = arbitrated.caching;
+    let granted_caching = arbitrated.caching;
     let open = Arc::new(make_open(
         context, &plan, &opened, granted, file_id, arbitrated,
     )?);
@@ -89,7 +89,8 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     report_created(context, &opened, &open);
     let security = opened.security.as_deref();
     let mut answered = plan.questions.answer(context, &open, &stat, security).await;
-    answered.extend(contexts::lease(context, caching));
+    let caching = caching::told(context, &open, granted_caching);
+    answered.extend(contexts::lease(caching));
     answered.extend(plan.wish.answer(&open));
     Ok(response::new(&open, &stat, open.create_action, caching, answered).into())
 }

@@ -44,10 +44,11 @@ pub(super) async fn run(
     };
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
-    let caching = context.server.object_store.held(&open.attachment).caching;
     let questions = Questions::new(&request.contexts);
     let mut answered = questions.answer_again(context, &open, &stat).await;
-    answered.extend(contexts::lease(context, caching));
+    let held = context.server.object_store.held(&open.attachment);
+    let caching = caching::told(context, &open, held.caching);
+    answered.extend(contexts::lease(caching));
     let action = CreateAction::OPENED;
     Ok(response::new(&open, &stat, action, caching, answered).into())
 }

@@ -179,21 +179,22 @@ pub(super) async fn answer(
     context.related.has_file = true;
     caching::hold_back_breaks(context, open);
     let stat = open.handle.stat().await?;
+    let questions = Questions::new(&request.contexts);
+    let mut answered = questions.answer_again(context, open, &stat).await;
+    let held = context.server.object_store.held(&open.attachment);
     // observed: smbtorture, made on Windows: the client is told no higher oplock than it asks for
     // (smb2.replay.replay-dhv2-oplock2)
-    let caching = match context.server.object_store.held(&open.attachment).caching {
+    let caching = match caching::told(context, open, held.caching) {
         GrantedCaching::Oplock(level) if level.0 > request.requested_oplock_level.0 => {
             GrantedCaching::Oplock(request.requested_oplock_level)
         }
-        held => held,
+        told => told,
     };
     let keeps_handle = match caching {
         GrantedCaching::Oplock(level) => level == OplockLevel::BATCH,
         GrantedCaching::Lease(lease) => lease.state.contains(LeaseState::HANDLE_CACHING),
     };
-    let questions = Questions::new(&request.contexts);
-    let mut answered = questions.answer_again(context, open, &stat).await;
-    answered.extend(contexts::lease(context, caching));
+    answered.extend(contexts::lease(caching));
     let is_told = keeps_handle || persistence::is_persistent(open);
     answered.extend(wish.answer(open).filter(|_| is_told));
     Ok(response::new(open, &stat, open.create_action, caching, answered).into())
