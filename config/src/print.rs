@@ -19,6 +19,8 @@ pub struct Print {
     pub job_size: Size,
     /// The most jobs at a time.
     pub jobs: u32,
+    /// The most jobs of one user at a time.
+    pub jobs_per_user: u32,
 }
 
 /// A part of an argument of the command.
@@ -55,6 +57,7 @@ impl Default for Print {
             timeout: Duration::from_mins(10),
             job_size: Size::mib(1024),
             jobs: 1_000,
+            jobs_per_user: 250,
         }
     }
 }
@@ -72,6 +75,8 @@ impl Print {
         let job_size = live("print_job_size").within(Size::kib(1)..=Size::mib(4095));
         visitor.visit(job_size, &mut self.job_size);
         visitor.visit(live("print_jobs").within(1..=100_000), &mut self.jobs);
+        let jobs_per_user = live("print_jobs_per_user").within(1..=100_000);
+        visitor.visit(jobs_per_user, &mut self.jobs_per_user);
     }
 
     /// Notes what does not go together.

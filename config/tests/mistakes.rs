@@ -46,7 +46,7 @@ colour = "red"
         r#"5: server.signing: "maybe" does not fit; give "offered" or "required""#,
         r#"8: limits.connections: 0 does not fit; give a whole number, 1 to 1000000"#,
         r#"11: share.name: "a/b" does not fit; give a name of 1 to 80 letters without " \ / [ ] : | < > + = ; , * ?, and not IPC$"#,
-        r#"13: share.colour: there is no such setting; give one of name, kind, path, memory_size, create_directory, comment, hidden, read_only, users, groups, denied_users, read_only_users, permissions, guest, max_connections, encryption, force_user, follow_symlinks, case_sensitive, hide_dot_files, hide_files, file_mode, directory_mode, streams, access_based_enumeration, caching, oplocks, pending_replay, continuous_availability, print_command, print_timeout, print_job_size, print_jobs, compartments, program, wrapper"#,
+        r#"13: share.colour: there is no such setting; give one of name, kind, path, memory_size, create_directory, comment, hidden, read_only, users, groups, denied_users, read_only_users, permissions, guest, max_connections, encryption, force_user, follow_symlinks, case_sensitive, hide_dot_files, hide_files, file_mode, directory_mode, streams, access_based_enumeration, caching, oplocks, pending_replay, continuous_availability, print_command, print_timeout, print_job_size, print_jobs, print_jobs_per_user, compartments, program, wrapper"#,
         r#"15: sever: there is no such section; perhaps "server" is meant"#,
     ];
     assert_eq!(mistakes(text), expected);

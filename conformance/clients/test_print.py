@@ -42,6 +42,7 @@ class PrintServer(servers.Smbd):
             printer("laser", ["cp", "/dev/stdin", f"{paper}/{{job}}-{{user}}-{{title}}"], 'comment = "second floor"'),
             printer("broken", ["false"]),
             printer("patient", [], 'print_job_size = "1 MiB"', "print_jobs = 3"),
+            printer("shared", [], "print_jobs_per_user = 2"),
             printer("staff", [], 'permissions = "D:(A;;FA;;;BA)"'),
             printer("sealed", [], encrypted=True),
         ]
@@ -129,6 +130,17 @@ def test_a_full_queue_and_a_document_that_is_too_long_are_refused(printers, loca
         on(printers, "patient", "print report.ps", cwd=local).ok()
     on(printers, "patient", "print report.ps", cwd=local).failed("PRINT_QUEUE_FULL")
     assert len(jobs(printers, "patient")) == 3
+
+
+def test_one_user_does_not_fill_a_queue(printers, local):
+    for _ in range(2):
+        on(printers, "shared", "print report.ps", cwd=local).ok()
+    on(printers, "shared", "print report.ps", cwd=local).failed("PRINT_QUEUE_FULL")
+    assert jobs(printers, "shared") == ["1-report.ps", "2-report.ps"]
+    on(printers, "shared", "print report.ps", user="bob", cwd=local).ok()
+    on(printers, "shared", "del 1-report.ps").ok()
+    on(printers, "shared", "print report.ps", cwd=local).ok()
+    assert jobs(printers, "shared") == ["2-report.ps", "3-report.ps", "4-report.ps"]
 
 
 def test_what_cannot_be_printed_stays(printers, local):

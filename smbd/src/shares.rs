@@ -244,6 +244,7 @@ impl Shares {
         let printer = has_command.then(|| PrintCommand::new(share)).transpose()?;
         let options = QueueOptions {
             most_jobs: share.print.jobs,
+            most_jobs_of_user: share.print.jobs_per_user,
             longest_document: share.print.job_size.to_u32().into(),
             printer: printer.map(|printer| Arc::new(printer) as Arc<dyn Printer>),
         };

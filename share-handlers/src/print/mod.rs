@@ -11,6 +11,7 @@
 
 mod handle;
 mod job;
+mod owner;
 mod printer;
 mod queue;
 mod spool;
@@ -31,8 +32,9 @@ use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
 use self::handle::{Folder, Spooling, Waiting};
+use self::owner::may_change;
 pub use self::printer::{Document, Printer};
-use self::queue::{Job, may_change};
+use self::queue::Job;
 pub use self::queue::{Queue, QueueOptions};
 pub use self::spool::make_folder;
 use crate::ready::ready;

@@ -20,13 +20,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use server::Environment;
-use server::accounts::LogonKind;
 use server::share::{Answer, Caller, JobChange, JobState, Name, PrintJob};
 use wire::NtStatus;
-use wire::dtyp::{FileTime, Sid};
+use wire::dtyp::FileTime;
 use wire::fscc::{CompletionFilter, FileAction};
 
 use super::job::{self, Record, Rest};
+use super::owner::{Owner, may_change};
 use super::printer::{Document, Printer, Stop, Stoppable};
 use super::spool::Spool;
 use crate::disk::{ChangeSink, errno};
@@ -37,6 +37,8 @@ use crate::offload::{Offload, elsewhere};
 pub struct QueueOptions {
     /// The most jobs at a time.
     pub most_jobs: u32,
+    /// The most jobs of one user at a time.
+    pub most_jobs_of_user: u32,
     /// The longest document, in bytes.
     pub longest_document: u64,
     /// Prints; none lets jobs wait to be fetched from the folder.
@@ -170,24 +172,26 @@ impl Queue {
     }
 
     fn enter(&self, caller: &Caller, title: &str) -> Result<Record, NtStatus> {
-        let most = self.options.lock().most_jobs;
+        let owner = Owner::of(caller);
+        let (most, most_of_user) = {
+            let options = self.options.lock();
+            (options.most_jobs, options.most_jobs_of_user)
+        };
         let mut table = self.table.lock();
-        let count = u32::try_from(table.jobs.len()).unwrap_or(u32::MAX);
-        if count >= most {
+        let is_own = |job: &&Job| owner.has(&job.record);
+        let own = table.jobs.values().filter(is_own).count();
+        if is_reached(most, table.jobs.len()) || is_reached(most_of_user, own) {
             return Err(NtStatus::PRINT_QUEUE_FULL);
         }
         let id = table.last.checked_add(1);
         let id = id.ok_or(NtStatus::PRINT_QUEUE_FULL)?;
         table.last = id;
-        let address = caller.log_on.as_ref().and_then(|facts| facts.address);
         let record = Record {
             id,
             title: job::title(title),
             user: job::one_line(&caller.user),
-            owner: account_of(caller),
-            client: address
-                .map(|address| address.to_string())
-                .unwrap_or_default(),
+            owner: owner.account,
+            client: owner.client,
             submitted: self.now(),
             rest: Rest::Queued,
         };
@@ -444,23 +448,8 @@ impl Job {
     }
 }
 
-/// Whether the caller may change a job: whose account printed it, and administrators.
-pub(super) fn may_change(caller: &Caller, record: &Record) -> bool {
-    let is_owner = match (account_of(caller), &record.owner) {
-        (Some(account), Some(owner)) => account.to_lowercase() == owner.to_lowercase(),
-        // One guest cannot be told from the next.
-        _ => false,
-    };
-    is_owner || caller.token.contains(&Sid::ADMINISTRATORS)
-}
-
-/// The account that the caller has proved to be; none for guests.
-fn account_of(caller: &Caller) -> Option<String> {
-    let Some(facts) = &caller.log_on else {
-        return Some(job::one_line(&caller.user));
-    };
-    let is_user = facts.identity.kind == LogonKind::User;
-    is_user.then(|| job::one_line(&facts.identity.user))
+fn is_reached(most: u32, count: usize) -> bool {
+    u32::try_from(count).is_ok_and(|count| count >= most)
 }
 
 fn at_rest(rest: Rest) -> JobState {

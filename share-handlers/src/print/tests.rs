@@ -93,9 +93,14 @@ impl Lab {
     }
 
     fn on(folder: TempDir) -> Self {
+        Self::with_limit(folder, 3)
+    }
+
+    fn with_limit(folder: TempDir, most_jobs_of_user: u32) -> Self {
         let (host, paper) = (Arc::new(Host::default()), Arc::new(Paper::default()));
         let options = QueueOptions {
             most_jobs: 3,
+            most_jobs_of_user,
             longest_document: 1000,
             printer: Some(paper.clone()),
         };
@@ -315,10 +320,25 @@ fn a_queue_has_an_end_and_a_document_too() {
 }
 
 #[test]
+fn one_user_does_not_fill_a_queue() {
+    let lab = Lab::with_limit(tempfile::tempdir().unwrap(), 2);
+    let (first, second) = (lab.begin("a"), lab.begin("b"));
+    let more = || lab.share.open("c", &to_create(Disposition::New)).map(drop);
+    assert_eq!(more(), Err(NtStatus::PRINT_QUEUE_FULL));
+    assert_eq!(files_in(lab.folder.path()), 2);
+    let bob = lab.share.used_by(caller("bob", 1001));
+    bob.open("c", &to_create(Disposition::New)).unwrap();
+    first.delete().unwrap();
+    assert_eq!(more(), Ok(()), "there is room again");
+    drop(second);
+}
+
+#[test]
 fn a_job_that_nobody_waits_for_any_more_takes_no_place() {
     let folder = tempfile::tempdir().unwrap();
     let options = QueueOptions {
         most_jobs: 1,
+        most_jobs_of_user: 1,
         longest_document: 1000,
         printer: None,
     };

@@ -13,6 +13,7 @@ use super::super::testing::{Client, Desk, caller};
 use super::types::*;
 use super::*;
 use crate::offload::Inline;
+use crate::offload::tests::wait;
 use crate::print::{PrintHandler, Queue, QueueOptions};
 
 /// A host on which nothing is printed, so that jobs wait.
@@ -45,7 +46,8 @@ impl Lab {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let options = QueueOptions {
-            most_jobs: 2,
+            most_jobs: 3,
+            most_jobs_of_user: 2,
             longest_document: 100,
             printer: None,
         };
@@ -292,6 +294,23 @@ fn an_aborted_document_is_gone_and_one_that_was_not_ended_is_printed() {
     drop(client);
     assert_eq!(lab.documents(), [b"b"]);
     assert_eq!(lab.desk.printers[0].queue.jobs().len(), 1);
+}
+
+#[test]
+fn a_document_that_would_be_one_job_too_many_is_not_begun() {
+    let lab = Lab::new();
+    let mut client = lab.client(&[]);
+    for _ in 0..2 {
+        let handle = open_laser(&mut client);
+        assert_eq!(start(&mut client, handle, "a", None).1, 0);
+    }
+    let handle = open_laser(&mut client);
+    let refused = start(&mut client, handle, "a", None);
+    assert_eq!(refused, (0, win32::PRINT_QUEUE_FULL));
+    assert_eq!(write(&mut client, handle, b"x").1, win32::NO_START_DOC);
+    let bobs = &lab.desk.printers[1];
+    let begun = bobs.queue.clone().begin(&bobs.caller, "b");
+    assert!(wait(begun).is_ok());
 }
 
 #[test]
