@@ -6,3 +6,4 @@ mod endings;
 mod folders;
 mod handles;
 mod notices;
+mod resent;

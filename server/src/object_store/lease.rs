@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use wire::dtyp::{AccessMask, Guid};
 use wire::{LeaseKey, NtStatus};
 
-use super::effect::Effects;
+use super::effect::{Effects, LeaseBreak};
 use super::holding::{Holder, Holding, HoldingKind, LeaseFacts, Tally, legal};
 use super::location::Location;
 use super::object::{Object, Shared, Stream, StreamId};
@@ -303,6 +303,24 @@ fn may_hold(stream: &Stream, holder: Holder, users: u32, state: LeaseState) -> b
     } = stream.oplocks.others(holder);
     let is_refused = handle && (oplocks > 0 || stream.is_deleted());
     writing == 0 && !is_refused && !stream.locks.has_locks()
+}
+
+/// Counts a break once more that is told once more, unless the lease has changed since.
+// [MS-SMB2] 3.3.4.7
+pub(super) fn count_again(shared: &Shared, broken: &LeaseBreak) -> LeaseBreak {
+    let holder = Holder::Lease(broken.client, broken.key);
+    let count = |holding: &mut Holding| match &mut holding.kind {
+        HoldingKind::Lease(facts) if facts.epoch == broken.epoch => facts.advance(),
+        _ => broken.epoch,
+    };
+    let epoch = shared.leases.find(holder).and_then(|(object, stream)| {
+        let mut state = object.lock();
+        state.stream_mut(stream)?.oplocks.change(holder, count)
+    });
+    LeaseBreak {
+        epoch: epoch.unwrap_or(broken.epoch),
+        ..*broken
+    }
 }
 
 /// The opens that share a lease, the oldest first.

@@ -519,6 +519,12 @@ impl ObjectStore {
         lease::opens(&self.shared, client, key)
     }
 
+    /// The break of a lease as it is to be told once more, with an epoch of its own; as it was where the
+    /// lease has changed since.
+    pub fn count_again(&self, broken: &LeaseBreak) -> LeaseBreak {
+        lease::count_again(&self.shared, broken)
+    }
+
     /// Ends a break that nobody acknowledges: it timed out or could not be sent. The holder keeps
     /// nothing. Does nothing when the break has ended otherwise.
     // [MS-SMB2] 3.3.6.1

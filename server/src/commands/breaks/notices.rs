@@ -103,16 +103,30 @@ pub(super) fn send(
     None
 }
 
-/// A connection is lost: what it took with it is sent over the next channel.
+/// A connection is lost: what it took with it is sent over the next channel, behind the reply to what the
+/// client asks for there meanwhile.
 // [MS-SMB2] 3.3.4.6
 // [MS-SMB2] 3.3.4.7
 pub(crate) fn resend(server: &Arc<Server>, connection: u64) {
     for broken in server.sent_notices.take(connection) {
         let is_awaited = server.awaited_breaks.awaits(broken.id());
-        let is_over = broken.wants_acknowledgment() && !is_awaited;
-        if !is_over && notify(server, &broken).is_none() && is_awaited {
+        if broken.wants_acknowledgment() && !is_awaited {
+            continue;
+        }
+        let broken = counted_again(server, broken);
+        let ready = server.unanswered.hold_back(broken);
+        if ready.is_some_and(|broken| notify(server, &broken).is_none()) && is_awaited {
             end_untold(server, &broken);
         }
+    }
+}
+
+/// The client may know the epoch of the break by a reply that has come since.
+// [MS-SMB2] 3.2.5.19.2
+fn counted_again(server: &Server, broken: Break) -> Break {
+    match broken {
+        Break::Oplock(_) => broken,
+        Break::Lease(lease) => Break::Lease(server.object_store.count_again(&lease)),
     }
 }
 
