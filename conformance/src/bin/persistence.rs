@@ -1,5 +1,6 @@
-//! Measures what persistence costs an open: opens with a lease that are durable and that are persistent, against
-//! the built program, beside what the disk takes to make an append durable. See `docs/performance.md`.
+//! Measures what persistence costs: opens with a lease that are durable and that are persistent, and locks of
+//! such opens, against the built program, beside what the disk takes to make an append durable. See
+//! `docs/performance.md`.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -16,9 +17,10 @@ use conformance::bench::program;
 use conformance::client::{CallError, Offer, Scope, TcpClient, requests};
 use wire::create::{CreateContext, DurableHandleFlags, LeaseContext, LeaseFlags, LeaseState};
 use wire::dtyp::Guid;
-use wire::{CreateRequest, LeaseKey, OplockLevel};
+use wire::lock::LockFlags;
+use wire::{CreateRequest, LeaseKey, LockResponse, OplockLevel};
 
-/// Measures what persistence costs an open.
+/// Measures what persistence costs an open and its locks.
 #[derive(Parser)]
 struct Options {
     /// The program; by default the `smbd` beside this one
@@ -58,6 +60,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             );
         }
     }
+    let held = [1, 100, 10_000];
+    let [durable, persistent] = [Kind::Durable, Kind::Persistent]
+        .map(|kind| locks(server.address, kind, &held, options.opens));
+    for ((held, base), time) in held.iter().zip(durable?).zip(persistent?) {
+        println!(
+            "an open with {held} locks: lock and unlock {:.0} µs, {:.1} of durable, {:+.1} appends",
+            time.as_secs_f64() * 1e6,
+            time.as_secs_f64() / base.as_secs_f64(),
+            (time.as_secs_f64() - base.as_secs_f64()) / append.as_secs_f64(),
+        );
+    }
     drop(server);
     fs::remove_dir_all(folder)?;
     Ok(())
@@ -89,13 +102,7 @@ fn client(
     number: u32,
     opens: u32,
 ) -> Result<Vec<Duration>, CallError> {
-    let offer = Offer {
-        client_guid: Guid(u128::from(number + 1).to_le_bytes()),
-        ..Offer::everything()
-    };
-    let mut client = TcpClient::negotiated(address, offer)?;
-    let session = client.log_on(Credentials::password(USER, "", PASSWORD))?;
-    let scope = client.tree_connect(session, r"\\server\lasting")?;
+    let (mut client, scope) = connected(address, number)?;
     let mut times = Vec::new();
     for serial in 0..opens {
         let begun = Instant::now();
@@ -103,6 +110,57 @@ fn client(
         times.push(begun.elapsed());
     }
     Ok(times)
+}
+
+/// The time of one LOCK and its UNLOCK on an open that has so many locks, for each of these numbers.
+fn locks(address: SocketAddr, kind: Kind, held: &[u64], count: u32) -> io::Result<Vec<Duration>> {
+    let measured = measured_locks(address, kind, held, count);
+    measured.map_err(|error| io::Error::other(format!("{error:?}")))
+}
+
+fn measured_locks(
+    address: SocketAddr,
+    kind: Kind,
+    held: &[u64],
+    count: u32,
+) -> Result<Vec<Duration>, CallError> {
+    let (mut client, scope) = connected(address, 0)?;
+    let file = client.open(scope, request(kind, 0, 0))?;
+    let mut ask = |offset, flags| -> Result<(), CallError> {
+        let request = requests::lock(file.id, offset, 1, flags);
+        client.ask::<LockResponse>(scope, request).map(drop)
+    };
+    let exclusive = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
+    let mut next = 0;
+    let mut medians = Vec::new();
+    for number in held {
+        while next < *number {
+            ask(next, exclusive)?;
+            next += 1;
+        }
+        let mut times = Vec::new();
+        for _ in 0..count {
+            let begun = Instant::now();
+            ask(u64::MAX, exclusive)?;
+            ask(u64::MAX, LockFlags::UNLOCK)?;
+            times.push(begun.elapsed());
+        }
+        medians.push(median(&mut times));
+    }
+    client.close(&file)?;
+    Ok(medians)
+}
+
+/// A client that is connected to the share.
+fn connected(address: SocketAddr, number: u32) -> Result<(TcpClient, Scope), CallError> {
+    let offer = Offer {
+        client_guid: Guid(u128::from(number + 1).to_le_bytes()),
+        ..Offer::everything()
+    };
+    let mut client = TcpClient::negotiated(address, offer)?;
+    let session = client.log_on(Credentials::password(USER, "", PASSWORD))?;
+    let scope = client.tree_connect(session, r"\\server\lasting")?;
+    Ok((client, scope))
 }
 
 fn open_and_close(
