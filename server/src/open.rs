@@ -103,6 +103,9 @@ pub struct OpenState {
     pub waits_until: Option<FileTime>,
     /// What the record of a persistent open says of its file.
     pub recorded_file: Option<RecordedFile>,
+    /// How often the store of records had failed when the record of a persistent open was last written:
+    /// none before there is one.
+    pub recorded_after: Option<u64>,
 }
 
 /// A directory listing in progress.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use server::{
     Server, Settings, Surroundings,
     entitlement::{self, Ended},
-    persistence::{self, Restored},
+    persistence::{self, Restored, Row},
 };
 use share_handlers::wrappers::configured as wrappers;
 use transport::{BufferPool, Framing, LinkSettings, netbios::session::CalledNames};
@@ -39,8 +39,8 @@ pub(crate) struct Assembly {
     administrator: Administrator,
     environment: Arc<Host>,
     records: Arc<Records>,
-    /// The records that were there at the start, until opens are made out of them.
-    left_records: Mutex<Vec<(u64, Bytes)>>,
+    /// The rows that were there at the start, until opens are made out of them.
+    left_rows: Mutex<Vec<(Row, Bytes)>>,
     logging: Logging,
     /// Buffers of long messages on their way in.
     buffers: BufferPool,
@@ -59,7 +59,7 @@ impl Assembly {
         let machine = machine_id(server_guid(&configuration.server.state_dir)?);
         let administrator = Administrator::new(configuration, accounts.clone(), machine);
         let identities = Arc::new(Identities::new(configuration, machine)?);
-        let (records, left_records) = Records::open(&configuration.server.state_dir)?;
+        let (records, left_rows) = Records::open(&configuration.server.state_dir)?;
         let buffers = BufferPool::new(KEPT_BUFFERS);
         let environment = Arc::new(Host::here(buffers.clone()));
         let with = wrappers::Surroundings {
@@ -80,7 +80,7 @@ impl Assembly {
             administrator,
             environment,
             records: Arc::new(records),
-            left_records: Mutex::new(left_records),
+            left_rows: Mutex::new(left_rows),
             logging,
             buffers,
         })
@@ -106,8 +106,8 @@ impl Assembly {
 
     /// Makes opens out of the records that the server before has left. Nobody may be connected yet.
     pub(crate) async fn restore(&self, server: &Arc<Server>) {
-        let records = std::mem::take(&mut *self.left_records.lock());
-        if records.is_empty() {
+        let rows = std::mem::take(&mut *self.left_rows.lock());
+        if rows.is_empty() {
             return;
         }
         let Restored {
@@ -115,7 +115,7 @@ impl Assembly {
             expired,
             refused,
             unreadable,
-        } = persistence::restore(server, &*self.accounts, &records).await;
+        } = persistence::restore(server, &*self.accounts, &rows).await;
         tracing::info!(
             opens,
             expired,

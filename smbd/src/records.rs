@@ -1,20 +1,27 @@
-//! Records of persistent opens, in a database in the state folder.
+//! The rows that records of persistent opens are made of, in a database in the state folder.
 //!
 //! Owns the database and the one thread that uses it. Changes come there in a queue; all that wait
 //! are made in one transaction, so that they share what the disk takes to make it durable. The file is
-//! made with the first record: a server without such opens has none. Never looks into a record.
+//! made with the first row: a server without such opens has none. Never looks into a row.
 
 use std::{
     fs::{self, File, OpenOptions},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, Sender, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, channel},
+    },
     thread,
 };
 
 use bytes::Bytes;
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
-use server::{persistence::PersistentStore, share::Answer};
+use server::{
+    persistence::{Change, PersistentStore, Row},
+    share::Answer,
+};
 use tokio::sync::oneshot;
 use wire::NtStatus;
 
@@ -26,22 +33,13 @@ use crate::{
 /// The database, by the queue of what is to be changed in it.
 pub(crate) struct Records {
     queue: Sender<Request>,
+    failures: Arc<AtomicU64>,
 }
 
 /// Something to be done, and who waits for it.
 struct Request {
-    change: Change,
+    changes: Vec<Change>,
     done: oneshot::Sender<Result<(), NtStatus>>,
-}
-
-/// What is to be done.
-enum Change {
-    /// Keep this record under the number.
-    Put(u64, Bytes),
-    /// Drop the record with the number.
-    Remove(u64),
-    /// Nothing: whoever asks wants to know that all before is done.
-    Settle,
 }
 
 /// What the thread works with.
@@ -49,24 +47,27 @@ struct Keeper {
     path: PathBuf,
     /// None before the first record, and after a failure: then it is opened anew.
     database: Option<Database>,
+    failures: Arc<AtomicU64>,
 }
 
 /// Whatever the database says is wrong.
 type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 impl Records {
-    /// The records in the state folder, and all that are there, by number.
+    /// The records in the state folder, and all rows that are there, in their order.
     ///
     /// # Errors
     ///
     /// The database is there but cannot be read.
-    pub(crate) fn open(state_dir: &Path) -> Result<(Self, Vec<(u64, Bytes)>), Failure> {
+    pub(crate) fn open(state_dir: &Path) -> Result<(Self, Vec<(Row, Bytes)>), Failure> {
         let path = state_dir.join(FILE);
         let mut keeper = Keeper {
             path,
             database: None,
+            failures: Arc::default(),
         };
-        let records = keeper.load().map_err(|trouble| {
+        let failures = keeper.failures.clone();
+        let rows = keeper.load().map_err(|trouble| {
             let (path, advice) = (keeper.path.display(), advice(&trouble));
             Failure::new(format!("cannot read {path}: {trouble}; {advice}"))
         })?;
@@ -75,28 +76,24 @@ impl Records {
             .name("records".into())
             .spawn(move || keeper.work(&requests));
         started.map_err(|error| Failure::to("start the thread for records", error))?;
-        Ok((Self { queue }, records))
-    }
-
-    fn ask(&self, change: Change) -> Answer<'static, ()> {
-        let (done, answer) = oneshot::channel();
-        // Were the thread gone, the answer would be too.
-        let _ = self.queue.send(Request { change, done });
-        Box::pin(async { answer.await.unwrap_or(Err(FAILED)) })
+        Ok((Self { queue, failures }, rows))
     }
 }
 
 impl PersistentStore for Records {
-    fn put(&self, key: u64, record: Bytes) -> Answer<'static, ()> {
-        self.ask(Change::Put(key, record))
-    }
-
-    fn remove(&self, key: u64) -> Answer<'static, ()> {
-        self.ask(Change::Remove(key))
+    fn change(&self, changes: Vec<Change>) -> Answer<'static, ()> {
+        let (done, answer) = oneshot::channel();
+        // Were the thread gone, the answer would be too.
+        let _ = self.queue.send(Request { changes, done });
+        Box::pin(async { answer.await.unwrap_or(Err(FAILED)) })
     }
 
     fn settle(&self) -> Answer<'static, ()> {
-        self.ask(Change::Settle)
+        self.change(Vec::new())
+    }
+
+    fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
     }
 }
 
@@ -110,6 +107,7 @@ impl Keeper {
                 let path = self.path.display();
                 tracing::error!(%path, "records of persistent opens cannot be written: {trouble}");
                 self.database = None;
+                self.failures.fetch_add(1, Ordering::Release);
                 FAILED
             });
             for request in together {
@@ -119,8 +117,8 @@ impl Keeper {
         }
     }
 
-    /// All records that there are.
-    fn load(&mut self) -> Result<Vec<(u64, Bytes)>, Trouble> {
+    /// All rows that there are.
+    fn load(&mut self) -> Result<Vec<(Row, Bytes)>, Trouble> {
         if !self.path.exists() {
             return Ok(Vec::new());
         }
@@ -130,35 +128,32 @@ impl Keeper {
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
             Err(error) => return Err(error.into()),
         };
-        let mut records = Vec::new();
+        let mut rows = Vec::new();
         for entry in table.iter()? {
-            let (number, record) = entry?;
-            records.push((number.value(), Bytes::copy_from_slice(record.value())));
+            let (key, bytes) = entry?;
+            let (open, part) = key.value();
+            rows.push((Row { open, part }, Bytes::copy_from_slice(bytes.value())));
         }
-        Ok(records)
+        Ok(rows)
     }
 
     /// Makes all changes, or none.
     fn make(&mut self, requests: &[Request]) -> Result<(), Trouble> {
-        let puts = |request: &Request| matches!(request.change, Change::Put(..));
-        let removes = |request: &Request| matches!(request.change, Change::Remove(_));
-        let has_records = self.database.is_some() || self.path.exists();
-        let is_needed = |it: &Request| puts(it) || (has_records && removes(it));
-        if !requests.iter().any(is_needed) {
+        let mut changes = requests.iter().flat_map(|request| &request.changes);
+        let has_rows = self.database.is_some() || self.path.exists();
+        if !changes.any(|change| has_rows || matches!(change, Change::Put(..))) {
             return Ok(());
         }
         let transaction = self.database()?.begin_write()?;
         {
             let mut table = transaction.open_table(TABLE)?;
-            for request in requests {
-                match &request.change {
-                    Change::Put(number, record) => {
-                        table.insert(number, &record[..])?;
+            for change in requests.iter().flat_map(|request| &request.changes) {
+                match change {
+                    Change::Put(row, bytes) => drop(table.insert(key(*row), &bytes[..])?),
+                    Change::Remove(row) => drop(table.remove(key(*row))?),
+                    Change::RemoveAll(open) => {
+                        table.retain_in((*open, 0)..=(*open, u64::MAX), |_, _| false)?;
                     }
-                    Change::Remove(number) => {
-                        table.remove(number)?;
-                    }
-                    Change::Settle => {}
                 }
             }
         }
@@ -212,6 +207,10 @@ fn advice(trouble: &Trouble) -> &'static str {
     }
 }
 
+fn key(Row { open, part }: Row) -> (u64, u64) {
+    (open, part)
+}
+
 /// What the client is told whose state cannot be kept.
 const FAILED: NtStatus = NtStatus::INSUFFICIENT_RESOURCES;
 
@@ -226,13 +225,21 @@ const FILE: &str = "persistent-opens.redb";
 /// What the file is called until it is whole.
 const UNFINISHED: &str = "persistent-opens.redb.new";
 
-const TABLE: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("opens");
+const TABLE: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("opens-2");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn opened(folder: &Path) -> (Records, Vec<(u64, Bytes)>) {
+    fn row(open: u64, part: u64) -> Row {
+        Row { open, part }
+    }
+
+    fn put(open: u64, text: &'static str) -> Vec<Change> {
+        vec![Change::Put(row(open, 0), text.into())]
+    }
+
+    fn opened(folder: &Path) -> (Records, Vec<(Row, Bytes)>) {
         // The database of the one before may have to be closed first, by its thread.
         for _ in 0..100 {
             match Records::open(folder) {
@@ -246,26 +253,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_survive_and_the_last_one_of_each_number_stays() {
+    async fn rows_survive_and_the_last_change_of_each_stays() {
         let folder = tempfile::tempdir().unwrap();
         let (records, found) = opened(folder.path());
         assert_eq!(found, []);
-        for (number, text) in [(1, "a"), (2, "b"), (3, "c"), (2, "d")] {
-            records.put(number, text.into()).await.unwrap();
+        for (number, text) in [(1, "a"), (2, "b"), (3, "c"), (2, "d"), (4, "e")] {
+            records.change(put(number, text)).await.unwrap();
         }
+        let further = |part| Change::Put(row(2, part), "f".into());
+        let changes = vec![
+            further(7),
+            further(9),
+            further(8),
+            Change::Remove(row(2, 9)),
+        ];
+        records.change(changes).await.unwrap();
+        let changes = [put(4, "g"), vec![further(1), Change::RemoveAll(4)]].concat();
+        records.change(changes).await.unwrap();
         // Whoever does not wait gets it too, in its turn.
-        drop(records.remove(3));
+        drop(records.change(vec![Change::RemoveAll(3)]));
         records.settle().await.unwrap();
         drop(records);
         let (_, found) = opened(folder.path());
-        assert_eq!(found, [(1, "a".into()), (2, "d".into())]);
+        let numbers: Vec<_> = found.iter().map(|(row, _)| (row.open, row.part)).collect();
+        assert_eq!(numbers, [(1, 0), (2, 0), (2, 1), (2, 7), (2, 8)]);
+        assert_eq!(found[1].1, "d");
     }
 
     #[tokio::test]
     async fn without_records_there_is_no_file() {
         let folder = tempfile::tempdir().unwrap();
         let (records, _) = opened(folder.path());
-        records.remove(1).await.unwrap();
+        records.change(vec![Change::RemoveAll(1)]).await.unwrap();
         records.settle().await.unwrap();
         assert!(!folder.path().join(FILE).exists());
     }
@@ -276,9 +295,10 @@ mod tests {
         let (records, _) = opened(folder.path());
         let path = folder.path().join(FILE);
         std::fs::create_dir(&path).unwrap();
-        assert_eq!(records.put(1, "a".into()).await, Err(FAILED));
+        assert_eq!(records.change(put(1, "a")).await, Err(FAILED));
+        assert_eq!(records.failures(), 1);
         std::fs::remove_dir(&path).unwrap();
-        assert_eq!(records.put(1, "a".into()).await, Ok(()));
+        assert_eq!(records.change(put(1, "a")).await, Ok(()));
     }
 
     #[test]
@@ -294,10 +314,10 @@ mod tests {
     async fn a_file_that_another_server_uses_is_not_called_spoilt() {
         let folder = tempfile::tempdir().unwrap();
         let (records, _) = opened(folder.path());
-        records.put(1, "a".into()).await.unwrap();
+        records.change(put(1, "a")).await.unwrap();
         let failure = Records::open(folder.path()).err().unwrap().to_string();
         assert!(failure.ends_with("another server uses it"), "{failure}");
-        records.put(2, "b".into()).await.unwrap();
+        records.change(put(2, "b")).await.unwrap();
     }
 
     #[tokio::test]
@@ -306,10 +326,10 @@ mod tests {
         std::fs::write(folder.path().join(UNFINISHED), [0; 5_000]).unwrap();
         let (records, found) = opened(folder.path());
         assert_eq!(found, []);
-        records.put(1, "a".into()).await.unwrap();
+        records.change(put(1, "a")).await.unwrap();
         assert!(!folder.path().join(UNFINISHED).exists());
         drop(records);
-        assert_eq!(opened(folder.path()).1, [(1, "a".into())]);
+        assert_eq!(opened(folder.path()).1, [(row(1, 0), "a".into())]);
     }
 
     #[tokio::test]
@@ -317,7 +337,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (records, _) = opened(folder.path());
         for number in 0..50 {
-            records.put(number, vec![7; 300].into()).await.unwrap();
+            let change = Change::Put(row(number, 0), vec![7; 300].into());
+            records.change(vec![change]).await.unwrap();
         }
         drop(records);
         drop(opened(folder.path()));
@@ -341,7 +362,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (records, _) = opened(folder.path());
         let answers: Vec<_> = (0..3_000)
-            .map(|number| records.put(number, "record".into()))
+            .map(|number| records.change(put(number, "record")))
             .collect();
         for answer in answers {
             answer.await.unwrap();

@@ -5,34 +5,40 @@ use std::future::ready;
 use std::sync::{Mutex, MutexGuard};
 
 use bytes::Bytes;
-use server::persistence::PersistentStore;
+use server::persistence::{Change, PersistentStore, Row};
 use server::share::Answer;
 use wire::NtStatus;
 
-/// The records, by number.
+/// The rows, in their order.
 #[derive(Debug, Default)]
 pub struct Records(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    records: BTreeMap<u64, Bytes>,
+    rows: BTreeMap<Row, Bytes>,
     is_full: bool,
+    failures: u64,
+    puts: u64,
 }
 
 impl Records {
-    /// All records.
+    /// All rows.
     #[must_use]
-    pub fn all(&self) -> Vec<(u64, Bytes)> {
+    pub fn all(&self) -> Vec<(Row, Bytes)> {
         let state = self.lock();
-        let records = state.records.iter();
-        records
-            .map(|(key, record)| (*key, record.clone()))
-            .collect()
+        let rows = state.rows.iter();
+        rows.map(|(row, bytes)| (*row, bytes.clone())).collect()
     }
 
-    /// Puts any bytes in the place of a record.
-    pub fn spoil(&self, key: u64, bytes: Bytes) {
-        self.lock().records.insert(key, bytes);
+    /// How often a row was put.
+    #[must_use]
+    pub fn puts(&self) -> u64 {
+        self.lock().puts
+    }
+
+    /// Puts any bytes in the place of a row.
+    pub fn spoil(&self, row: Row, bytes: Bytes) {
+        self.lock().rows.insert(row, bytes);
     }
 
     /// Has nothing more be written, or be written again.
@@ -43,31 +49,35 @@ impl Records {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("one thread")
     }
-
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<u64, Bytes>)) -> Answer<'static, ()> {
-        let mut state = self.lock();
-        if state.is_full {
-            return Box::pin(ready(Err(NtStatus::DISK_FULL)));
-        }
-        change(&mut state.records);
-        Box::pin(ready(Ok(())))
-    }
 }
 
 impl PersistentStore for Records {
-    fn put(&self, key: u64, record: Bytes) -> Answer<'static, ()> {
-        self.change(|records| {
-            records.insert(key, record);
-        })
-    }
-
-    fn remove(&self, key: u64) -> Answer<'static, ()> {
-        self.change(|records| {
-            records.remove(&key);
-        })
+    fn change(&self, changes: Vec<Change>) -> Answer<'static, ()> {
+        let mut state = self.lock();
+        if state.is_full {
+            state.failures += 1;
+            return Box::pin(ready(Err(NtStatus::DISK_FULL)));
+        }
+        for change in changes {
+            match change {
+                Change::Put(row, bytes) => {
+                    state.puts += 1;
+                    state.rows.insert(row, bytes);
+                }
+                Change::Remove(row) => {
+                    state.rows.remove(&row);
+                }
+                Change::RemoveAll(open) => state.rows.retain(|row, _| row.open != open),
+            }
+        }
+        Box::pin(ready(Ok(())))
     }
 
     fn settle(&self) -> Answer<'static, ()> {
-        self.change(|_| {})
+        Box::pin(ready(Ok(())))
+    }
+
+    fn failures(&self) -> u64 {
+        self.lock().failures
     }
 }

@@ -5,12 +5,14 @@
 
 mod listing;
 mod table;
+mod unrecorded;
 
 use wire::NtStatus;
 
 pub use listing::ListedLock;
 pub(super) use table::LockTable;
 use table::WaitingLock;
+pub use unrecorded::{LockChange, LockExtent};
 
 use super::attachment::{Attachment, AttachmentId};
 use super::effect::{Decision, Effects, Outcome};

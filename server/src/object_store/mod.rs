@@ -58,7 +58,7 @@ use wire::{LeaseKey, NtStatus, OplockLevel};
 pub use wire::create::LeaseState;
 
 pub use attachment::{Attachment, AttachmentId};
-pub use byte_range::{Blocking, ListedLock, LockElement, LockKind, Range};
+pub use byte_range::{Blocking, ListedLock, LockChange, LockElement, LockExtent, LockKind, Range};
 pub use census::Census;
 pub use effect::{Decision, Effect, Effects, LeaseBreak, OplockBreak, Outcome};
 pub use held::Held;

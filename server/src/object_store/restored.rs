@@ -7,7 +7,7 @@
 use wire::NtStatus;
 
 use super::attachment::Attachment;
-use super::byte_range::LockElement;
+use super::byte_range::{LockChange, LockElement, LockExtent};
 use super::{
     BreakId, Caching, Disposition, Granted, ObjectStore, OpenRequest, disposition, lease, open,
 };
@@ -32,12 +32,23 @@ impl ObjectStore {
         Ok(granted)
     }
 
-    /// The byte-range locks of an open, the oldest first.
+    /// Keeps note of the changes of an open's byte-range locks from now on, for
+    /// [`ObjectStore::locks_to_record`].
+    pub fn record_locks(&self, attachment: &Attachment) {
+        let mut state = attachment.object.lock();
+        if let Some(stream) = state.stream_mut(attachment.stream) {
+            stream.locks.record(attachment.id);
+        }
+    }
+
+    /// What is to be recorded of an open's byte-range locks, the oldest first. Whoever asks records it.
     #[must_use]
-    pub fn locks(&self, attachment: &Attachment) -> Vec<LockElement> {
-        let state = attachment.object.lock();
-        let stream = state.stream(attachment.stream);
-        stream.map_or_else(Vec::new, |stream| stream.locks.held_by(attachment.id))
+    pub fn locks_to_record(&self, attachment: &Attachment, extent: LockExtent) -> Vec<LockChange> {
+        let mut state = attachment.object.lock();
+        let stream = state.stream_mut(attachment.stream);
+        stream.map_or_else(Vec::new, |stream| {
+            stream.locks.take_to_record(attachment.id, extent)
+        })
     }
 
     /// Gives an open that was entered by [`ObjectStore::restore`] its locks again: all of them or none.
@@ -79,7 +90,9 @@ mod tests {
 
     use super::*;
     use crate::object_store::scripts::words::{self, Words};
-    use crate::object_store::{Arrival, Attachment, Limits, LockKind, OpenId, Range, StreamKind};
+    use crate::object_store::{
+        Arrival, Attachment, Decision, Limits, LockKind, OpenId, Range, StreamKind,
+    };
 
     /// Restores an open of one file that reads and writes and shares everything.
     fn restore(store: &ObjectStore, number: u64, caching: &str) -> Result<Attachment, NtStatus> {
@@ -134,11 +147,41 @@ mod tests {
             store.restore_locks(&two, &[lock(20), lock(12)]),
             Err(NtStatus::LOCK_NOT_GRANTED)
         );
-        assert_eq!(store.locks(&one), [lock(10), lock(0)]);
-        assert_eq!(store.locks(&two), [], "all or none");
+        let locks = |attachment| -> Vec<_> {
+            let all = store.locks_to_record(attachment, LockExtent::All);
+            all.into_iter().filter_map(|change| change.lock).collect()
+        };
+        assert_eq!(locks(&one), [lock(10), lock(0)]);
+        assert_eq!(locks(&two), [], "all or none");
         assert_eq!([state(&store, &one), state(&store, &two)], ["RH", "RH"]);
         drop((one, two));
         assert!(store.is_empty());
+    }
+
+    #[test]
+    fn each_change_of_a_lock_is_told_once_to_who_records_it() {
+        let store = ObjectStore::new(Limits::default());
+        let [one, other] = [1, 2].map(|number| restore(&store, number, "").unwrap());
+        let changes = |attachment| store.locks_to_record(attachment, LockExtent::Changes);
+        store.restore_locks(&one, &[lock(0)]).unwrap();
+        assert_eq!(changes(&one), [], "nobody has asked for them");
+        store.record_locks(&one);
+        store.restore_locks(&one, &[lock(10), lock(20)]).unwrap();
+        store.restore_locks(&other, &[lock(30)]).unwrap();
+        let numbered = |number, lock| LockChange { number, lock };
+        let come = [numbered(1, Some(lock(10))), numbered(2, Some(lock(20)))];
+        assert_eq!(changes(&one), come);
+        assert_eq!(changes(&one), []);
+        let taken = [lock(40), lock(30)];
+        let refused = store.restore_locks(&one, &taken);
+        assert_eq!(refused, Err(NtStatus::LOCK_NOT_GRANTED));
+        assert_eq!(changes(&one), [], "what is taken back is told neither way");
+        let unlocked = store.unlock(&one, &[lock(0).range, lock(20).range]);
+        assert!(matches!(unlocked.decision, Decision::Grant(())));
+        assert_eq!(changes(&one), [numbered(0, None), numbered(2, None)]);
+        let all = store.locks_to_record(&one, LockExtent::All);
+        assert_eq!(all, [numbered(1, Some(lock(10)))]);
+        assert_eq!(changes(&other), []);
     }
 
     #[test]

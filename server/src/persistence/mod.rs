@@ -1,9 +1,10 @@
 //! Persistent opens: those that outlive the server itself.
 //!
 //! Owns what is written of them and when. Each has one record in the store that the server is given
-//! ([`PersistentStore`]), which holds all of it ([`record`]) and is written anew, whole, whenever
-//! something changes that the client is told of, before it is told. [`restore`] makes opens out of
-//! records when the server starts. Never decides which opens are persistent: that is CREATE's.
+//! ([`PersistentStore`]), which holds all of it but its locks ([`record`]), and a row for each lock. The record
+//! is written anew, with the rows of the locks that have changed, whenever something changes that the client is
+//! told of, before it is told. [`restore`] makes opens out of records when the server starts. Never decides
+//! which opens are persistent: that is CREATE's.
 //!
 //! ```text
 //! CREATE ──begin──> record ──save: LOCK, SET_INFO, acknowledgments, reconnect──> record ──note_end: the end──> none
@@ -14,17 +15,17 @@
 
 mod record;
 mod restore;
+mod store;
 mod table;
 
 use std::sync::Arc;
 
 use auth::LogonKind;
-use bytes::Bytes;
 use wire::dtyp::{FileTime, Guid};
 use wire::{LeaseKey, NtStatus, OplockLevel};
 
 use crate::durable::Durability;
-use crate::object_store::{Caching, GrantedCaching, LeaseRequest};
+use crate::object_store::{Caching, GrantedCaching, LeaseRequest, LockChange, LockExtent, OpenId};
 use crate::open::{Open, OpenState};
 use crate::server::Server;
 use crate::share::{Answer, ObjectId, Opened};
@@ -32,28 +33,8 @@ use record::{Record, RecordedUser};
 
 pub use record::RecordedFile;
 pub use restore::{Restored, restore};
+pub use store::{Change, PersistentStore, Row};
 pub(crate) use table::PersistentOpens;
-
-/// Keeps records of persistent opens where they survive the server, by the number of the open.
-///
-/// The order of calls is what counts: of two calls with one key the later one stays, whatever becomes
-/// of the answers. An answer that is dropped takes nothing back.
-pub trait PersistentStore: Send + Sync {
-    /// Keeps a record in the place of the one before. The answer comes once it survives.
-    ///
-    /// # Errors
-    /// `DISK_FULL` or `INSUFFICIENT_RESOURCES`; which of the two records is kept then is not known.
-    fn put(&self, key: u64, record: Bytes) -> Answer<'static, ()>;
-
-    /// Drops a record, if there is one. The answer comes once that survives.
-    ///
-    /// # Errors
-    /// As for [`PersistentStore::put`].
-    fn remove(&self, key: u64) -> Answer<'static, ()>;
-
-    /// Answers once all that was asked for before has been done.
-    fn settle(&self) -> Answer<'static, ()>;
-}
 
 /// Whether there is anywhere to keep records of opens.
 pub(crate) fn is_possible(server: &Server) -> bool {
@@ -64,10 +45,11 @@ pub(crate) fn is_possible(server: &Server) -> bool {
 /// more in common with it now: its lease may allow more than before.
 ///
 /// # Errors
-/// Those of [`PersistentStore::put`], and of the handler.
+/// Those of [`PersistentStore::change`], and of the handler.
 pub(crate) async fn begin(server: &Server, open: &Arc<Open>) -> Result<(), NtStatus> {
     if is_persistent(open) {
         locate(open).await?;
+        server.object_store.record_locks(&open.attachment);
         server.persistent.insert(open);
     } else if server.persistent.is_empty() {
         return Ok(());
@@ -82,7 +64,7 @@ pub(crate) async fn begin(server: &Server, open: &Arc<Open>) -> Result<(), NtSta
 /// Writes an open's record as the open is now, if it is persistent.
 ///
 /// # Errors
-/// Those of [`PersistentStore::put`].
+/// Those of [`PersistentStore::change`].
 pub(crate) async fn save(server: &Server, open: &Open) -> Result<(), NtStatus> {
     all(note(server, open)).await
 }
@@ -91,7 +73,7 @@ pub(crate) async fn save(server: &Server, open: &Open) -> Result<(), NtStatus> {
 /// has changed.
 ///
 /// # Errors
-/// Those of [`PersistentStore::put`].
+/// Those of [`PersistentStore::change`].
 pub(crate) async fn save_file(server: &Server, object: ObjectId) -> Result<(), NtStatus> {
     let mut written = Vec::new();
     for open in server.persistent.of_object(server, object) {
@@ -110,9 +92,35 @@ pub(crate) fn note(server: &Server, open: &Open) -> Option<Answer<'static, ()>> 
         return None;
     }
     // Held until the record is in the store's hands, so that records come there in the order of the changes.
-    let state = open.state.lock();
+    let mut state = open.state.lock();
     let record = record_of(server, open, &state)?;
-    Some(store.put(open.id().0, record.encode()))
+    let failures = store.failures();
+    let extent = if state.recorded_after == Some(failures) {
+        LockExtent::Changes
+    } else {
+        // Which rows there are is not known.
+        LockExtent::All
+    };
+    state.recorded_after = Some(failures);
+    let locks = server
+        .object_store
+        .locks_to_record(&open.attachment, extent);
+    Some(store.change(changes(open.id(), &record, extent, locks)))
+}
+
+/// What is to be changed in the store for an open's record to be this one, and for its locks to be these.
+fn changes(id: OpenId, record: &Record, extent: LockExtent, locks: Vec<LockChange>) -> Vec<Change> {
+    let row = |part| Row { open: id.0, part };
+    let whole = (extent == LockExtent::All).then_some(Change::RemoveAll(id.0));
+    let locks = locks.into_iter().map(|LockChange { number, lock }| {
+        let row = row(number.saturating_add(1));
+        match lock {
+            Some(lock) => Change::Put(row, record::encode_lock(&lock)),
+            None => Change::Remove(row),
+        }
+    });
+    let record = Change::Put(row(0), record.encode());
+    whole.into_iter().chain([record]).chain(locks).collect()
 }
 
 /// [`note`] for all persistent opens of a file.
@@ -155,7 +163,7 @@ pub(crate) fn note_end(server: &Server, open: &Open) -> Option<Answer<'static, (
         state.durability = Durability::None;
         server
             .persistent_store()
-            .map(|store| store.remove(open.id().0))
+            .map(|store| store.change(vec![Change::RemoveAll(open.id().0)]))
     };
     server.persistent.remove(open);
     removed
@@ -250,7 +258,6 @@ fn record_of(server: &Server, open: &Open, state: &OpenState) -> Option<Record> 
         caching: caching(open.client_guid, store.held(&open.attachment).caching),
         delete_on_close: open.attachment.delete_on_close(),
         delete_pending: store.is_delete_pending(&open.attachment),
-        locks: store.locks(&open.attachment),
         lock_sequences: state.lock_sequences.clone(),
     })
 }

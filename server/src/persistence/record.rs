@@ -1,7 +1,8 @@
 //! What the record of a persistent open says, and its form in the store.
 //!
 //! A record begins with its version; the fields of [`Record`] follow in their order, little-endian,
-//! with nothing between them and nothing behind. One that is of another version, ends early or late,
+//! with nothing between them and nothing behind. Each of the open's byte-range locks is a row of its own: how
+//! it is locked, the first byte and the number of bytes. What is of another version, ends early or late,
 //! or says what no open can be, is refused whole. Never knows where records are kept.
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::object_store::{
 use crate::share::Name;
 
 /// The version of the form. A record of another one says nothing here.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 
 /// A persistent open, as far as it can be told without the server that it was made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,6 @@ pub(super) struct Record {
     pub(super) delete_on_close: bool,
     /// The file is to be deleted with its last open.
     pub(super) delete_pending: bool,
-    /// Its byte-range locks, the oldest first.
-    pub(super) locks: Vec<LockElement>,
     /// LockSequenceArray.
     pub(super) lock_sequences: LockSequences,
 }
@@ -116,10 +115,6 @@ impl Record {
         encode_caching(&self.caching, &mut out);
         out.u8(self.delete_on_close.into());
         out.u8(self.delete_pending.into());
-        out.size32(self.locks.len());
-        for lock in &self.locks {
-            encode_lock(lock, &mut out);
-        }
         let sequences: Vec<_> = self.lock_sequences.fields().collect();
         out.size32(sequences.len());
         for field in sequences {
@@ -163,7 +158,6 @@ impl Record {
             caching: decode_caching(&mut from, client_guid)?,
             delete_on_close: read_bool(&mut from)?,
             delete_pending: read_bool(&mut from)?,
-            locks: decode_locks(&mut from)?,
             lock_sequences: decode_sequences(&mut from)?,
         };
         if from.remaining() > 0 {
@@ -306,31 +300,38 @@ fn decode_oplock(from: &mut Reader<'_>) -> Result<Caching, DecodeError> {
     }
 }
 
-fn encode_lock(lock: &LockElement, out: &mut Writer<'_>) {
+/// A lock in its form.
+pub(super) fn encode_lock(lock: &LockElement) -> Bytes {
+    let mut bytes = BytesMut::new();
+    let mut out = Writer::new(&mut bytes);
     out.u8(match lock.kind {
         LockKind::Shared => 0,
         LockKind::Exclusive => 1,
     });
     out.u64(lock.range.offset);
     out.u64(lock.range.length);
+    bytes.freeze()
 }
 
-fn decode_locks(from: &mut Reader<'_>) -> Result<Vec<LockElement>, DecodeError> {
-    // The list grows no further than there are bytes: nothing is reserved for what is only claimed.
-    let mut locks = Vec::new();
-    for _ in 0..from.u32()? {
-        let kind = match from.u8()? {
-            0 => LockKind::Shared,
-            1 => LockKind::Exclusive,
-            _ => return Err(from.error()),
-        };
-        let range = Range {
-            offset: from.u64()?,
-            length: from.u64()?,
-        };
-        locks.push(LockElement { range, kind });
+/// Reads a lock.
+///
+/// # Errors
+/// It is a broken one.
+pub(super) fn decode_lock(bytes: &[u8]) -> Result<LockElement, DecodeError> {
+    let mut from = Reader::new("lock of a persistent open", bytes);
+    let kind = match from.u8()? {
+        0 => LockKind::Shared,
+        1 => LockKind::Exclusive,
+        _ => return Err(from.error()),
+    };
+    let range = Range {
+        offset: from.u64()?,
+        length: from.u64()?,
+    };
+    if from.remaining() > 0 {
+        return Err(from.error());
     }
-    Ok(locks)
+    Ok(LockElement { range, kind })
 }
 
 fn decode_sequences(from: &mut Reader<'_>) -> Result<LockSequences, DecodeError> {
@@ -418,7 +419,6 @@ mod tests {
             caching: lease(LeaseVersion::V2, Some(LeaseKey([3; 16]))),
             delete_on_close: true,
             delete_pending: false,
-            locks: vec![lock(1, LockKind::Exclusive), lock(2, LockKind::Shared)],
             lock_sequences,
         }
     }
@@ -431,7 +431,6 @@ mod tests {
             caching: Caching::Oplock(OplockLevel::BATCH),
             delete_on_close: false,
             delete_pending: true,
-            locks: Vec::new(),
             lock_sequences: LockSequences::default(),
             ..record()
         };
@@ -445,6 +444,17 @@ mod tests {
         };
         for record in [record(), other, plain, version_1] {
             assert_eq!(Record::decode(&record.encode()), Ok(record));
+        }
+    }
+
+    #[test]
+    fn a_lock_reads_back_as_it_was_written_and_is_refused_otherwise() {
+        for lock in [lock(1, LockKind::Exclusive), lock(2, LockKind::Shared)] {
+            let whole = encode_lock(&lock);
+            assert_eq!(decode_lock(&whole), Ok(lock));
+            assert!(decode_lock(&whole[1..]).is_err());
+            assert!(decode_lock(&[&whole[..], &[0]].concat()).is_err());
+            assert!(decode_lock(&[&[2], &whole[1..]].concat()).is_err());
         }
     }
 

@@ -15,14 +15,16 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use wire::create::CreateOptions;
 use wire::dtyp::FileTime;
-use wire::{FileId, NtStatus, SessionId, TreeId};
+use wire::{DecodeError, FileId, NtStatus, SessionId, TreeId};
 
-use super::record::{Record, RecordedUser};
-use super::{all, later, note, settle};
+use super::record::{self, Record, RecordedUser};
+use super::{Change, Row, all, later, note, settle};
 use crate::commands::{teardown, tree_connect};
 use crate::durable::{self, Durability};
 use crate::entitlement;
-use crate::object_store::{Arrival, Disposition, Moment, OpenId, OpenRequest, StreamKind};
+use crate::object_store::{
+    Arrival, Disposition, LockElement, Moment, OpenId, OpenRequest, StreamKind,
+};
 use crate::open::{Open, OpenState};
 use crate::server::Server;
 use crate::share::{self, Caller, CloseHow, LogOnFacts, OpenHow, Opened, Share, Wanted};
@@ -39,6 +41,31 @@ pub struct Restored {
     pub refused: usize,
     /// Records that could not be read.
     pub unreadable: usize,
+}
+
+/// What the server before has left of an open.
+struct Remains {
+    record: Record,
+    /// Its byte-range locks, the oldest first.
+    locks: Vec<LockElement>,
+}
+
+impl Remains {
+    /// Reads the rows of one open, in their order.
+    ///
+    /// # Errors
+    /// The first is no record, or one behind no lock.
+    fn read(rows: &[(Row, Bytes)]) -> Result<Self, DecodeError> {
+        let (record, locks) = match rows {
+            [(Row { part: 0, .. }, record), locks @ ..] => (&record[..], locks),
+            _ => (&[][..], rows),
+        };
+        let locks = locks.iter().map(|(_, lock)| record::decode_lock(lock));
+        Ok(Self {
+            record: Record::decode(record)?,
+            locks: locks.collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// Why no open is made out of a record.
@@ -58,44 +85,49 @@ enum Refusal {
     TooMany,
 }
 
-/// Makes opens out of the records of the server before, which come by number. Nobody may be connected yet.
+/// Makes opens out of what the server before has left, which comes in the order of the rows. Nobody may be
+/// connected yet.
 ///
 /// The opens that were made last come first: what could not stand beside them had ended when they were
 /// made, and only its record had not been dropped yet. Records that cannot be used are logged, counted and dropped.
 pub async fn restore(
     server: &Arc<Server>,
     accounts: &dyn AccountStore,
-    records: &[(u64, Bytes)],
+    rows: &[(Row, Bytes)],
 ) -> Restored {
     let mut told = Restored::default();
     let mut entered = Vec::new();
-    for (number, bytes) in records.iter().rev() {
-        server.skip_file_ids_to(*number);
-        let Ok(record) = Record::decode(bytes) else {
-            tracing::warn!(number, "the record of a persistent open cannot be read");
-            told.unreadable = told.unreadable.saturating_add(1);
-            drop_record(server, *number).await;
+    for rows in rows.chunk_by(|one, next| one.0.open == next.0.open).rev() {
+        let Some(number) = rows.first().map(|(row, _)| row.open) else {
             continue;
         };
-        match enter(server, accounts, OpenId(*number), &record).await {
-            Ok(open) => entered.push((record, open)),
+        server.skip_file_ids_to(number);
+        let Ok(remains) = Remains::read(rows) else {
+            tracing::warn!(number, "the record of a persistent open cannot be read");
+            told.unreadable = told.unreadable.saturating_add(1);
+            drop_record(server, number).await;
+            continue;
+        };
+        match enter(server, accounts, OpenId(number), &remains.record).await {
+            Ok(open) => entered.push((remains, open)),
             Err(refusal) => {
-                tracing::warn!(number, share = record.share, %refusal, "a persistent open is lost");
+                let share = remains.record.share;
+                tracing::warn!(number, share, %refusal, "a persistent open is lost");
                 told.refused = told.refused.saturating_add(1);
-                drop_record(server, *number).await;
+                drop_record(server, number).await;
             }
         }
     }
-    for (record, open) in entered {
-        match resume(server, &record, &open) {
+    for (remains, open) in entered {
+        match resume(server, &remains, &open) {
             Ok(Resumed::Waits) => told.opens = told.opens.saturating_add(1),
             Ok(Resumed::Expired) => {
                 told.expired = told.expired.saturating_add(1);
                 teardown::opens(server, vec![open]).await;
             }
             Err(refusal) => {
-                let number = open.id().0;
-                tracing::warn!(number, share = record.share, %refusal, "a persistent open is lost");
+                let (number, share) = (open.id().0, remains.record.share);
+                tracing::warn!(number, share, %refusal, "a persistent open is lost");
                 told.refused = told.refused.saturating_add(1);
                 // Nothing that was there is deleted by an open that its client never gets back.
                 server.object_store.keep_on_close(&open.attachment);
@@ -108,7 +140,8 @@ pub async fn restore(
 }
 
 async fn drop_record(server: &Server, number: u64) {
-    let removed = server.persistent_store().map(|store| store.remove(number));
+    let store = server.persistent_store();
+    let removed = store.map(|store| store.change(vec![Change::RemoveAll(number)]));
     if let Err(status) = all(removed).await {
         tracing::warn!(number, %status, "the record of a persistent open could not be dropped");
     }
@@ -294,10 +327,11 @@ enum Resumed {
 }
 
 /// Gives an open its locks and what is pending back, and has it wait for its client.
-fn resume(server: &Arc<Server>, record: &Record, open: &Arc<Open>) -> Result<Resumed, Refusal> {
-    let store = &server.object_store;
-    let locked = store.restore_locks(&open.attachment, &record.locks);
+fn resume(server: &Arc<Server>, remains: &Remains, open: &Arc<Open>) -> Result<Resumed, Refusal> {
+    let (store, record) = (&server.object_store, &remains.record);
+    let locked = store.restore_locks(&open.attachment, &remains.locks);
     locked.map_err(Refusal::Conflict)?;
+    store.record_locks(&open.attachment);
     if record.delete_pending {
         store.restore_disposition(&open.attachment, Disposition::Delete);
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use conformance::client::requests;
+use conformance::fuzz::rig::Rig;
 use server::persistence::Restored;
 use wire::create::{LeaseState, ShareAccess};
 use wire::fscc::SetFileInformation;
@@ -72,8 +73,8 @@ fn of_records_that_cannot_both_be_true_the_open_made_last_comes_back() {
     let mut other = world.client(2);
     let second = opened(&send(&mut other, alone)).file_id;
     // The server is killed before the first record is dropped.
-    for (key, record) in records {
-        world.estate.records.spoil(key, record);
+    for (row, bytes) in records {
+        world.estate.records.spoil(row, bytes);
     }
     let (world, restored) = world.killed(Duration::ZERO);
     let expected = Restored {
@@ -87,6 +88,9 @@ fn of_records_that_cannot_both_be_true_the_open_made_last_comes_back() {
     assert_eq!(world.estate.records.all().len(), 1);
     other.finish();
 }
+
+/// Locks at once or not at all.
+const LOCKING: LockFlags = LockFlags::EXCLUSIVE_LOCK.with(LockFlags::FAIL_IMMEDIATELY);
 
 /// Locks or unlocks the bytes at these offsets.
 fn ranges(file_id: FileId, offsets: &[u64], flags: LockFlags) -> LockRequest {
@@ -102,14 +106,83 @@ fn ranges(file_id: FileId, offsets: &[u64], flags: LockFlags) -> LockRequest {
     }
 }
 
+/// Which of the bytes at these offsets are locked, by locking those that are not.
+fn locked(client: &mut Rig, file_id: FileId, offsets: &[u64]) -> Vec<u64> {
+    let mut locked = offsets.to_vec();
+    locked.retain(|offset| {
+        let lock = ranges(file_id, &[*offset], LOCKING);
+        status(client, lock) == NtStatus::LOCK_NOT_GRANTED
+    });
+    locked
+}
+
+#[test]
+fn each_lock_is_recorded_once_and_all_come_back() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let many: Vec<_> = (0..300).collect();
+    for offsets in many.chunks(50) {
+        let lock = ranges(file_id, offsets, LOCKING);
+        assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+    }
+    let unlock = ranges(file_id, &many[10..60], LockFlags::UNLOCK);
+    assert_eq!(status(&mut client, unlock), NtStatus::SUCCESS);
+    let refused = ranges(file_id, &[500, 5], LOCKING);
+    assert_eq!(status(&mut client, refused), NtStatus::LOCK_NOT_GRANTED);
+    let puts = world.estate.records.puts();
+    let further = ranges(file_id, &[400], LOCKING);
+    assert_eq!(status(&mut client, further), NtStatus::SUCCESS);
+    let puts = world.estate.records.puts() - puts;
+    assert_eq!(puts, 2, "the lock, and the record for its sequence");
+    let (world, restored) = world.killed(Duration::ZERO);
+    assert_eq!(restored, only_open());
+    let expected = 252;
+    assert_eq!(world.estate.records.all().len(), expected);
+    // What is restored can be restored again.
+    let (world, restored) = world.killed(Duration::ZERO);
+    assert_eq!(restored, only_open());
+    assert_eq!(world.estate.records.all().len(), expected);
+    let mut client = world.client(1);
+    let again = opened(&send(&mut client, returning("file", file_id))).file_id;
+    let asked = [0, 9, 10, 59, 60, 299, 400, 500];
+    let held = locked(&mut client, again, &asked);
+    assert_eq!(held, [0, 9, 60, 299, 400]);
+    let close = requests::close(again);
+    assert_eq!(status(&mut client, close), NtStatus::SUCCESS);
+    assert_eq!(world.estate.records.all(), []);
+    client.finish();
+}
+
+#[test]
+fn what_could_not_be_recorded_of_locks_is_with_the_next_record() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let lock = ranges(file_id, &[1, 2], LOCKING);
+    assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+    world.estate.records.set_full(true);
+    let unlock = ranges(file_id, &[1], LockFlags::UNLOCK);
+    assert_eq!(status(&mut client, unlock), NtStatus::DISK_FULL);
+    let lock = ranges(file_id, &[3], LOCKING);
+    assert_eq!(status(&mut client, lock), NtStatus::DISK_FULL);
+    world.estate.records.set_full(false);
+    let lock = ranges(file_id, &[4], LOCKING);
+    assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    let again = opened(&send(&mut client, returning("file", file_id))).file_id;
+    assert_eq!(locked(&mut client, again, &[1, 2, 3, 4]), [2, 4]);
+    client.finish();
+}
+
 // test [MS-SMB2] 3.3.5.14.1
 #[test]
 fn what_a_request_unlocks_before_it_fails_is_not_locked_again() {
     let world = World::new();
     let mut client = world.client(1);
     let file_id = opened(&send(&mut client, persistent("file"))).file_id;
-    let locking = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
-    let lock = ranges(file_id, &[1, 2], locking);
+    let lock = ranges(file_id, &[1, 2], LOCKING);
     assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
     let unlock = ranges(file_id, &[1, 7], LockFlags::UNLOCK);
     assert_eq!(status(&mut client, unlock), NtStatus::RANGE_NOT_LOCKED);
@@ -117,10 +190,7 @@ fn what_a_request_unlocks_before_it_fails_is_not_locked_again() {
     assert_eq!(restored, only_open());
     let mut client = world.client(1);
     let again = opened(&send(&mut client, returning("file", file_id)));
-    for (offset, expected) in [(1, NtStatus::SUCCESS), (2, NtStatus::LOCK_NOT_GRANTED)] {
-        let lock = ranges(again.file_id, &[offset], locking);
-        assert_eq!(status(&mut client, lock), expected);
-    }
+    assert_eq!(locked(&mut client, again.file_id, &[1, 2]), [2]);
     client.finish();
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use conformance::client::requests;
 use conformance::fuzz::rig::leftovers;
 use conformance::sim::world::Estate;
-use server::persistence::Restored;
+use server::persistence::{Restored, Row};
 use wire::create::{CreateContext, CreateOptions, LeaseState};
 use wire::dtyp::Guid;
 use wire::lock::LockSequence;
@@ -157,9 +157,9 @@ fn a_record_that_cannot_be_read_costs_the_others_nothing() {
     let world = World::new();
     let mut client = world.client(1);
     let file_id = opened(&send(&mut client, persistent("file"))).file_id;
-    for (key, bytes) in [(70, &b""[..]), (71, b"nonsense"), (72, &[1; 500])] {
+    for (open, bytes) in [(70, &b""[..]), (71, b"nonsense"), (72, &[1; 500])] {
         let spoilt = Bytes::copy_from_slice(bytes);
-        world.estate.records.spoil(key, spoilt);
+        world.estate.records.spoil(Row { open, part: 0 }, spoilt);
     }
     let (world, restored) = world.killed(Duration::ZERO);
     let expected = Restored {

@@ -12,6 +12,7 @@ use super::super::attachment::AttachmentId;
 use super::super::effect::Effects;
 use super::super::oplock::Operation;
 use super::super::wait::Completer;
+use super::unrecorded::{LockChange, LockExtent, Unrecorded};
 use super::{LockElement, LockKind, Range};
 
 /// The locks of one stream.
@@ -24,6 +25,7 @@ pub(in super::super) struct LockTable {
     longest: u64,
     pub(super) waiting: VecDeque<WaitingLock>,
     next_age: u64,
+    unrecorded: Unrecorded,
 }
 
 pub(super) struct Lock {
@@ -134,12 +136,15 @@ impl LockTable {
         let key = (range.offset, self.next_age);
         self.next_age = self.next_age.wrapping_add(1);
         self.longest = self.longest.max(range.length);
+        self.unrecorded.locked(owner, key.1, element);
         self.granted.insert(key, Lock { range, kind, owner });
         key
     }
 
     fn remove(&mut self, key: (u64, u64)) {
-        self.granted.remove(&key);
+        if let Some(lock) = self.granted.remove(&key) {
+            self.unrecorded.unlocked(lock.owner, key.1);
+        }
         if self.granted.is_empty() {
             self.longest = 0;
         }
@@ -150,16 +155,34 @@ impl LockTable {
         free.then(|| self.insert(element, owner))
     }
 
-    /// The locks of an open, the oldest first.
-    pub(in super::super) fn held_by(&self, owner: AttachmentId) -> Vec<LockElement> {
+    /// Keeps note of the changes of an open's locks from now on.
+    pub(in super::super) fn record(&mut self, owner: AttachmentId) {
+        self.unrecorded.begin(owner);
+    }
+
+    /// The locks of an open whose locks are recorded, the oldest first; all of them, or what has changed since
+    /// this was last asked.
+    pub(in super::super) fn take_to_record(
+        &mut self,
+        owner: AttachmentId,
+        extent: LockExtent,
+    ) -> Vec<LockChange> {
+        let changes = self.unrecorded.take(owner);
+        if extent == LockExtent::Changes {
+            return changes;
+        }
         let held = self.granted.iter().filter(|(_, lock)| lock.owner == owner);
-        let mut held: Vec<_> = held.map(|((_, age), lock)| (*age, lock)).collect();
-        held.sort_unstable_by_key(|(age, _)| *age);
-        let element = |(_, lock): (u64, &Lock)| LockElement {
-            range: lock.range,
-            kind: lock.kind,
-        };
-        held.into_iter().map(element).collect()
+        let mut all: Vec<_> = held
+            .map(|((_, age), lock)| LockChange {
+                number: *age,
+                lock: Some(LockElement {
+                    range: lock.range,
+                    kind: lock.kind,
+                }),
+            })
+            .collect();
+        all.sort_unstable_by_key(|change| change.number);
+        all
     }
 
     /// Takes all locks or none.
@@ -235,6 +258,7 @@ impl LockTable {
     /// Releases all locks of an open and ends its waits.
     pub(in super::super) fn release(&mut self, owner: AttachmentId, effects: &mut Effects) {
         let held = self.granted.len();
+        self.unrecorded.end(owner);
         self.granted.retain(|_, lock| lock.owner != owner);
         if self.granted.is_empty() {
             self.longest = 0;
