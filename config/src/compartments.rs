@@ -63,12 +63,11 @@ impl Section for Program {
     fn settings(&mut self, visitor: &mut impl Visitor) {
         let path = live("path").only(PATH, |path: &PathBuf| is_plain(path));
         visitor.visit(path, &mut self.path);
-        let texts = |name| {
-            live(name).only(TEXTS, |texts: &Vec<String>| {
-                texts.iter().all(|text| !text.contains('\0'))
-            })
-        };
-        visitor.visit(texts("arguments"), &mut self.arguments);
+        let arguments = live("arguments").only(PATTERNS, |patterns: &Vec<String>| {
+            let is_one = |pattern: &String| !pattern.contains('\0') && !pattern.contains("***");
+            patterns.iter().all(is_one)
+        });
+        visitor.visit(arguments, &mut self.arguments);
         let names = live("environment").only(VARIABLES, |names: &Vec<String>| {
             names.iter().all(|name| is_variable(name))
         });
@@ -116,7 +115,8 @@ const LONGEST_LOOK: Duration = Duration::from_secs(60);
 const GROUP: &str =
     "the folder of a control group such as \"/sys/fs/cgroup/smbd/compartments\", or \"\" for none";
 const PATH: &str = "the absolute path of a program, without .. in it";
-const TEXTS: &str = "a list of patterns in which * and ? stand for any letters";
+const PATTERNS: &str =
+    "a list of patterns in which ? stands for a letter, * for any letters and ** for anything";
 const VARIABLES: &str = "a list of names of letters, digits and _";
 const FOLDERS: &str = "a list of absolute paths of folders, without .. in them";
 const USERS: &str = "a list of users of this machine";
@@ -174,7 +174,7 @@ mod tests {
             "path = '/a'\nforce_user = 'root'\n\
              [share.compartments]\ncontrol_group = 'x'\nend = '1 s'\n\
              [[share.program]]\npath = '/bin/../a'\nenvironment = ['A=B']\n\
-             [[share.program]]\n",
+             [[share.program]]\narguments = ['a***']\n",
         );
         let beginnings = [
             "f.toml:4: share.path: a share of the server itself has none",
@@ -184,6 +184,7 @@ mod tests {
             "f.toml:10: share.program.path: \"/bin/../a\" does not fit",
             "f.toml:11: share.program.environment: a list does not fit",
             "f.toml:12: share.program.path: the program has none",
+            "f.toml:13: share.program.arguments: a list does not fit; give a list of patterns",
         ];
         let mistakes = mistakes.unwrap_err();
         assert_eq!(mistakes.len(), beginnings.len(), "{mistakes:#?}");

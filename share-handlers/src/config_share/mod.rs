@@ -26,6 +26,7 @@ mod cgroup;
 mod compartments;
 mod handle;
 mod items;
+mod pattern;
 mod process;
 mod reports;
 mod settings;
