@@ -13,7 +13,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Account, AccountStore, Day, NtHash, check_name, fold_name};
+use super::{Account, AccountStore, NtHash, fold_name};
+
+mod text;
+
+use text::{HEAD, Wrong, check_account, parse_account, render_account};
 
 /// The accounts of one account file, and its comments.
 #[derive(Clone, Debug, Default)]
@@ -226,169 +230,11 @@ impl fmt::Display for AccountFileError {
 
 impl std::error::Error for AccountFileError {}
 
-/// What is wrong with a line, before its number is known.
-struct Wrong {
-    what: String,
-    right: String,
-}
-
-impl Wrong {
-    fn new(what: impl Into<String>, right: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            right: right.into(),
-        }
-    }
-}
-
-fn parse_account(line: &str) -> Result<Account, Wrong> {
-    let mut fields = line.splitn(3, ':');
-    let (Some(name), Some(hash)) = (fields.next(), fields.next()) else {
-        return Err(Wrong::new("no `:` in the line", "name:NT hash:attributes"));
-    };
-    check_name(name).map_err(|wrong| {
-        Wrong::new(
-            format!("the name {wrong}"),
-            "a name such as `alice` in front of the first `:`",
-        )
-    })?;
-    let mut account = Account::new(name, NtHash::from_bytes([0; 16]));
-    account.nt_hash = match hash {
-        "-" => None,
-        hash => Some(NtHash::from_hex(hash).ok_or_else(|| {
-            Wrong::new(
-                "the NT hash is not readable",
-                "32 hexadecimal digits, or `-` for no password",
-            )
-        })?),
-    };
-    for attribute in fields.next().unwrap_or_default().split(';').map(str::trim) {
-        if !attribute.is_empty() {
-            parse_attribute(attribute, &mut account)?;
-        }
-    }
-    Ok(account)
-}
-
-fn parse_attribute(attribute: &str, account: &mut Account) -> Result<(), Wrong> {
-    let (key, value) = attribute.split_once('=').unwrap_or((attribute, ""));
-    let number = || {
-        let right = format!("`{key}=` and a number from 0 to {}", u32::MAX);
-        value
-            .parse()
-            .map(Some)
-            .map_err(|_| Wrong::new(format!("`{attribute}` has no number"), right))
-    };
-    match (key, value) {
-        ("uid", _) => account.uid = number()?,
-        ("gid", _) => account.gid = number()?,
-        ("rid", _) => account.rid = number()?,
-        ("groups", names) => {
-            account.groups = names
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .collect();
-            account.groups.retain(|name| !name.is_empty());
-        }
-        ("comment", comment) => comment.trim().clone_into(&mut account.comment),
-        ("password-expires", day) => {
-            account.password_expires = Some(Day::parse(day).ok_or_else(|| {
-                Wrong::new(
-                    format!("`{day}` is not a day"),
-                    "`password-expires=` and YYYY-MM-DD",
-                )
-            })?);
-        }
-        ("disabled", "") => account.disabled = true,
-        ("locked", "") => account.locked = true,
-        ("password-must-change", "") => account.password_must_change = true,
-        ("must-encrypt", "") => account.must_encrypt = true,
-        _ => {
-            return Err(Wrong::new(
-                format!("unknown attribute `{attribute}`"),
-                ATTRIBUTES,
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn render_account(account: &Account, text: &mut String) {
-    let mut attributes = Vec::new();
-    let mut number = |key: &str, value: Option<u32>| {
-        attributes.extend(value.map(|value| format!("{key}={value}")));
-    };
-    number("uid", account.uid);
-    number("gid", account.gid);
-    number("rid", account.rid);
-    if !account.groups.is_empty() {
-        attributes.push(format!("groups={}", account.groups.join(",")));
-    }
-    if !account.comment.is_empty() {
-        attributes.push(format!("comment={}", account.comment));
-    }
-    attributes.extend(
-        account
-            .password_expires
-            .map(|day| format!("password-expires={day}")),
-    );
-    let flags = [
-        (account.disabled, "disabled"),
-        (account.locked, "locked"),
-        (account.password_must_change, "password-must-change"),
-        (account.must_encrypt, "must-encrypt"),
-    ];
-    attributes.extend(
-        flags
-            .iter()
-            .filter(|(set, _)| *set)
-            .map(|(_, word)| (*word).to_owned()),
-    );
-    text.push_str(&account.name);
-    text.push(':');
-    match &account.nt_hash {
-        Some(hash) => text.push_str(&hash.to_hex()),
-        None => text.push('-'),
-    }
-    text.push(':');
-    text.push_str(&attributes.join(";"));
-}
-
-/// Refuses what [`render_account`] could not write so that [`parse_account`] reads the same.
-fn check_account(account: &Account) -> Result<(), AccountFileError> {
-    check_name(&account.name).map_err(AccountFileError::Name)?;
-    let fits = |text: &str, separators: &str| {
-        text.trim() == text
-            && !text
-                .chars()
-                .any(|c| c.is_control() || separators.contains(c))
-    };
-    for group in &account.groups {
-        if group.is_empty() || !fits(group, ",;") {
-            return Err(AccountFileError::Text(group.clone()));
-        }
-    }
-    if !fits(&account.comment, ";") {
-        return Err(AccountFileError::Text(account.comment.clone()));
-    }
-    Ok(())
-}
-
-/// The comment at the top of a new file.
-const HEAD: &str = "\
-# Accounts of the SMB server, one a line: name:NT hash:attributes
-# The hashes are as good as passwords: keep this file at mode 0600.
-# Attributes, separated by `;`: uid=N gid=N rid=N groups=A,B comment=TEXT password-expires=YYYY-MM-DD
-# disabled locked password-must-change must-encrypt
-";
-
-const ATTRIBUTES: &str = "uid=N, gid=N, rid=N, groups=A,B, comment=TEXT, password-expires=YYYY-MM-DD, \
-     disabled, locked, password-must-change or must-encrypt";
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Day;
     use super::*;
 
     const SAMPLE: &str = "\
