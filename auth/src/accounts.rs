@@ -15,15 +15,24 @@ use crate::mechanism::Refusal;
 
 pub mod day;
 pub mod file;
+mod group;
+mod numbers;
 pub mod smbpasswd;
 
 pub use day::Day;
-pub use file::{AccountFile, AccountFileError, Mistake};
+pub use file::{AccountFile, AccountFileError, Membership, Mistake};
+pub use group::{ADMINISTRATORS, Group};
+pub use numbers::{FIRST_NUMBER, group_relative_id, relative_id};
 
 /// Where accounts are looked up. Called for each log-on, so it answers from memory.
 pub trait AccountStore: Send + Sync {
     /// The account of that name, whatever the case of its letters.
     fn find(&self, user: &str) -> Option<Arc<Account>>;
+
+    /// The group that an account says it is in, with what else is known of it.
+    fn group(&self, name: &str) -> Arc<Group> {
+        Arc::new(Group::new(name))
+    }
 }
 
 /// One user of this server.
@@ -171,7 +180,7 @@ impl fmt::Debug for NtHash {
     }
 }
 
-/// Whether `name` can be an account's name.
+/// Whether `name` can be the name of an account, or of a group with a line of its own.
 ///
 /// # Errors
 /// What is wrong with it, in words that follow "the name".

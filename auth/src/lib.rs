@@ -32,7 +32,7 @@ pub mod passwords;
 pub mod policy;
 pub mod spnego;
 
-pub use accounts::{Account, AccountFile, AccountStore, NtHash};
+pub use accounts::{Account, AccountFile, AccountStore, Group, NtHash};
 pub use failed_logons::{FailedLogonLimits, FailedLogons};
 pub use identity::{Identity, LogonKind, LogonName};
 pub use mechanism::{

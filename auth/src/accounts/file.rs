@@ -1,35 +1,49 @@
-//! The account file: one account a line, made to be read by people and written by the program.
+//! The account file: one account or group a line, made to be read by people and written by the program.
 //!
 //! ```text
 //! # name:NT hash:attributes
 //! alice:8846F7EAEE8FB117AD06BDD830B7586C:uid=1000;groups=staff,media
 //! bob:-:disabled
+//! # @group:attributes
+//! @staff:rid=1200;comment=Who works here
+//! @:next-rid=268435457
 //! ```
 //!
-//! Owns the text and the operations on it. Comments and order survive every change. It never opens a
-//! file; whoever writes one keeps it at mode 0600, for the hashes are as good as passwords.
+//! Owns the text and the operations on it; those on groups are in [`groups`], and the lines in [`text`]. Comments and
+//! order survive every change. It never opens a file; whoever writes one keeps it at mode 0600, for the hashes are as
+//! good as passwords.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Account, AccountStore, NtHash, fold_name};
+use super::numbers::FIRST_NAMED;
+use super::{Account, AccountStore, Group, NtHash, fold_name, group_relative_id, relative_id};
 
+mod groups;
 mod text;
 
-use text::{HEAD, Wrong, check_account, parse_account, render_account};
+pub use groups::Membership;
 
-/// The accounts of one account file, and its comments.
+use text::{
+    HEAD, Wrong, check_account, parse_account, parse_group, parse_next_number, render_account,
+    render_group,
+};
+
+/// The accounts and groups of one account file, and its comments.
 #[derive(Clone, Debug, Default)]
 pub struct AccountFile {
     lines: Vec<Line>,
-    /// Where in `lines` the account of a folded name is.
+    /// Where in `lines` what a key stands for is: an account's folded name, `@` and a group's, or `@` alone.
     index: HashMap<String, usize>,
 }
 
 #[derive(Clone, Debug)]
 enum Line {
     Account(Arc<Account>),
+    Group(Arc<Group>),
+    /// The least number that has not been given out.
+    NextNumber(u32),
     Comment(String),
 }
 
@@ -37,24 +51,12 @@ impl AccountFile {
     /// Reads an account file.
     ///
     /// # Errors
-    /// Every line that is not an account, a comment or blank, with what would be right.
+    /// Every line that is not an account, a group, a comment or blank, with what would be right.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let mut file = Self::default();
         let mut mistakes = Vec::new();
         for (number, line) in text.lines().enumerate() {
-            let trimmed = line.trim();
-            if trimmed.is_empty() || trimmed.starts_with('#') {
-                file.lines.push(Line::Comment(line.to_owned()));
-                continue;
-            }
-            let added = parse_account(trimmed).and_then(|account| {
-                let name = account.name.clone();
-                file.add(account).map_err(|_| Wrong {
-                    what: format!("a second account `{name}`"),
-                    right: "one line for each account; names differ in more than case".to_owned(),
-                })
-            });
-            if let Err(Wrong { what, right }) = added {
+            if let Err(Wrong { what, right }) = file.read_line(line) {
                 mistakes.push(Mistake {
                     line: number.saturating_add(1),
                     what,
@@ -69,7 +71,31 @@ impl AccountFile {
         }
     }
 
-    /// The file as text; reading it back gives the same accounts and comments.
+    fn read_line(&mut self, line: &str) -> Result<(), Wrong> {
+        let trimmed = line.trim();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            self.lines.push(Line::Comment(line.to_owned()));
+            return Ok(());
+        }
+        let unfit = |error: AccountFileError| {
+            let right = "one line for each; names differ in more than case, and numbers differ";
+            Wrong::new(error.to_string(), right)
+        };
+        match trimmed.strip_prefix('@') {
+            None => self.add(parse_account(trimmed)?).map_err(unfit),
+            Some(rest) if rest.starts_with(':') => {
+                let line = Line::NextNumber(parse_next_number(rest)?);
+                if self.index.contains_key(NUMBERS) {
+                    return Err(Wrong::new("a second `@:` line", "one at most"));
+                }
+                self.append(NUMBERS.to_owned(), line);
+                Ok(())
+            }
+            Some(rest) => self.insert_group(parse_group(rest)?).map_err(unfit),
+        }
+    }
+
+    /// The file as text; reading it back gives the same accounts, groups and comments.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -80,6 +106,8 @@ impl AccountFile {
             match line {
                 Line::Comment(comment) => text.push_str(comment),
                 Line::Account(account) => render_account(account, &mut text),
+                Line::Group(group) => render_group(group, &mut text),
+                Line::NextNumber(number) => text.push_str(&format!("@:next-rid={number}")),
             }
             text.push('\n');
         }
@@ -90,26 +118,42 @@ impl AccountFile {
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
         self.lines.iter().filter_map(|line| match line {
             Line::Account(account) => Some(account),
-            Line::Comment(_) => None,
+            _ => None,
         })
     }
 
     /// Adds an account behind the others.
     ///
     /// # Errors
-    /// The name or another text of the account cannot be written to the file, or there is such an account.
+    /// The name or another text of the account cannot be written to the file, or there is such an account or group, or
+    /// a group with its number.
     pub fn add(&mut self, account: Account) -> Result<(), AccountFileError> {
         check_account(&account)?;
         let folded = fold_name(&account.name);
         if self.index.contains_key(&folded) {
             return Err(AccountFileError::Exists(account.name));
         }
-        if self.lines.is_empty() {
-            self.lines
-                .extend(HEAD.lines().map(|line| Line::Comment(line.to_owned())));
+        if self.index.contains_key(&group_key(&account.name)) {
+            return Err(AccountFileError::GroupExists(account.name));
         }
-        self.index.insert(folded, self.lines.len());
-        self.lines.push(Line::Account(Arc::new(account)));
+        let number = relative_id(&account);
+        if have_number(self.declared(), number) {
+            return Err(AccountFileError::Number(number));
+        }
+        self.append(folded, Line::Account(Arc::new(account)));
+        Ok(())
+    }
+
+    /// Adds an account with a number that none has had.
+    ///
+    /// # Errors
+    /// As [`AccountFile::add`], or all numbers have been given out.
+    // [MS-SAMR] 3.1.1.9.2.2
+    pub fn add_numbered(&mut self, mut account: Account) -> Result<(), AccountFileError> {
+        let mut new = self.clone();
+        account.rid = Some(new.take_number()?);
+        new.add(account)?;
+        *self = new;
         Ok(())
     }
 
@@ -118,13 +162,10 @@ impl AccountFile {
     /// # Errors
     /// There is no such account.
     pub fn remove(&mut self, name: &str) -> Result<(), AccountFileError> {
-        let at = self.position(name)?;
-        self.lines.remove(at);
-        self.index.remove(&fold_name(name));
-        self.index
-            .values_mut()
-            .filter(|line| **line > at)
-            .for_each(|line| *line = line.saturating_sub(1));
+        let account = self.find(name);
+        let account = account.ok_or_else(|| AccountFileError::Missing(name.to_owned()))?;
+        self.remove_line(&fold_name(name));
+        self.retire(relative_id(&account));
         Ok(())
     }
 
@@ -137,8 +178,9 @@ impl AccountFile {
         name: &str,
         change: impl FnOnce(&mut Account),
     ) -> Result<(), AccountFileError> {
-        let at = self.position(name)?;
-        let Some(Line::Account(account)) = self.lines.get_mut(at) else {
+        let at = self.index.get(&fold_name(name)).copied();
+        let line = at.and_then(|at| self.lines.get_mut(at));
+        let Some(Line::Account(account)) = line else {
             return Err(AccountFileError::Missing(name.to_owned()));
         };
         let mut changed = Account::clone(account);
@@ -160,12 +202,89 @@ impl AccountFile {
             account.password_must_change = false;
         })
     }
+}
 
-    fn position(&self, name: &str) -> Result<usize, AccountFileError> {
-        let at = self.index.get(&fold_name(name)).copied();
-        at.ok_or_else(|| AccountFileError::Missing(name.to_owned()))
+/// Lines and numbers.
+impl AccountFile {
+    fn append(&mut self, key: String, line: Line) {
+        if self.lines.is_empty() {
+            self.lines
+                .extend(HEAD.lines().map(|line| Line::Comment(line.to_owned())));
+        }
+        self.index.insert(key, self.lines.len());
+        self.lines.push(line);
+    }
+
+    fn remove_line(&mut self, key: &str) {
+        let Some(at) = self.index.remove(key) else {
+            return;
+        };
+        self.lines.remove(at);
+        self.index
+            .values_mut()
+            .filter(|line| **line > at)
+            .for_each(|line| *line = line.saturating_sub(1));
+    }
+
+    /// A number that no account and no group has had.
+    // [MS-SAMR] 3.1.1.9.2.2
+    fn take_number(&mut self) -> Result<u32, AccountFileError> {
+        let first = self.next_number();
+        let is_free = |number: &u32| {
+            !have_number(self.declared(), *number)
+                && self
+                    .accounts()
+                    .all(|account| relative_id(account) != *number)
+        };
+        let number = (first..FIRST_NAMED).find(is_free);
+        let number = number.ok_or(AccountFileError::Number(first))?;
+        self.set_next_number(number.saturating_add(1));
+        Ok(number)
+    }
+
+    /// Sees to it that a number that somebody has had is not given out again.
+    fn retire(&mut self, number: u32) {
+        if (self.next_number()..FIRST_NAMED).contains(&number) {
+            self.set_next_number(number.saturating_add(1));
+        }
+    }
+
+    fn next_number(&self) -> u32 {
+        match self.index.get(NUMBERS).and_then(|at| self.lines.get(*at)) {
+            Some(Line::NextNumber(number)) => *number,
+            _ => FIRST_GIVEN,
+        }
+    }
+
+    fn set_next_number(&mut self, number: u32) {
+        let at = self.index.get(NUMBERS).copied();
+        match at {
+            Some(at) => self.replace_line(at, Line::NextNumber(number)),
+            None => self.append(NUMBERS.to_owned(), Line::NextNumber(number)),
+        }
+    }
+
+    fn replace_line(&mut self, at: usize, line: Line) {
+        if let Some(old) = self.lines.get_mut(at) {
+            *old = line;
+        }
     }
 }
+
+/// Whether one of the groups has this number.
+fn have_number<'a>(mut groups: impl Iterator<Item = &'a Arc<Group>>, number: u32) -> bool {
+    groups.any(|group| group_relative_id(group) == number)
+}
+
+/// The key of a group in the index; no account's name begins with `@`.
+fn group_key(name: &str) -> String {
+    format!("@{}", fold_name(name))
+}
+
+/// The key of the line that says which numbers have not been given out.
+const NUMBERS: &str = "@";
+/// The first number that is given out, above those that are made from uids of usual size.
+const FIRST_GIVEN: u32 = 0x1000_0000;
 
 impl AccountStore for AccountFile {
     fn find(&self, user: &str) -> Option<Arc<Account>> {
@@ -177,6 +296,12 @@ impl AccountStore for AccountFile {
             Some(Line::Account(account)) => Some(Arc::clone(account)),
             _ => None,
         }
+    }
+
+    fn group(&self, name: &str) -> Arc<Group> {
+        let undeclared = || Arc::new(Group::new(name));
+        self.declared_group(name)
+            .map_or_else(undeclared, Arc::clone)
     }
 }
 
@@ -208,10 +333,16 @@ pub enum AccountFileError {
     Exists(String),
     /// There is no account of that name.
     Missing(String),
-    /// The account's name cannot be used.
+    /// There is a group of that name.
+    GroupExists(String),
+    /// There is no group of that name.
+    GroupMissing(String),
+    /// The name cannot be used.
     Name(&'static str),
     /// A group's name or the comment cannot be written: it has one of `: ; , =` or a line break.
     Text(String),
+    /// The number is another's, or none is left.
+    Number(u32),
 }
 
 impl fmt::Display for AccountFileError {
@@ -219,6 +350,9 @@ impl fmt::Display for AccountFileError {
         match self {
             Self::Exists(name) => write!(f, "there is already an account `{name}`"),
             Self::Missing(name) => write!(f, "there is no account `{name}`"),
+            Self::GroupExists(name) => write!(f, "there is already a group `{name}`"),
+            Self::GroupMissing(name) => write!(f, "there is no group `{name}`"),
+            Self::Number(number) => write!(f, "the number {number} is taken"),
             Self::Name(wrong) => write!(f, "the name {wrong}"),
             Self::Text(text) => write!(
                 f,

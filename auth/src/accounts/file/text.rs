@@ -1,6 +1,6 @@
 //! The lines of an account file: read, written, and what one cannot hold.
 
-use super::super::{Account, Day, NtHash, check_name};
+use super::super::{ADMINISTRATORS, Account, Day, FIRST_NUMBER, Group, NtHash, check_name};
 use super::AccountFileError;
 
 /// What is wrong with a line, before its number is known.
@@ -131,15 +131,77 @@ pub(super) fn render_account(account: &Account, text: &mut String) {
     text.push_str(&attributes.join(";"));
 }
 
+/// Reads a group's line behind its `@`.
+pub(super) fn parse_group(line: &str) -> Result<Group, Wrong> {
+    let (name, attributes) = line.split_once(':').unwrap_or((line, ""));
+    let mut group = Group::new(name);
+    for attribute in attributes.split(';').map(str::trim) {
+        match attribute.split_once('=').unwrap_or((attribute, "")) {
+            ("", "") => {}
+            ("rid", number) => group.rid = Some(parse_number(attribute, number)?),
+            ("comment", comment) => comment.trim().clone_into(&mut group.comment),
+            _ => {
+                let what = format!("unknown attribute `{attribute}`");
+                return Err(Wrong::new(what, "rid=N or comment=TEXT"));
+            }
+        }
+    }
+    check_group(&group).map_err(|error| {
+        let right = "`@` and a name such as `staff`, then perhaps `:` and attributes";
+        Wrong::new(error.to_string(), right)
+    })?;
+    Ok(group)
+}
+
+/// Reads the line that says which number is given out next, behind its `@`.
+pub(super) fn parse_next_number(line: &str) -> Result<u32, Wrong> {
+    match line.strip_prefix(":next-rid=") {
+        Some(number) => parse_number(line, number),
+        None => Err(Wrong::new("a group without a name", "@name:attributes")),
+    }
+}
+
+fn parse_number(attribute: &str, number: &str) -> Result<u32, Wrong> {
+    let number = number.parse().ok().filter(|number| *number >= FIRST_NUMBER);
+    number.ok_or_else(|| {
+        let right = format!("a number from {FIRST_NUMBER} to {}", u32::MAX);
+        Wrong::new(format!("`{attribute}` has no number that fits"), right)
+    })
+}
+
+pub(super) fn render_group(group: &Group, text: &mut String) {
+    let number = group.rid.map(|rid| format!("rid={rid}"));
+    let comment = Some(&group.comment).filter(|comment| !comment.is_empty());
+    let comment = comment.map(|comment| format!("comment={comment}"));
+    let attributes: Vec<String> = number.into_iter().chain(comment).collect();
+    text.push('@');
+    text.push_str(&group.name);
+    if !attributes.is_empty() {
+        text.push(':');
+        text.push_str(&attributes.join(";"));
+    }
+}
+
+/// Refuses what [`render_group`] could not write so that [`parse_group`] reads the same.
+pub(super) fn check_group(group: &Group) -> Result<(), AccountFileError> {
+    check_name(&group.name).map_err(AccountFileError::Name)?;
+    if group.name.eq_ignore_ascii_case(ADMINISTRATORS) {
+        return Err(AccountFileError::Name(
+            "is that of a group that is always there",
+        ));
+    }
+    if let Some(number) = group.rid.filter(|rid| *rid < FIRST_NUMBER) {
+        return Err(AccountFileError::Number(number));
+    }
+    if !fits(&group.comment, ";") {
+        return Err(AccountFileError::Text(group.comment.clone()));
+    }
+    Ok(())
+}
+
 /// Refuses what [`render_account`] could not write so that [`parse_account`] reads the same.
 pub(super) fn check_account(account: &Account) -> Result<(), AccountFileError> {
     check_name(&account.name).map_err(AccountFileError::Name)?;
-    let fits = |text: &str, separators: &str| {
-        text.trim() == text
-            && !text
-                .chars()
-                .any(|c| c.is_control() || separators.contains(c))
-    };
     for group in &account.groups {
         if group.is_empty() || !fits(group, ",;") {
             return Err(AccountFileError::Text(group.clone()));
@@ -151,12 +213,19 @@ pub(super) fn check_account(account: &Account) -> Result<(), AccountFileError> {
     Ok(())
 }
 
+/// Whether a text can stand between separators, and is read as it was written.
+fn fits(text: &str, separators: &str) -> bool {
+    let is_unfit = |c: char| c.is_control() || separators.contains(c);
+    text.trim() == text && !text.chars().any(is_unfit)
+}
+
 /// The comment at the top of a new file.
 pub(super) const HEAD: &str = "\
 # Accounts of the SMB server, one a line: name:NT hash:attributes
 # The hashes are as good as passwords: keep this file at mode 0600.
 # Attributes, separated by `;`: uid=N gid=N rid=N groups=A,B comment=TEXT password-expires=YYYY-MM-DD
 # disabled locked password-must-change must-encrypt
+# Groups that are there without members, or have a number or a comment: @name:rid=N;comment=TEXT
 ";
 
 const ATTRIBUTES: &str = "uid=N, gid=N, rid=N, groups=A,B, comment=TEXT, password-expires=YYYY-MM-DD, \
