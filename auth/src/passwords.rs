@@ -10,6 +10,10 @@ use zeroize::Zeroizing;
 use crate::accounts::NtHash;
 use crate::ntlm::compute::{des_with_seven_bytes, undo_des_with_seven_bytes};
 
+mod aes;
+
+pub use aes::{AesBlock, ITERATIONS, content_key};
+
 /// The bytes of a password with its padding in front and its length behind.
 // [MS-SAMR] 2.2.6.21
 pub const ENCRYPTED_SIZE: usize = 516;
