@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
@@ -123,6 +124,23 @@ struct Held {
     /// Who made it.
     user: Option<Sid>,
     value: Box<dyn Any + Send>,
+    has_ended: Arc<AtomicBool>,
+}
+
+impl Held {
+    fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+}
+
+/// Closes a handle when the call that it is about has been carried out, which may be after the call's turn.
+pub(in crate::ipc) struct Ending(Arc<AtomicBool>);
+
+impl Ending {
+    /// There is nothing behind the handle from now on.
+    pub(in crate::ipc) fn end(self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl Handles {
@@ -141,6 +159,7 @@ impl Handles {
     /// # Errors
     /// [`Fault::NO_MEMORY`]: the client holds too many.
     pub(in crate::ipc) fn open<T: Send + 'static>(&mut self, value: T) -> Result<Handle, Fault> {
+        self.values.retain(|_, held| !held.has_ended());
         if self.values.len() >= MOST_HANDLES {
             return Err(Fault::NO_MEMORY);
         }
@@ -148,6 +167,7 @@ impl Handles {
         let held = Held {
             user: self.user,
             value: Box::new(value),
+            has_ended: Arc::default(),
         };
         self.values.insert(self.last, held);
         let mut id = [0; 16];
@@ -180,9 +200,17 @@ impl Handles {
         Ok(Handle::NULL)
     }
 
+    /// Something to close a handle with later.
+    ///
+    /// # Errors
+    /// [`Fault::CONTEXT_MISMATCH`]: there is nothing of this user's.
+    pub(in crate::ipc) fn ending(&self, handle: &Handle) -> Result<Ending, Fault> {
+        Ok(Ending(Arc::clone(&self.held(handle)?.has_ended)))
+    }
+
     fn held(&self, handle: &Handle) -> Result<&Held, Fault> {
         let held = self.values.get(&self.number(handle)?);
-        let held = held.filter(|held| held.user == self.user);
+        let held = held.filter(|held| held.user == self.user && !held.has_ended());
         held.ok_or(Fault::CONTEXT_MISMATCH)
     }
 
@@ -255,6 +283,16 @@ mod tests {
             one.handles(&user).close(&handle),
             Err(Fault::CONTEXT_MISMATCH)
         );
+    }
+
+    #[test]
+    fn a_handle_that_has_ended_leaves_nothing_behind() {
+        let mut handles = Handles::new(1);
+        let handle = handles.open(7_u8).unwrap();
+        handles.ending(&handle).unwrap().end();
+        assert_eq!(handles.find::<u8>(&handle), Err(Fault::CONTEXT_MISMATCH));
+        handles.open(8_u8).unwrap();
+        assert_eq!(handles.values.len(), 1);
     }
 
     #[test]
