@@ -3,7 +3,7 @@
 use std::{path::Path, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use auth::{Account, AccountFile, AccountStore, NtHash};
+use auth::{Account, AccountFile, AccountStore, Group, NtHash};
 use config::Configuration;
 
 use crate::{
@@ -62,11 +62,20 @@ impl Accounts {
     pub(crate) fn all(&self) -> Vec<Arc<Account>> {
         self.current.load().accounts().cloned().collect()
     }
+
+    /// All groups of accounts but the one of administrators, by name.
+    pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
+        self.current.load().groups()
+    }
 }
 
 impl AccountStore for Accounts {
     fn find(&self, user: &str) -> Option<Arc<Account>> {
         self.current.load().find(user)
+    }
+
+    fn group(&self, name: &str) -> Arc<Group> {
+        self.current.load().group(name)
     }
 }
 

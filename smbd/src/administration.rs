@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, OnceLock, Weak},
 };
 
-use auth::{Account, AccountFile, accounts::AccountFileError};
+use auth::{Account, AccountFile, Group, accounts::AccountFileError};
 use config::{Caching, Configuration, Encryption, Oplocks};
 use parking_lot::Mutex;
 use server::{
@@ -176,6 +176,10 @@ impl Administration for Administrator {
         self.0.accounts.all()
     }
 
+    fn groups(&self) -> Vec<Arc<Group>> {
+        self.0.accounts.groups()
+    }
+
     fn host_user(&self, uid: u32) -> Option<String> {
         let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
         user.map(|user| user.name)
@@ -234,13 +238,26 @@ pub(crate) fn machine_id(guid: Guid) -> MachineId {
 
 fn apply(file: &mut AccountFile, change: AccountChange) -> Result<(), AccountFileError> {
     match change {
-        AccountChange::Add(account) => file.add(account),
+        AccountChange::Add(account) => file.add_numbered(account),
         AccountChange::Remove(name) => file.remove(&name),
-        AccountChange::Replace(new) => {
-            let name = new.name.clone();
-            file.update(&name, |account| *account = new)
+        AccountChange::Update { name, update } => {
+            file.update(&name, |account| update.apply(account))
         }
-        AccountChange::SetPassword { name, nt_hash } => file.set_password(&name, nt_hash),
+        AccountChange::AddGroup(group) => file.add_group(group),
+        AccountChange::RemoveGroup(name) => file.remove_group(&name),
+        AccountChange::UpdateGroup {
+            name,
+            new_name,
+            comment,
+        } => file.update_group(&name, |group| {
+            group.name = new_name.unwrap_or_else(|| group.name.clone());
+            group.comment = comment.unwrap_or_else(|| group.comment.clone());
+        }),
+        AccountChange::Members {
+            groups,
+            accounts,
+            becomes,
+        } => file.change_members(&groups, &accounts, becomes),
     }
 }
 
@@ -248,6 +265,9 @@ fn status_of(error: &AccountFileError) -> NtStatus {
     match error {
         AccountFileError::Exists(_) => NtStatus::USER_EXISTS,
         AccountFileError::Missing(_) => NtStatus::NO_SUCH_USER,
+        AccountFileError::GroupExists(_) => NtStatus::ALIAS_EXISTS,
+        AccountFileError::GroupMissing(_) => NtStatus::NO_SUCH_ALIAS,
+        AccountFileError::Number(_) => NtStatus::INSUFFICIENT_RESOURCES,
         AccountFileError::Name(_) | AccountFileError::Text(_) => NtStatus::INVALID_PARAMETER,
     }
 }

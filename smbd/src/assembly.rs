@@ -58,7 +58,7 @@ impl Assembly {
         let accounts = Arc::new(Accounts::open(configuration)?);
         let machine = machine_id(server_guid(&configuration.server.state_dir)?);
         let administrator = Administrator::new(configuration, accounts.clone(), machine);
-        let identities = Arc::new(Identities::new(configuration, machine)?);
+        let identities = Arc::new(Identities::new(configuration, machine, accounts.clone())?);
         let (records, left_rows) = Records::open(&configuration.server.state_dir)?;
         let buffers = BufferPool::new(KEPT_BUFFERS);
         let environment = Arc::new(Host::here(buffers.clone()));

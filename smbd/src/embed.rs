@@ -33,6 +33,7 @@ use crate::{
     identities::Identities,
     listen::{self, Listener},
     names::server_names,
+    pool::Pool,
     shares::ipc_settings,
 };
 
@@ -185,14 +186,16 @@ impl ServerBuilder {
             crate::accounts::add(&mut accounts, Account::new(&user, hash))?;
         }
         let link = Arc::new(ServerLink::new(&names.netbios_computer));
-        let ipc = IpcHandler::new(link.clone(), Arc::new(NoAdministration));
+        let pool = Arc::new(Pool::new(1));
+        let ipc = IpcHandler::new(link.clone(), Arc::new(NoAdministration), pool);
         let ipc: (config::Share, Arc<dyn ShareHandler>) = (ipc_settings(), Arc::new(ipc));
         let shares = std::iter::once(ipc).chain(self.shares);
         let shares = (0..).zip(shares).map(|(number, (settings, handler))| {
             Arc::new(Share::new(ShareId(number), settings, handler))
         });
-        let mechanism = mechanism(&self.configuration.server, names, Arc::new(accounts));
-        let identities = Identities::new(&self.configuration, machine_id(guid))?;
+        let accounts = Arc::new(accounts);
+        let mechanism = mechanism(&self.configuration.server, names, accounts.clone());
+        let identities = Identities::new(&self.configuration, machine_id(guid), accounts)?;
         let surroundings = Surroundings {
             environment: Arc::new(Host::here(buffers)),
             identities: Arc::new(identities),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use auth::{Identity, LogonKind};
+use auth::{AccountStore, Identity, LogonKind};
 use config::{Configuration, RunAs, ShareKind};
 use server::{
     IdentityMap,
@@ -19,7 +19,6 @@ use crate::{
 };
 
 /// Maps sessions to users of this machine.
-#[derive(Debug)]
 pub(crate) struct Identities {
     serve_as: ServeAs,
     settings: ArcSwap<config::Identity>,
@@ -27,6 +26,8 @@ pub(crate) struct Identities {
     /// The user who started the program.
     own: HostUser,
     machine: MachineId,
+    /// Where the numbers of groups are looked up.
+    accounts: Arc<dyn AccountStore>,
 }
 
 /// Whose rights file operations have.
@@ -44,7 +45,11 @@ impl Identities {
     /// # Errors
     ///
     /// The configuration demands what only root can do.
-    pub(crate) fn new(configuration: &Configuration, machine: MachineId) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        configuration: &Configuration,
+        machine: MachineId,
+        accounts: Arc<dyn AccountStore>,
+    ) -> Result<Self, Failure> {
         let is_root = rustix::process::geteuid().is_root();
         let serve_as = match (configuration.identity.run_as, is_root) {
             (RunAs::Auto | RunAs::SessionUser, true) => ServeAs::SessionUser,
@@ -61,6 +66,7 @@ impl Identities {
             users: HostUsers::default(),
             own: own_user(),
             machine,
+            accounts,
         };
         identities.check(configuration)?;
         Ok(identities)
@@ -204,7 +210,8 @@ impl Identities {
             if name.eq_ignore_ascii_case(ADMINISTRATORS) {
                 Sid::ADMINISTRATORS
             } else {
-                Sid::domain_account(self.machine, group_relative_id(name))
+                let group = self.accounts.group(name);
+                Sid::domain_account(self.machine, group_relative_id(&group))
             }
         };
         let mut sids: Vec<Sid> = account.groups.iter().map(of_group).collect();
@@ -372,9 +379,9 @@ mod tests {
     fn a_forced_user_who_does_not_exist_is_a_failure_at_start() {
         let text = "[[share]]\nname = 'a'\npath = '/a'\nforce_user = 'no-such-user-here'\n";
         let configuration = Configuration::parse(text, "f.toml").unwrap();
-        let sentence = Identities::new(&configuration, [1, 2, 3])
-            .unwrap_err()
-            .to_string();
+        let accounts = Arc::new(auth::AccountFile::default());
+        let refused = Identities::new(&configuration, [1, 2, 3], accounts).err();
+        let sentence = refused.unwrap().to_string();
         assert_eq!(
             sentence,
             "share a: force_user: this machine has no user \"no-such-user-here\""

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{check, serve, status, user},
+    commands::{check, group, serve, status, user},
     failure::{Failure, exit_status},
     files::read_configuration,
     launch,
@@ -41,6 +41,11 @@ enum Command {
         #[command(subcommand)]
         command: user::UserCommand,
     },
+    /// Keep the groups of the account file
+    Group {
+        #[command(subcommand)]
+        command: group::GroupCommand,
+    },
     /// Show what the running server is doing
     Status(status::Options),
     /// Become a program in a control group; what the server starts itself with
@@ -61,6 +66,10 @@ pub fn run() -> ExitCode {
         Some(Command::User { command }) => exit_status(
             configuration()
                 .and_then(|configuration| user::run(command, &configuration.server.accounts)),
+        ),
+        Some(Command::Group { command }) => exit_status(
+            configuration()
+                .and_then(|configuration| group::run(command, &configuration.server.accounts)),
         ),
         Some(Command::StartInCompartment) => launch::help(),
         Some(Command::Status(options)) => exit_status(

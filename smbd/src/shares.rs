@@ -132,7 +132,9 @@ impl Shares {
         match (share.kind, &share.path) {
             _ if share.name == IPC => {
                 let administration = Arc::new(self.administrator.clone());
-                Ok(Arc::new(IpcHandler::new(self.link.clone(), administration)))
+                let pool = Arc::new(self.pool.clone());
+                let handler = IpcHandler::new(self.link.clone(), administration, pool);
+                Ok(Arc::new(handler))
             }
             (ShareKind::Disk, Some(path)) => self.disk(share, id, path),
             (ShareKind::Print, Some(path)) => self.print(share, id, path),
@@ -352,8 +354,9 @@ mod tests {
         configuration.server.accounts = folder.path().join("accounts");
         let accounts = Accounts::open(&configuration).unwrap();
         let machine = [1, 2, 3];
-        let administrator = Administrator::new(&configuration, Arc::new(accounts), machine);
-        let identities = Identities::new(&configuration, machine).unwrap();
+        let accounts = Arc::new(accounts);
+        let administrator = Administrator::new(&configuration, accounts.clone(), machine);
+        let identities = Identities::new(&configuration, machine, accounts).unwrap();
         let surroundings = Surroundings {
             environment: Arc::new(Host::here(BufferPool::new(0))),
             own: identities.own_caller(),

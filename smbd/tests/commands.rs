@@ -161,6 +161,70 @@ fn accounts_are_added_listed_changed_and_removed() {
 }
 
 #[test]
+fn groups_are_added_filled_listed_renamed_and_removed() {
+    let fixture = Fixture::with_accounts();
+    let run = |arguments: &[&str]| {
+        let output = fixture.run(arguments, "x\n");
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    run(&["user", "add", "alice"]);
+    run(&["user", "add", "bob", "--group", "media"]);
+    run(&["group", "add", "staff", "--comment", "Who works here"]);
+    run(&["group", "add", "empty", "--rid", "1200"]);
+    run(&["group", "join", "Staff", "alice", "bob"]);
+    run(&["group", "leave", "staff", "bob"]);
+    let listed = run(&["group", "list"]);
+    let expected = "empty                rid=1200\nmedia                members=bob\n\
+        staff                rid=268435456 members=alice (Who works here)\n";
+    assert_eq!(listed, expected);
+    run(&["group", "rename", "staff", "crew"]);
+    run(&["group", "remove", "empty"]);
+    assert!(fixture.accounts().contains("groups=crew\n"));
+    assert!(
+        fixture
+            .accounts()
+            .contains("@crew:rid=268435456;comment=Who works here")
+    );
+    assert_eq!(mode(&fixture.path("accounts")), 0o600);
+
+    let before = fixture.accounts();
+    for (arguments, sentence) in [
+        (
+            &["group", "add", "CREW"][..],
+            "there is already a group `CREW`",
+        ),
+        (
+            &["group", "add", "alice"],
+            "there is already an account `alice`",
+        ),
+        (
+            &["group", "add", "low", "--rid", "544"],
+            "the number 544 is taken",
+        ),
+        (&["group", "add", "a:b"], "the name contains"),
+        (&["group", "remove", "Administrators"], "always there"),
+        (
+            &["group", "join", "none", "alice"],
+            "there is no group `none`",
+        ),
+        (
+            &["group", "join", "crew", "none"],
+            "there is no account `none`",
+        ),
+        (
+            &["group", "rename", "crew", "media"],
+            "there is already a group `media`",
+        ),
+    ] {
+        let output = fixture.run(arguments, "");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains(sentence), "{}", stderr(&output));
+        assert_eq!(fixture.accounts(), before);
+    }
+}
+
+#[test]
 fn what_cannot_be_done_leaves_the_account_file_as_it_was() {
     let fixture = Fixture::with_accounts();
     assert!(

@@ -276,6 +276,10 @@ wire_values! {
         const INVALID_LEVEL = 0xc000_0148;
         /// The other end of the pipe is closed.
         const PIPE_BROKEN = 0xc000_014b;
+        /// There is no alias of this name or number.
+        const NO_SUCH_ALIAS = 0xc000_0151;
+        /// There is an alias of this name already.
+        const ALIAS_EXISTS = 0xc000_0154;
         /// The account may not log on in this way.
         const LOGON_TYPE_NOT_GRANTED = 0xc000_015b;
         /// A character has no counterpart.

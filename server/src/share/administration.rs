@@ -6,7 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auth::{Account, NtHash};
+use auth::accounts::Membership;
+use auth::{Account, Group, NtHash};
 use config::{Caching, Oplocks, Permissions};
 use wire::NtStatus;
 
@@ -23,6 +24,9 @@ pub trait Administration: Send + Sync {
     /// All accounts, in the order of the file.
     fn accounts(&self) -> Vec<Arc<Account>>;
 
+    /// All groups of accounts but the one of administrators, by name.
+    fn groups(&self) -> Vec<Arc<Group>>;
+
     /// The name of the user of the host system with this number.
     fn host_user(&self, uid: u32) -> Option<String>;
 
@@ -32,8 +36,8 @@ pub trait Administration: Send + Sync {
     /// Changes the account file; the change is in force when the answer comes.
     ///
     /// # Errors
-    /// `USER_EXISTS`, `NO_SUCH_USER`, `INVALID_PARAMETER` for what the file cannot hold, `ACCESS_DENIED` where
-    /// accounts cannot be changed.
+    /// `USER_EXISTS`, `NO_SUCH_USER`, `ALIAS_EXISTS`, `NO_SUCH_ALIAS`, `INVALID_PARAMETER` for what the file cannot
+    /// hold, `ACCESS_DENIED` where accounts cannot be changed.
     fn change_account(&self, change: AccountChange) -> Answer<'static, ()>;
 
     /// Changes the shares; the change is in force when the answer comes, and outlives a restart.
@@ -56,19 +60,75 @@ pub trait Administration: Send + Sync {
 /// A change of the account file.
 #[derive(Debug, Clone)]
 pub enum AccountChange {
-    /// A further account.
+    /// A further account, with a number that none has had.
     Add(Account),
     /// An account goes.
     Remove(String),
-    /// An account gets everything from this one but the name, by which it is found.
-    Replace(Account),
-    /// An account gets another password.
-    SetPassword {
+    /// An account changes in some of what is known about it.
+    Update {
         /// The account's name.
         name: String,
-        /// The new password's hash.
-        nt_hash: NtHash,
+        /// What is new.
+        update: AccountUpdate,
     },
+    /// A further group, with a number that none has had.
+    AddGroup(Group),
+    /// A group goes; who is in it is so no more.
+    RemoveGroup(String),
+    /// A group gets another name or comment. Its number stays, and its members follow it.
+    UpdateGroup {
+        /// The group's name until now.
+        name: String,
+        /// The other name, if it gets one.
+        new_name: Option<String>,
+        /// The other comment, if it gets one.
+        comment: Option<String>,
+    },
+    /// Accounts come into groups, or leave them, where that is not so yet.
+    Members {
+        /// The groups' names.
+        groups: Vec<String>,
+        /// The accounts' names.
+        accounts: Vec<String>,
+        /// What becomes of the memberships.
+        becomes: Membership,
+    },
+}
+
+/// What changes about an account; the rest stays as it is by then.
+#[derive(Debug, Clone, Default)]
+pub struct AccountUpdate {
+    /// The word for people.
+    pub comment: Option<String>,
+    /// Whether log-ons are refused by the administrator.
+    pub disabled: Option<bool>,
+    /// Whether log-ons are refused until the administrator unlocks the account.
+    pub locked: Option<bool>,
+    /// The hash of another password, which does not expire.
+    pub nt_hash: Option<NtHash>,
+    /// Whether the password must be changed before anybody can log on.
+    pub password_must_change: Option<bool>,
+}
+
+impl AccountUpdate {
+    /// Carries the change out.
+    pub fn apply(self, account: &mut Account) {
+        if let Some(nt_hash) = self.nt_hash {
+            account.nt_hash = Some(nt_hash);
+            account.password_expires = None;
+        }
+        if let Some(comment) = self.comment {
+            account.comment = comment;
+        }
+        let flags = [
+            (self.disabled, &mut account.disabled),
+            (self.locked, &mut account.locked),
+            (self.password_must_change, &mut account.password_must_change),
+        ];
+        for (new, flag) in flags {
+            *flag = new.unwrap_or(*flag);
+        }
+    }
 }
 
 /// A change of the shares.
@@ -128,6 +188,10 @@ impl Administration for NoAdministration {
     }
 
     fn accounts(&self) -> Vec<Arc<Account>> {
+        Vec::new()
+    }
+
+    fn groups(&self) -> Vec<Arc<Group>> {
         Vec::new()
     }
 

@@ -23,8 +23,8 @@ mod types;
 mod view;
 
 pub use administration::{
-    AccountChange, Administration, MachineId, NewShare, NoAdministration, SettingChange,
-    ShareChange,
+    AccountChange, AccountUpdate, Administration, MachineId, NewShare, NoAdministration,
+    SettingChange, ShareChange,
 };
 pub use figures::{LockSnapshot, StatisticsSnapshot};
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use server::accounts::{ADMINISTRATORS, Account, account_sid, group_relative_id, relative_id};
+use server::accounts::{Account, Group, account_sid, group_relative_id, relative_id};
 use server::share::MachineId;
 use wire::dtyp::Sid;
 
@@ -107,17 +107,9 @@ impl Directory {
         account_sid(self.machine_id, account)
     }
 
-    /// The groups of the account file, by name.
-    pub(super) fn groups(&self) -> Vec<String> {
-        let accounts = self.accounts();
-        let mut names: Vec<String> = accounts
-            .iter()
-            .flat_map(|account| account.groups.clone())
-            .collect();
-        names.retain(|name| !name.eq_ignore_ascii_case(ADMINISTRATORS));
-        names.sort_unstable_by_key(|name| name.to_lowercase());
-        names.dedup_by(|one, other| one.eq_ignore_ascii_case(other));
-        names
+    /// The groups of the account file but the one of administrators, by name.
+    pub(super) fn groups(&self) -> Vec<Arc<Group>> {
+        self.services.administration.groups()
     }
 
     /// The accounts in a group of the account file.
@@ -174,8 +166,8 @@ impl Directory {
         let groups = self.groups();
         let group = groups
             .iter()
-            .find(|name| group_relative_id(name) == relative);
-        group.map(|name| self.entry(*wanted, name, Kind::Alias))
+            .find(|group| group_relative_id(group) == relative);
+        group.map(|group| self.entry(*wanted, &group.name, Kind::Alias))
     }
 
     fn find_of_host(&self, wanted: &Sid) -> Option<Entry> {
@@ -246,8 +238,9 @@ impl Directory {
         if let Some((id, name)) = DOMAIN_GROUPS.iter().find(|(_, name)| is_called(name)) {
             return Some(self.entry(own(*id), name, Kind::Group));
         }
-        let group = self.groups().into_iter().find(|group| is_called(group))?;
-        Some(self.entry(own(group_relative_id(&group)), &group, Kind::Alias))
+        let groups = self.groups();
+        let group = groups.iter().find(|group| is_called(&group.name))?;
+        Some(self.entry(own(group_relative_id(group)), &group.name, Kind::Alias))
     }
 
     fn find_domain(&self, name: &str) -> Option<Entry> {

@@ -33,6 +33,7 @@ mod testing;
 mod win32;
 mod winreg;
 mod wkssvc;
+mod workers;
 
 use std::fmt;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ use self::srvsvc::SRVSVC;
 use self::svcctl::SVCCTL;
 use self::winreg::WINREG;
 use self::wkssvc::WKSSVC;
+use self::workers::Workers;
+use crate::offload::Offload;
 use crate::ready::ready;
 
 /// The pipes of a server.
@@ -69,13 +72,19 @@ pub struct IpcHandler {
 }
 
 impl IpcHandler {
-    /// Pipes that tell what `view` shows, and change what `administration` keeps.
+    /// Pipes that tell what `view` shows, and change what `administration` keeps. What takes long to compute is done on
+    /// threads of `pool`.
     #[must_use]
-    pub fn new(view: Arc<dyn ServerView>, administration: Arc<dyn Administration>) -> Self {
+    pub fn new(
+        view: Arc<dyn ServerView>,
+        administration: Arc<dyn Administration>,
+        pool: Arc<dyn Offload>,
+    ) -> Self {
         Self {
             services: Arc::new(Services {
                 view,
                 administration,
+                workers: Workers::new(pool),
             }),
             groups: Arc::default(),
             last_open: AtomicU64::new(0),

@@ -34,18 +34,31 @@ pub(super) const NONE_MAPPED: u32 = 0xc000_0073;
 pub(super) const NO_SUCH_DOMAIN: u32 = 0xc000_00df;
 /// STATUS_NO_SUCH_ALIAS.
 pub(super) const NO_SUCH_ALIAS: u32 = 0xc000_0151;
-/// STATUS_NO_MEMORY.
-pub(super) const NO_MEMORY: u32 = 0xc000_0017;
 /// STATUS_INVALID_ACCOUNT_NAME.
 pub(super) const INVALID_ACCOUNT_NAME: u32 = 0xc000_0062;
 /// STATUS_MEMBER_NOT_IN_ALIAS.
 pub(super) const MEMBER_NOT_IN_ALIAS: u32 = 0xc000_0152;
 /// STATUS_MEMBER_IN_ALIAS.
 pub(super) const MEMBER_IN_ALIAS: u32 = 0xc000_0153;
+/// STATUS_ALIAS_EXISTS.
+pub(super) const ALIAS_EXISTS: u32 = 0xc000_0154;
+/// STATUS_GROUP_EXISTS.
+pub(super) const GROUP_EXISTS: u32 = 0xc000_0065;
+/// STATUS_SPECIAL_ACCOUNT: what is asked for is not done to what every machine has.
+pub(super) const SPECIAL_ACCOUNT: u32 = 0xc000_0124;
+/// STATUS_INVALID_MEMBER: what is named cannot be in an alias.
+pub(super) const INVALID_MEMBER: u32 = 0xc000_017b;
+/// STATUS_NOT_SUPPORTED.
+pub(super) const NOT_SUPPORTED: u32 = 0xc000_00bb;
 /// STATUS_NO_SUCH_MEMBER.
 pub(super) const NO_SUCH_MEMBER: u32 = 0xc000_017a;
 
 /// The number of a status, or success.
 pub(super) fn of(result: Result<(), NtStatus>) -> u32 {
     result.err().map_or(SUCCESS, |status| status.0)
+}
+
+/// A status that is a failure; `otherwise` if it is success, but what was made is gone again.
+pub(super) fn failure(status: u32, otherwise: u32) -> u32 {
+    if status == SUCCESS { otherwise } else { status }
 }

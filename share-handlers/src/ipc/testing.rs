@@ -17,6 +17,8 @@ use wire::dtyp::{FileTime, Sid};
 
 use super::ndr::{ByteOrder, Decoder, Encoder, Parameters, Syntax};
 use super::rpc::{Call, Fault, Handles, Interface, Outcome, Services};
+use super::workers::Workers;
+use crate::offload::Inline;
 
 /// A server with printers and little else.
 #[derive(Default)]
@@ -85,6 +87,7 @@ impl Client {
             services: Arc::new(Services {
                 view,
                 administration: Arc::new(NoAdministration),
+                workers: Workers::new(Arc::new(Inline)),
             }),
             caller: Arc::new(caller("alice", kind, groups)),
             handles: Handles::new(1),

@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
+use super::done;
 use crate::{
     accounts::{add, change, read},
     failure::{Failure, print},
@@ -164,11 +165,6 @@ fn import(from: &Path, path: &Path) -> Result<(), Failure> {
         "added {added}, updated {updated}, left out {skipped}"
     ));
     Ok(())
-}
-
-/// Says what was done, and how a running server learns of it.
-fn done(what: &str) {
-    eprintln!("{what}; a running server takes it over on SIGHUP");
 }
 
 /// The hash of a password that is typed twice without echo, or that is the first line of standard

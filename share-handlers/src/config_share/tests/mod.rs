@@ -101,6 +101,10 @@ impl Administration for Changer {
         Vec::new()
     }
 
+    fn groups(&self) -> Vec<Arc<server::accounts::Group>> {
+        Vec::new()
+    }
+
     fn host_user(&self, _: u32) -> Option<String> {
         None
     }

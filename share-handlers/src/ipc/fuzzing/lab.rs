@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use server::access::{Privileges, SecurityToken};
-use server::accounts::{Account, Identity, LogonKind};
+use server::accounts::{Account, Group, Identity, LogonKind};
 use server::share::{
     AccountChange, Administration, Answer, Caller, JobChange, JobState, LogOnFacts, MachineId,
     NewJob, OpenSnapshot, PrintJob, PrintQueue, Printer, ServerSnapshot, ServerView,
@@ -14,14 +14,24 @@ use wire::NtStatus;
 use wire::dtyp::{AccessMask, FileTime, Sid};
 
 use super::super::rpc::Services;
+use super::super::workers::Workers;
+use crate::offload::Offload;
 
 /// The part of the lab's security identifiers that inputs name.
 const MACHINE: MachineId = [1, 2, 3];
 
 struct Lab;
 
+/// Leaves undone what would take long.
+struct Idle;
+
+impl Offload for Idle {
+    fn run(&self, _: Box<dyn FnOnce() + Send>) {}
+}
+
 pub(super) fn services() -> Arc<Services> {
     Arc::new(Services {
+        workers: Workers::new(Arc::new(Idle)),
         view: Arc::new(Lab),
         administration: Arc::new(Lab),
     })
@@ -191,6 +201,15 @@ impl Administration for Lab {
             account("boss", 1001, "Administrators"),
             account("alice", 1002, "staff"),
         ]
+    }
+
+    fn groups(&self) -> Vec<Arc<Group>> {
+        let staff = Group {
+            name: "staff".to_owned(),
+            rid: Some(1003),
+            comment: "those who are here".to_owned(),
+        };
+        vec![Arc::new(staff)]
     }
 
     fn host_user(&self, _: u32) -> Option<String> {

@@ -30,6 +30,7 @@ macro_rules! scalar {
 
 scalar!(u16, 2, u16, u16);
 scalar!(u32, 4, u32, u32);
+scalar!(u64, 8, u64, u64);
 
 impl Ndr for u8 {
     type InPlace = Self;

@@ -11,6 +11,7 @@ use wire::dtyp::Sid;
 
 use super::super::ndr::{ByteOrder, Decoder, Encoder, Malformed, Parameters, Syntax};
 use super::super::pdu::SyntaxId;
+use super::super::workers::Workers;
 use super::handles::Handles;
 use super::verification::Repeated;
 
@@ -20,6 +21,8 @@ pub(in crate::ipc) struct Services {
     pub view: Arc<dyn ServerView>,
     /// Accounts and shares.
     pub administration: Arc<dyn Administration>,
+    /// Who does what takes a processor's time.
+    pub workers: Workers,
 }
 
 /// What a procedure may know of who calls it and of the server.

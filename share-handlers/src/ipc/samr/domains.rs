@@ -8,9 +8,10 @@ use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Enum16, Handle, Varying};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Handles};
+use super::aliases::{OpenAlias, aliases};
 use super::objects::{
-    Domain, ENUMERATE_DOMAINS, LIST_ACCOUNTS, LOOKUP, LOOKUP_DOMAIN, OpenAlias, OpenDomain,
-    OpenGroup, OpenUser, READ_OTHER_PARAMETERS, aliases, domain, may,
+    Domain, ENUMERATE_DOMAINS, LIST_ACCOUNTS, LOOKUP, LOOKUP_DOMAIN, OpenDomain, OpenGroup,
+    OpenUser, READ_OTHER_PARAMETERS, domain, may,
 };
 use super::types::{
     Display, DisplayGroup, DisplayUser, DomainGeneral, DomainInfo, DomainLockout, DomainModified,
@@ -113,7 +114,11 @@ pub(super) fn enumerate_aliases(
 ) -> Result<List, Fault> {
     Ok(match domain(call, &handle, LIST_ACCOUNTS)? {
         None => (from, None, 0, nt::ACCESS_DENIED),
-        Some(domain) => list(aliases(&Directory::new(call.services), domain), from, room),
+        Some(domain) => {
+            let aliases = aliases(&Directory::new(call.services), domain).into_iter();
+            let named = aliases.map(|alias| (alias.number, alias.name));
+            list(named.collect(), from, room)
+        }
     })
 }
 

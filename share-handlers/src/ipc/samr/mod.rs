@@ -1,9 +1,12 @@
 //! The account database: domains, users, groups and aliases, over the account file. [MS-SAMR]
 //!
 //! Owns which procedure is where. Handles are in [`objects`], what is told of a domain in [`domains`], accounts in
-//! [`users`] and [`user_facts`], groups in [`groups`], new passwords in [`password`], descriptors in [`security`], the structures in [`types`]. Whoever has said who
-//! it is may ask; administrators change; anonymous users are refused.
+//! [`users`] and [`user_facts`], groups in [`aliases`] and [`groups`], new passwords in [`password`], descriptors in
+//! [`security`], what is done to the account file in [`changes`], the structures in [`types`]. Whoever has said who it
+//! is may ask; administrators change; anonymous users are refused.
 
+mod aliases;
+mod changes;
 mod domains;
 mod groups;
 mod objects;
@@ -26,21 +29,26 @@ interface! {
         6 => (domains::enumerate_domains),
         7 => (objects::open_domain),
         8 => (domains::query_information),
+        10 => (groups::create),
         11 => (domains::enumerate_groups),
         12 => later (users::create),
         13 => (domains::enumerate_users),
+        14 => later (aliases::create),
         15 => (domains::enumerate_aliases),
-        16 => (groups::alias_membership),
+        16 => (aliases::memberships),
         17 => (domains::lookup_names),
         18 => (domains::lookup_ids),
         19 => (objects::open_group),
         20 => (groups::query_group),
+        23 => (groups::delete),
         25 => (groups::members_in_group),
-        27 => (objects::open_alias),
-        28 => (groups::query_alias),
-        31 => later (groups::add_member),
-        32 => later (groups::remove_member),
-        33 => (groups::members_in_alias),
+        27 => (aliases::open),
+        28 => (aliases::query),
+        29 => later (aliases::set),
+        30 => later (aliases::delete),
+        31 => later (aliases::add_member),
+        32 => later (aliases::remove_member),
+        33 => (aliases::list_members),
         34 => (objects::open_user),
         35 => later (users::delete),
         36 => (user_facts::query),
@@ -48,12 +56,14 @@ interface! {
         39 => (user_facts::groups_of),
         40 => (domains::query_display),
         44 => (password::user_rules),
-        45 => later (groups::remove_from_all),
+        45 => later (aliases::remove_from_all),
         46 => (domains::query_information),
         47 => (user_facts::query),
         48 => (domains::query_display),
         50 => later (users::create_2),
         51 => (domains::query_display),
+        52 => later (aliases::add_members),
+        53 => later (aliases::remove_members),
         55 => later (password::change),
         56 => (password::domain_rules),
         57 => (objects::connect_2),
@@ -61,5 +71,6 @@ interface! {
         62 => (objects::connect_4),
         64 => (objects::connect_5),
         65 => (domains::relative_to_sid),
+        73 => later (password::change_by_aes),
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use server::accounts::{Account, group_relative_id, relative_id};
+use server::accounts::{Account, relative_id};
 use wire::Utf16String;
 use wire::dtyp::Sid;
 
-use super::super::directory::{BUILTIN_GROUPS, DOMAIN_GROUPS, Directory};
+use super::super::directory::{DOMAIN_GROUPS, Directory};
 use super::super::ndr::Handle;
 use super::super::nt;
 use super::super::rights::{Rights, granted};
@@ -48,15 +48,6 @@ pub(super) struct OpenGroup {
     pub granted: u32,
 }
 
-/// An alias that is open.
-#[derive(Debug, Clone)]
-pub(super) struct OpenAlias {
-    pub name: String,
-    pub sid: Sid,
-    pub domain: Domain,
-    pub granted: u32,
-}
-
 impl Domain {
     /// The identifier that those of its members begin with.
     pub(super) fn sid(self, directory: &Directory) -> Sid {
@@ -87,6 +78,9 @@ pub(super) static SERVER_RIGHTS: Rights = Rights {
 // [MS-SAMR] 2.2.1.4
 pub(super) const READ_OTHER_PARAMETERS: u32 = 0x04;
 pub(super) const CREATE_USER: u32 = 0x10;
+pub(super) const CREATE_GROUP: u32 = 0x20;
+pub(super) const CREATE_ALIAS: u32 = 0x40;
+pub(super) const GET_ALIAS_MEMBERSHIP: u32 = 0x80;
 pub(super) const LIST_ACCOUNTS: u32 = 0x100;
 pub(super) const LOOKUP: u32 = 0x200;
 pub(super) static DOMAIN_RIGHTS: Rights = Rights {
@@ -103,16 +97,6 @@ pub(super) static GROUP_RIGHTS: Rights = Rights {
     execute: 0x0002_0009,
     all: 0x000f_001f,
     everybody: 0x0002_0019,
-};
-// [MS-SAMR] 2.2.1.6
-pub(super) const ADD_MEMBER: u32 = 0x01;
-pub(super) const REMOVE_MEMBER: u32 = 0x02;
-pub(super) static ALIAS_RIGHTS: Rights = Rights {
-    read: 0x0002_0004,
-    write: 0x0002_0013,
-    execute: 0x0002_0008,
-    all: 0x000f_001f,
-    everybody: 0x0002_000c,
 };
 // [MS-SAMR] 2.2.1.7
 pub(super) const READ_GENERAL: u32 = 0x01;
@@ -158,8 +142,9 @@ pub(super) fn connect_5(
     call: &mut Call<'_>,
     (_, wanted, _, _): Connect5,
 ) -> Result<(u32, Revision, Handle, u32), Fault> {
-    /// Revision 3 is Windows' since XP; of the features none is offered.
-    const OURS: Revision = Revision::Version1([3, 0]);
+    // [MS-SAMR] 2.2.7.15
+    // Of the features the one is offered by which clients encrypt new passwords with AES.
+    const OURS: Revision = Revision::Version1([3, 0x10]);
     let (handle, status) = open_server(call, wanted)?;
     Ok((1, OURS, handle, status))
 }
@@ -281,49 +266,5 @@ pub(super) fn open_group(
         }
         (Some(_), Domain::Machine, None) => Ok((Handle::NULL, nt::ACCESS_DENIED)),
         _ => Ok((Handle::NULL, nt::NO_SUCH_GROUP)),
-    }
-}
-
-// [MS-SAMR] 3.1.5.1.8
-pub(super) fn open_alias(
-    call: &mut Call<'_>,
-    (handle, wanted, relative): (Handle, u32, u32),
-) -> Result<(Handle, u32), Fault> {
-    let Some(domain) = domain(call, &handle, LOOKUP)? else {
-        return Ok((Handle::NULL, nt::ACCESS_DENIED));
-    };
-    let directory = Directory::new(call.services);
-    let found = aliases(&directory, domain)
-        .into_iter()
-        .find(|(id, _)| *id == relative);
-    let Some((_, name)) = found else {
-        return Ok((Handle::NULL, nt::NO_SUCH_ALIAS));
-    };
-    let Some(granted) = granted(call, &ALIAS_RIGHTS, wanted) else {
-        return Ok((Handle::NULL, nt::ACCESS_DENIED));
-    };
-    let sid = super::super::directory::below(&domain.sid(&directory), relative);
-    let open = OpenAlias {
-        name,
-        sid,
-        domain,
-        granted,
-    };
-    Ok((call.handles.open(open)?, nt::SUCCESS))
-}
-
-/// The aliases of a domain, by number.
-pub(super) fn aliases(directory: &Directory, domain: Domain) -> Vec<(u32, String)> {
-    match domain {
-        Domain::Machine => {
-            let groups = directory.groups().into_iter();
-            groups
-                .map(|name| (group_relative_id(&name), name))
-                .collect()
-        }
-        Domain::Builtin => {
-            let groups = BUILTIN_GROUPS.iter();
-            groups.map(|(id, name)| (*id, (*name).to_owned())).collect()
-        }
     }
 }

@@ -4,9 +4,10 @@ use super::super::ndr::Handle;
 use super::super::nt;
 use super::super::rights::{Descriptor, Rights, described};
 use super::super::rpc::{Call, Fault, Handles};
+use super::aliases::{ALIAS_RIGHTS, OpenAlias};
 use super::objects::{
-    ALIAS_RIGHTS, DOMAIN_RIGHTS, GROUP_RIGHTS, OpenAlias, OpenDomain, OpenGroup, OpenUser,
-    SERVER_RIGHTS, Server, USER_RIGHTS,
+    DOMAIN_RIGHTS, GROUP_RIGHTS, OpenDomain, OpenGroup, OpenUser, SERVER_RIGHTS, Server,
+    USER_RIGHTS,
 };
 
 // [MS-SAMR] 3.1.5.12.2

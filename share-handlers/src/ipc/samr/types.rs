@@ -264,6 +264,30 @@ ndr_struct! {
         pub expired: u8,
     }
 
+    /// SAMPR_ENCRYPTED_PASSWORD_AES.
+    // [MS-SAMR] 2.2.6.32
+    pub(in crate::ipc) struct EncryptedPassword {
+        pub auth_data: [u8; 64],
+        pub salt: [u8; 16],
+        pub length: u32,
+        pub cipher: Option<Array<u8>>,
+        pub iterations: u64,
+    }
+
+    /// SAMPR_USER_INTERNAL7_INFORMATION.
+    // [MS-SAMR] 2.2.6.30
+    pub(in crate::ipc) struct NewAesPassword {
+        pub password: EncryptedPassword,
+        pub expired: u8,
+    }
+
+    /// SAMPR_USER_INTERNAL8_INFORMATION.
+    // [MS-SAMR] 2.2.6.31
+    pub(in crate::ipc) struct UserWithAesPassword {
+        pub all: UserAll,
+        pub password: EncryptedPassword,
+    }
+
     /// USER_DOMAIN_PASSWORD_INFORMATION.
     // [MS-SAMR] 2.2.7.17
     pub(in crate::ipc) struct PasswordRules {
@@ -333,7 +357,7 @@ ndr_union! {
         3 => Comment(Name),
     }
 
-    /// SAMPR_USER_INFO_BUFFER, but for the arms that are encrypted with AES.
+    /// SAMPR_USER_INFO_BUFFER.
     // [MS-SAMR] 2.2.6.29
     pub(in crate::ipc) enum UserInfo(Enum16) {
         1 => General(UserGeneral),
@@ -359,6 +383,8 @@ ndr_union! {
         24 => Password(NewPassword),
         25 => AllWithSaltedPassword(UserWithSaltedPassword),
         26 => SaltedPassword(NewSaltedPassword),
+        31 => AesPassword(NewAesPassword),
+        32 => AllWithAesPassword(UserWithAesPassword),
     }
 
     /// SAMPR_DISPLAY_INFO_BUFFER.

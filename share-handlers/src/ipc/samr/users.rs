@@ -1,18 +1,18 @@
 //! Accounts: how administrators make, change and delete one.
 
-use std::sync::Arc;
-
-use server::accounts::{Account, check_name, relative_id};
-use server::share::AccountChange;
+use server::accounts::{Account, relative_id};
+use server::share::{AccountChange, AccountUpdate};
 
 use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Later};
+use super::aliases::check_new_name;
+use super::changes::change;
 use super::objects::{
     CREATE_USER, DELETE, Domain, FORCE_PASSWORD_CHANGE, OpenUser, READ_GENERAL, WRITE_ACCOUNT,
     domain, user,
 };
-use super::password::{opened, opened_hash, opened_salted};
+use super::password::{opened, opened_aes, opened_hash, opened_salted};
 use super::types::{UserAll, UserInfo};
 use super::user_facts::{DISABLED, LOCKED, NORMAL};
 
@@ -30,100 +30,106 @@ pub(super) fn set(
 ) -> Result<Later<(u32,)>, Fault> {
     let found = user(call, &handle, 0)?;
     let open: &OpenUser = call.handles.find(&handle)?;
-    let may = |right: u32| open.granted & right != 0;
-    let changed = found.and_then(|account| {
-        let mut new = Account::clone(&account);
-        if !is_password_only(&info) && !may(WRITE_ACCOUNT) {
-            return Err(nt::ACCESS_DENIED);
-        }
-        let password = match &info {
-            UserInfo::FullName(name) => {
-                new.comment = name.value.0.to_string_lossy();
-                return Ok(new);
-            }
-            UserInfo::Control(control) => {
-                set_control(&mut new, control.value);
-                return Ok(new);
-            }
-            UserInfo::All(all) => {
-                set_fields(&mut new, all, all.fields);
-                return Ok(new);
-            }
-            UserInfo::AllWithPassword(info) => {
-                set_fields(&mut new, &info.all, info.all.fields);
-                let is_there = info.all.fields & (NT_PASSWORD | LM_PASSWORD) != 0;
-                is_there.then(|| opened(call, &info.password))
-            }
-            UserInfo::AllWithSaltedPassword(info) => {
-                set_fields(&mut new, &info.all, info.all.fields);
-                let is_there = info.all.fields & (NT_PASSWORD | LM_PASSWORD) != 0;
-                is_there.then(|| opened_salted(call, &info.password))
-            }
-            UserInfo::Password(info) => Some(opened(call, &info.password)),
-            UserInfo::SaltedPassword(info) => Some(opened_salted(call, &info.password)),
-            UserInfo::Hashes(info) if info.nt_is_set != 0 => Some(opened_hash(call, &info.nt_hash)),
-            _ => return Err(nt::INVALID_INFO_CLASS),
-        };
-        match password {
-            None => {}
-            Some(_) if !may(FORCE_PASSWORD_CHANGE) => return Err(nt::ACCESS_DENIED),
-            Some(None) => return Err(nt::WRONG_PASSWORD),
-            Some(Some(hash)) => {
-                new.nt_hash = Some(hash);
-                new.password_expires = None;
-                new.password_must_change = expires(&info);
-            }
-        }
-        Ok(new)
+    let wanted = found.and_then(|account| {
+        let update = update(call, &info, open.granted)?;
+        let name = account.name.clone();
+        Ok(AccountChange::Update { name, update })
     });
-    let change = changed.map(AccountChange::Replace);
-    let made = change.map(|change| call.services.administration.change_account(change));
+    let made = wanted.map(|wanted| change(call, wanted));
     Ok(Box::pin(async move {
         match made {
             Err(status) => (status,),
-            Ok(made) => (nt::of(made.await),),
+            Ok(made) => (made.await,),
         }
     }))
 }
 
-fn is_password_only(info: &UserInfo) -> bool {
-    matches!(
-        info,
-        UserInfo::Password(_) | UserInfo::SaltedPassword(_) | UserInfo::Hashes(_)
-    )
+/// What a client wants changed, if it may with the rights that it has.
+fn update(call: &Call<'_>, info: &UserInfo, granted: u32) -> Result<AccountUpdate, u32> {
+    let may = |right: u32| granted & right != 0;
+    if !is_password_only(info) && !may(WRITE_ACCOUNT) {
+        return Err(nt::ACCESS_DENIED);
+    }
+    let mut update = AccountUpdate::default();
+    match info {
+        UserInfo::FullName(name) => update.comment = Some(name.value.0.to_string_lossy()),
+        UserInfo::Control(control) => set_control(&mut update, control.value),
+        UserInfo::All(all) => set_fields(&mut update, all),
+        UserInfo::AllWithPassword(info) => set_fields(&mut update, &info.all),
+        UserInfo::AllWithSaltedPassword(info) => set_fields(&mut update, &info.all),
+        UserInfo::AllWithAesPassword(info) => set_fields(&mut update, &info.all),
+        _ if is_password_only(info) => {}
+        _ => return Err(nt::INVALID_INFO_CLASS),
+    }
+    if !brings_password(info) {
+        return Ok(update);
+    }
+    if !may(FORCE_PASSWORD_CHANGE) {
+        return Err(nt::ACCESS_DENIED);
+    }
+    let opened = match info {
+        UserInfo::Password(info) => opened(call, &info.password),
+        UserInfo::AllWithPassword(info) => opened(call, &info.password),
+        UserInfo::SaltedPassword(info) => opened_salted(call, &info.password),
+        UserInfo::AllWithSaltedPassword(info) => opened_salted(call, &info.password),
+        UserInfo::AesPassword(info) => opened_aes(call, &info.password),
+        UserInfo::AllWithAesPassword(info) => opened_aes(call, &info.password),
+        UserInfo::Hashes(info) => opened_hash(call, &info.nt_hash),
+        _ => None,
+    };
+    update.nt_hash = Some(opened.ok_or(nt::WRONG_PASSWORD)?);
+    update.password_must_change = Some(expires(info));
+    Ok(update)
 }
 
-/// Whether the new password has to be changed at once.
-fn expires(info: &UserInfo) -> bool {
+fn is_password_only(info: &UserInfo) -> bool {
     match info {
-        UserInfo::Password(info) => info.expired != 0,
-        UserInfo::SaltedPassword(info) => info.expired != 0,
-        UserInfo::Hashes(info) => info.expired != 0,
-        UserInfo::AllWithPassword(info) => {
-            info.all.fields & PASSWORD_EXPIRED != 0 && info.all.password_expired != 0
-        }
-        UserInfo::AllWithSaltedPassword(info) => {
-            info.all.fields & PASSWORD_EXPIRED != 0 && info.all.password_expired != 0
-        }
+        UserInfo::Password(_) | UserInfo::SaltedPassword(_) | UserInfo::AesPassword(_) => true,
+        UserInfo::Hashes(info) => info.nt_is_set != 0,
         _ => false,
     }
 }
 
-fn set_fields(account: &mut Account, all: &UserAll, fields: u32) {
-    if fields & FULL_NAME != 0 {
-        account.comment = all.full_name.0.to_string_lossy();
-    }
-    if fields & CONTROL != 0 {
-        set_control(account, all.control);
-    }
-    if fields & PASSWORD_EXPIRED != 0 {
-        account.password_must_change = all.password_expired != 0;
+fn brings_password(info: &UserInfo) -> bool {
+    let fields = match info {
+        UserInfo::AllWithPassword(info) => info.all.fields,
+        UserInfo::AllWithSaltedPassword(info) => info.all.fields,
+        UserInfo::AllWithAesPassword(info) => info.all.fields,
+        _ => return is_password_only(info),
+    };
+    fields & (NT_PASSWORD | LM_PASSWORD) != 0
+}
+
+/// Whether the new password has to be changed at once.
+fn expires(info: &UserInfo) -> bool {
+    let of_all = |all: &UserAll| all.fields & PASSWORD_EXPIRED != 0 && all.password_expired != 0;
+    match info {
+        UserInfo::Password(info) => info.expired != 0,
+        UserInfo::SaltedPassword(info) => info.expired != 0,
+        UserInfo::AesPassword(info) => info.expired != 0,
+        UserInfo::Hashes(info) => info.expired != 0,
+        UserInfo::AllWithPassword(info) => of_all(&info.all),
+        UserInfo::AllWithSaltedPassword(info) => of_all(&info.all),
+        UserInfo::AllWithAesPassword(info) => of_all(&info.all),
+        _ => false,
     }
 }
 
-fn set_control(account: &mut Account, control: u32) {
-    account.disabled = control & DISABLED != 0;
-    account.locked = control & LOCKED != 0;
+fn set_fields(update: &mut AccountUpdate, all: &UserAll) {
+    if all.fields & FULL_NAME != 0 {
+        update.comment = Some(all.full_name.0.to_string_lossy());
+    }
+    if all.fields & CONTROL != 0 {
+        set_control(update, all.control);
+    }
+    if all.fields & PASSWORD_EXPIRED != 0 {
+        update.password_must_change = Some(all.password_expired != 0);
+    }
+}
+
+fn set_control(update: &mut AccountUpdate, control: u32) {
+    update.disabled = Some(control & DISABLED != 0);
+    update.locked = Some(control & LOCKED != 0);
 }
 
 type Created = (Handle, u32, u32, u32);
@@ -144,25 +150,15 @@ pub(super) fn create_2(
     if !may || !call.is_administrator() {
         return refused(nt::ACCESS_DENIED);
     }
-    let accounts = call.services.administration.accounts();
-    if check_name(&name).is_err() {
-        return refused(nt::INVALID_ACCOUNT_NAME);
+    if let Err(status) = check_new_name(call, &name) {
+        return refused(status);
     }
-    if accounts
-        .iter()
-        .any(|other| other.name.to_lowercase() == name.to_lowercase())
-    {
-        return refused(nt::USER_EXISTS);
-    }
-    let Some(id) = free_id(&accounts) else {
-        return refused(nt::NO_MEMORY);
-    };
     let account = Account {
         name: name.clone(),
         nt_hash: None,
         uid: None,
         gid: None,
-        rid: Some(id),
+        rid: None,
         groups: Vec::new(),
         comment: String::new(),
         // Nobody can use it before it has a password and is enabled.
@@ -178,29 +174,29 @@ pub(super) fn create_2(
         } else {
             u32::MAX
         };
-    let open = call.handles.open(OpenUser { name, granted })?;
-    let made = call
-        .services
-        .administration
-        .change_account(AccountChange::Add(account));
+    let open = call.handles.open(OpenUser {
+        name: name.clone(),
+        granted,
+    })?;
+    let ending = call.handles.ending(&open)?;
+    let administration = call.services.administration.clone();
+    let made = change(call, AccountChange::Add(account));
     Ok(Box::pin(async move {
-        match made.await {
-            Ok(()) => (open, granted, id, nt::SUCCESS),
-            Err(status) => (Handle::NULL, 0, 0, status.0),
+        let status = made.await;
+        let accounts = administration.accounts();
+        let account = accounts.iter().find(|account| account.name == name);
+        match account.filter(|_| status == nt::SUCCESS) {
+            Some(account) => (open, granted, relative_id(account), nt::SUCCESS),
+            None => {
+                ending.end();
+                (Handle::NULL, 0, 0, nt::failure(status, nt::NO_SUCH_USER))
+            }
         }
     }))
 }
 
 const ALL_OF_USER: u32 = 0x000f_07ff;
 const MAXIMUM_ALLOWED: u32 = 0x0200_0000;
-
-/// A number that no account has, above those that are made from uids of usual size.
-fn free_id(accounts: &[Arc<Account>]) -> Option<u32> {
-    const FIRST: u32 = 0x1000_0000;
-    let taken = accounts.iter().map(|account| relative_id(account));
-    let highest = taken.filter(|id| (FIRST..FIRST * 2).contains(id)).max();
-    highest.map_or(Some(FIRST), |highest| highest.checked_add(1))
-}
 
 // [MS-SAMR] 3.1.5.4.5
 pub(super) fn create(
@@ -219,21 +215,19 @@ pub(super) fn delete(
     call: &mut Call<'_>,
     (handle,): (Handle,),
 ) -> Result<Later<(Handle, u32)>, Fault> {
-    let made = match user(call, &handle, DELETE)? {
-        Err(status) => Err(status),
-        Ok(account) => {
-            call.handles.close(&handle)?;
-            let change = AccountChange::Remove(account.name.clone());
-            Ok(call.services.administration.change_account(change))
-        }
+    let account = match user(call, &handle, DELETE)? {
+        Err(status) => return Ok(Box::pin(std::future::ready((handle, status)))),
+        Ok(account) => account,
     };
+    let ending = call.handles.ending(&handle)?;
+    let made = change(call, AccountChange::Remove(account.name.clone()));
     Ok(Box::pin(async move {
-        match made {
-            Err(status) => (handle, status),
-            Ok(made) => match nt::of(made.await) {
-                nt::SUCCESS => (Handle::NULL, nt::SUCCESS),
-                status => (handle, status),
-            },
+        match made.await {
+            nt::SUCCESS => {
+                ending.end();
+                (Handle::NULL, nt::SUCCESS)
+            }
+            status => (handle, status),
         }
     }))
 }

@@ -65,7 +65,7 @@ impl ServerView for Many {
 // test [C706] 12.6.4.10
 #[test]
 fn a_long_answer_comes_in_packets_that_the_client_can_take() {
-    let handler = IpcHandler::new(Arc::new(Many), Arc::new(NoAdministration));
+    let handler = IpcHandler::new(Arc::new(Many), Arc::new(NoAdministration), Arc::new(Inline));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     let name = Name::parse_text("srvsvc").unwrap();
     let pipe = now(handler.open(&caller(&[]), &name, &how)).unwrap().handle;
@@ -182,7 +182,7 @@ fn what_the_number_of_a_context_means_does_not_change() {
 // test [MS-RPCE] 3.3.1.5.7
 #[test]
 fn pipes_of_one_association_group_have_their_handles_in_common() {
-    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration));
+    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration), Arc::new(Inline));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     let name = Name::parse_text("lsarpc").unwrap();
     let bound_in = |group: &[u8], caller: &Caller| {

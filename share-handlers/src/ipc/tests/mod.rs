@@ -24,6 +24,7 @@ use wire::fscc::{FileInfoClass, FileInformation, Fsctl};
 
 use super::testing::share;
 use super::*;
+use crate::offload::Inline;
 
 /// A server with three shares, one of them hidden, and two sessions.
 struct Lab;
@@ -80,7 +81,7 @@ fn caller(groups: &[Sid]) -> Caller {
 }
 
 fn open_as(groups: &[Sid], name: &str) -> Result<Opened, NtStatus> {
-    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration));
+    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration), Arc::new(Inline));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     now(handler.open(&caller(groups), &Name::parse_text(name).unwrap(), &how))
 }

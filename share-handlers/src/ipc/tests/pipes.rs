@@ -17,7 +17,7 @@ fn known_pipes_open_in_any_case_and_unknown_ones_are_not_found() {
 
 #[test]
 fn opens_of_one_pipe_have_nothing_in_common() {
-    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration));
+    let handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration), Arc::new(Inline));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     let name = Name::parse_text("srvsvc").unwrap();
     let open = || now(handler.open(&caller(&[]), &name, &how)).unwrap().handle;

@@ -2,7 +2,7 @@
 
 use config::{Caching, Oplocks, Permissions};
 use parking_lot::Mutex;
-use server::accounts::Account;
+use server::accounts::{Account, Group};
 use server::share::{AccountChange, MachineId, NewShare, ShareChange};
 
 use wire::Writer;
@@ -20,6 +20,10 @@ impl Administration for Recorder {
     }
 
     fn accounts(&self) -> Vec<Arc<Account>> {
+        Vec::new()
+    }
+
+    fn groups(&self) -> Vec<Arc<Group>> {
         Vec::new()
     }
 
@@ -44,7 +48,7 @@ impl Administration for Recorder {
 /// Has the share called `Shared` set at a level; gives the error and what the program was asked for.
 fn set(groups: &[Sid], level: u32, info: &[u8]) -> (u32, Option<NewShare>) {
     let recorder = Arc::new(Recorder::default());
-    let handler = IpcHandler::new(Arc::new(Lab), recorder.clone());
+    let handler = IpcHandler::new(Arc::new(Lab), recorder.clone(), Arc::new(Inline));
     let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
     let name = Name::parse_text("srvsvc").unwrap();
     let pipe = now(handler.open(&caller(groups), &name, &how))
