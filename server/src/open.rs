@@ -103,6 +103,8 @@ pub struct OpenState {
     pub waits_until: Option<FileTime>,
     /// What the record of a persistent open says of its file.
     pub recorded_file: Option<RecordedFile>,
+    /// What that is about to become, while it changes.
+    pub coming_file: Option<RecordedFile>,
     /// How often the store of records had failed when the record of a persistent open was last written:
     /// none before there is one.
     pub recorded_after: Option<u64>,

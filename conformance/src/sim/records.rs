@@ -16,7 +16,8 @@ pub struct Records(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<Row, Bytes>,
-    is_full: bool,
+    /// How many more requests there is room for; none for any number.
+    room: Option<u32>,
     failures: u64,
     puts: u64,
 }
@@ -43,7 +44,12 @@ impl Records {
 
     /// Has nothing more be written, or be written again.
     pub fn set_full(&self, is_full: bool) {
-        self.lock().is_full = is_full;
+        self.lock().room = is_full.then_some(0);
+    }
+
+    /// Has nothing more be written after so many requests.
+    pub fn fill_after(&self, requests: u32) {
+        self.lock().room = Some(requests);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -54,9 +60,13 @@ impl Records {
 impl PersistentStore for Records {
     fn change(&self, changes: Vec<Change>) -> Answer<'static, ()> {
         let mut state = self.lock();
-        if state.is_full {
-            state.failures += 1;
-            return Box::pin(ready(Err(NtStatus::DISK_FULL)));
+        match &mut state.room {
+            None => {}
+            Some(0) => {
+                state.failures += 1;
+                return Box::pin(ready(Err(NtStatus::DISK_FULL)));
+            }
+            Some(left) => *left -= 1,
         }
         for change in changes {
             match change {

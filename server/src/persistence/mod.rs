@@ -13,6 +13,7 @@
 //!                     └── note_waiting: the connection is lost ─────────────────────────┘
 //! ```
 
+mod file;
 mod record;
 mod restore;
 mod store;
@@ -31,6 +32,8 @@ use crate::server::Server;
 use crate::share::{Answer, ObjectId, Opened};
 use record::{Record, RecordedUser};
 
+use file::locate;
+pub(crate) use file::{Coming, announce, save_file};
 pub use record::RecordedFile;
 pub use restore::{Restored, restore};
 pub use store::{Change, PersistentStore, Row};
@@ -67,21 +70,6 @@ pub(crate) async fn begin(server: &Server, open: &Arc<Open>) -> Result<(), NtSta
 /// Those of [`PersistentStore::change`].
 pub(crate) async fn save(server: &Server, open: &Open) -> Result<(), NtStatus> {
     all(note(server, open)).await
-}
-
-/// Writes the records of all persistent opens of a file, whose name, time of creation or disposition
-/// has changed.
-///
-/// # Errors
-/// Those of [`PersistentStore::change`].
-pub(crate) async fn save_file(server: &Server, object: ObjectId) -> Result<(), NtStatus> {
-    let mut written = Vec::new();
-    for open in server.persistent.of_object(server, object) {
-        // A file that has no name any more cannot be opened again; its record may say what it likes.
-        let _ = locate(&open).await;
-        written.extend(note(server, &open));
-    }
-    all(written).await
 }
 
 /// Begins to write an open's record as the open is now; nothing if it is not persistent. Whoever has
@@ -201,21 +189,9 @@ pub(crate) fn waiting_on(server: &Server, opened: &Opened) -> Vec<Arc<Open>> {
     let object = opened.handle.object();
     let mut opens = server.persistent.of_object(server, object);
     opens.retain(|open| {
-        open.stream == opened.stream && server.disconnected.find(open.id()).is_some()
+        file::is_of(open, opened.stream.as_ref()) && server.disconnected.find(open.id()).is_some()
     });
     opens
-}
-
-/// Looks up what the record says of the file.
-async fn locate(open: &Open) -> Result<(), NtStatus> {
-    let name = open.handle.name().await?;
-    let stat = open.handle.stat().await?;
-    open.state.lock().recorded_file = Some(RecordedFile {
-        name: name.with_stream(open.stream.clone()),
-        number: open.handle.object().file,
-        creation_time: stat.creation_time,
-    });
-    Ok(())
 }
 
 /// The record of an open that is in this state; none if it is not persistent.
@@ -240,6 +216,7 @@ fn record_of(server: &Server, open: &Open, state: &OpenState) -> Option<Record> 
     Some(Record {
         share: open.tree.share.name().to_owned(),
         file: state.recorded_file.clone()?,
+        coming: state.coming_file.clone(),
         owner: open.owner.clone(),
         user,
         client_guid: open.client_guid,

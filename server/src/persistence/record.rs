@@ -30,6 +30,8 @@ pub(super) struct Record {
     pub(super) share: String,
     /// What it is open on.
     pub(super) file: RecordedFile,
+    /// What that has become if a change was under way and is done.
+    pub(super) coming: Option<RecordedFile>,
     /// DurableOwner.
     pub(super) owner: DurableOwner,
     /// The user as whom the file is opened again.
@@ -97,6 +99,10 @@ impl Record {
         out.u16(VERSION);
         text(&mut out, &self.share);
         self.file.encode(&mut out);
+        out.u8(self.coming.is_some().into());
+        if let Some(coming) = &self.coming {
+            coming.encode(&mut out);
+        }
         text(&mut out, &self.owner.to_string());
         self.user.encode(&mut out);
         out.bytes(&self.client_guid.0);
@@ -134,12 +140,18 @@ impl Record {
         }
         let share = read_text(&mut from)?;
         let file = RecordedFile::decode(&mut from)?;
+        let coming = if read_bool(&mut from)? {
+            Some(RecordedFile::decode(&mut from)?)
+        } else {
+            None
+        };
         let owner = DurableOwner::recorded(&read_text(&mut from)?);
         let user = RecordedUser::decode(&mut from)?;
         let client_guid = Guid(from.array()?);
         let record = Self {
             share,
             file,
+            coming,
             owner,
             user,
             client_guid,
@@ -394,6 +406,11 @@ mod tests {
                 number: 12,
                 creation_time: FileTime(34),
             },
+            coming: Some(RecordedFile {
+                name: Name::parse_text("other").unwrap(),
+                number: 12,
+                creation_time: FileTime(35),
+            }),
             owner: DurableOwner::recorded("alice"),
             user: RecordedUser {
                 name: "Alice".into(),
@@ -426,6 +443,7 @@ mod tests {
     #[test]
     fn a_record_reads_back_as_it_was_written() {
         let other = Record {
+            coming: None,
             app_instance: None,
             waits_until: None,
             caching: Caching::Oplock(OplockLevel::BATCH),

@@ -5,6 +5,7 @@
 //! and the user's rights must still be there, and the file must be the same one.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use wire::create::CreateOptions;
 use wire::dtyp::FileTime;
 use wire::{DecodeError, FileId, NtStatus, SessionId, TreeId};
 
-use super::record::{self, Record, RecordedUser};
+use super::record::{self, Record, RecordedFile, RecordedUser};
 use super::{Change, Row, all, later, note, settle};
 use crate::commands::{teardown, tree_connect};
 use crate::durable::{self, Durability};
@@ -157,9 +158,10 @@ async fn enter(
     let tree = tree(server, accounts, record)?;
     let caller = tree.caller.load_full();
     let looked_up = server.object_store.moment();
-    let opened = reopen(&tree.share, &caller, record).await?;
+    let (opened, file) = reopen(&tree.share, &caller, record).await?;
     match make_open(server, id, record, tree, &opened, looked_up) {
         Ok(open) => {
+            open.state.lock().recorded_file = Some(file);
             server.persistent.insert(&open);
             server.app_instances.insert(&open);
             Ok(open)
@@ -223,9 +225,29 @@ fn identity(server: &Server, accounts: &dyn AccountStore, user: &RecordedUser) -
     entitlement::renewed(server, &recorded, accounts)
 }
 
-/// Opens the file that the record is about.
-async fn reopen(share: &Share, caller: &Caller, record: &Record) -> Result<Opened, Refusal> {
-    let name = &record.file.name;
+/// Opens the file that the record is about: as it was, or else as it was about to become.
+async fn reopen(
+    share: &Share,
+    caller: &Caller,
+    record: &Record,
+) -> Result<(Opened, RecordedFile), Refusal> {
+    let mut result = Err(Refusal::OtherFile);
+    for file in iter::once(&record.file).chain(&record.coming) {
+        result = reopen_as(share, caller, record, file).await;
+        if result.is_ok() {
+            break;
+        }
+    }
+    result
+}
+
+async fn reopen_as(
+    share: &Share,
+    caller: &Caller,
+    record: &Record,
+    file: &RecordedFile,
+) -> Result<(Opened, RecordedFile), Refusal> {
+    let name = &file.name;
     let how = OpenHow {
         desired_access: record.granted_access,
         disposition: share::Disposition::Existing,
@@ -242,11 +264,11 @@ async fn reopen(share: &Share, caller: &Caller, record: &Record) -> Result<Opene
     };
     let opened = share.handler.open(caller, name, &how).await;
     let opened = opened.map_err(Refusal::Open)?;
-    let is_same = opened.handle.object().file == record.file.number
-        && opened.stat.creation_time == record.file.creation_time
+    let is_same = opened.handle.object().file == file.number
+        && opened.stat.creation_time == file.creation_time
         && opened.stream.as_ref() == name.stream();
     if is_same {
-        return Ok(opened);
+        return Ok((opened, file.clone()));
     }
     // Nobody is told how that went: it was a look at another file.
     let _ = opened.handle.close(CloseHow::Keep).await;
@@ -282,7 +304,6 @@ fn make_open(
         mode: record.mode,
         durability: Durability::Persistent(record.timeout),
         lock_sequences: record.lock_sequences.clone(),
-        recorded_file: Some(record.file.clone()),
         ..OpenState::default()
     };
     let open = Arc::new(Open {

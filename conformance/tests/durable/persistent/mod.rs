@@ -1,6 +1,7 @@
 //! Opens that outlive the server: what a client finds again after it was killed, and who finds nothing.
 
 mod estate;
+mod moved;
 mod recorded;
 mod refused;
 mod replayed;

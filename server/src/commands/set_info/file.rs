@@ -10,7 +10,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::Operation;
 use crate::open::Open;
-use crate::persistence;
+use crate::persistence::{self, Coming};
 use crate::share::SetInfo;
 
 /// Carries out one information class.
@@ -89,9 +89,20 @@ async fn set_basic(context: &Context, open: &Open, basic: BasicChange) -> Result
         }
     }
     let changed = basic_changes(&basic);
-    open.handle.set(SetInfo::Basic(basic)).await?;
-    if changed.contains(CompletionFilter::CREATION) {
-        persistence::save_file(&context.server, open.handle.object()).await?;
+    let (server, object) = (&context.server, open.handle.object());
+    let creation_time = match basic.creation_time {
+        TimeChange::Set(time) => Some(time),
+        _ => None,
+    };
+    if let Some(time) = creation_time {
+        persistence::announce(server, object, Coming::CreationTime(time)).await?;
+    }
+    let set = open.handle.set(SetInfo::Basic(basic)).await;
+    if creation_time.is_some() {
+        let saved = persistence::save_file(server, object).await;
+        set.and(saved)?;
+    } else {
+        set?;
     }
     if !changed.is_empty() {
         effects::report_file(&context.server, open, changed).await;

@@ -9,7 +9,7 @@ use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::{Decision, Rename, RenameKind, Turn};
 use crate::open::Open;
-use crate::persistence;
+use crate::persistence::{self, Coming};
 use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace, SetInfo};
 
 /// Gives the file, directory or stream another name.
@@ -35,13 +35,17 @@ pub(super) async fn rename(
             break (old, target, found);
         }
     };
-    open.handle
-        .set(SetInfo::Rename {
-            target: target.clone(),
-            replace,
-        })
-        .await?;
-    let server = &context.server;
+    let (server, object) = (&context.server, open.handle.object());
+    persistence::announce(server, object, coming(&old, &target)).await?;
+    let rename = SetInfo::Rename {
+        target: target.clone(),
+        replace,
+    };
+    if let Err(status) = open.handle.set(rename).await {
+        // Until it is recorded that nothing has changed, the records say that something may have.
+        let _ = persistence::save_file(server, object).await;
+        return Err(status);
+    }
     if let Some(replaced) = found.as_ref().filter(|found| !found.is_same_object) {
         server.object_store.replaced(replaced.object);
     }
@@ -50,7 +54,19 @@ pub(super) async fn rename(
     server.object_store.renamed(&open.attachment, &location);
     let changes = changes(&old, &stored, found.as_ref(), open);
     effects::report_all(server, open, &changes);
-    persistence::save_file(server, open.handle.object()).await
+    persistence::save_file(server, object).await
+}
+
+/// What records say of a rename before it is done.
+fn coming<'a>(old: &'a Name, target: &'a Name) -> Coming<'a> {
+    if old.stream().is_some() {
+        Coming::StreamName {
+            of: old,
+            to: target,
+        }
+    } else {
+        Coming::FileName(target)
+    }
 }
 
 /// What watches are told of a rename: what went for it, the two names, and what changed with them.
