@@ -1,6 +1,8 @@
 """A print share, as clients print on it and look at it."""
 
 import os
+import pathlib
+import pwd
 import shutil
 import subprocess
 import time
@@ -38,10 +40,15 @@ class PrintServer(servers.Smbd):
 
         paper = self.scratch / "paper"
         paper.mkdir(mode=0o777, exist_ok=True)
+        paper.chmod(0o777)
+        # Who it is, in which groups; that it leads a group of processes; what it has open, but for the list itself.
+        witness = f"(id -u; id -G; ps -o pgid= -p $$ | grep -cw $$; ls /proc/$$/fd | tr '\\n' ' ') > {paper}/facts"
         return [
             printer("laser", ["cp", "/dev/stdin", f"{paper}/{{job}}-{{user}}-{{title}}"], 'comment = "second floor"'),
             printer("broken", ["false"]),
             printer("patient", [], 'print_job_size = "1 MiB"', "print_jobs = 3"),
+            printer("witness", ["sh", "-c", witness], 'force_user = "games"'),
+            printer("slow", ["sh", "-c", f"sleep 7357 & echo $! > {paper}/number; wait"], 'print_timeout = "1 s"'),
             printer("shared", [], "print_jobs_per_user = 2"),
             printer("staff", [], 'permissions = "D:(A;;FA;;;BA)"'),
             printer("sealed", [], encrypted=True),
@@ -56,7 +63,8 @@ class PrintServer(servers.Smbd):
         lines = accounts.read_text().splitlines()
         lines = [line + (";groups=Administrators" if line.startswith("carol:") else "") for line in lines]
         accounts.write_text("\n".join(lines) + "\n")
-        return line
+        # Whoever starts it leaves a descriptor open.
+        return ["sh", "-c", 'exec "$@" 7</dev/null', "sh", *line]
 
     def paper(self):
         """What has been printed, by name."""
@@ -141,6 +149,31 @@ def test_one_user_does_not_fill_a_queue(printers, local):
     on(printers, "shared", "del 1-report.ps").ok()
     on(printers, "shared", "print report.ps", cwd=local).ok()
     assert jobs(printers, "shared") == ["2-report.ps", "3-report.ps", "4-report.ps"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root prints as somebody else")
+def test_the_command_is_nobody_but_its_user_and_has_nothing_open_but_its_streams(printers, local):
+    on(printers, "witness", "print report.ps", cwd=local).ok()
+    wait_for(lambda: jobs(printers, "witness") == [])
+    games = pwd.getpwnam("games")
+    told = printers.paper()["facts"].decode().split()
+    assert told == [str(games.pw_uid), str(games.pw_gid), "1", "0", "1", "2"]
+
+
+def test_a_command_that_takes_too_long_ends_with_what_it_has_started(printers, local):
+    on(printers, "slow", "print report.ps", cwd=local).ok()
+    wait_for(lambda: "was not printed" in printers.log())
+    number = int(printers.paper()["number"])
+    wait_for(lambda: b"7357" not in command_line(number))
+    assert jobs(printers, "slow") == ["1-report.ps"]
+
+
+def command_line(number):
+    """What a process was called by; nothing if it has ended."""
+    try:
+        return pathlib.Path(f"/proc/{number}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def test_what_cannot_be_printed_stays(printers, local):

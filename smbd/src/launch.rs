@@ -8,8 +8,8 @@
 use std::{
     convert::Infallible,
     ffi::CString,
-    fs::{self, File},
-    io::{self, PipeReader, Read, Write},
+    fs::File,
+    io::{PipeReader, Read, Write},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd, RawFd},
         unix::process::CommandExt,
@@ -25,6 +25,8 @@ use rustix::{
 };
 use share_handlers::config_share::{Launch, Launcher};
 use tokio::runtime::Handle;
+
+use crate::descriptors::close_all_but;
 
 /// Starts the helper.
 #[derive(Debug)]
@@ -111,7 +113,7 @@ fn become_program(told: RawFd) -> Result<Infallible, String> {
     let launch: Launch = serde_json::from_reader(std::io::stdin())
         .map_err(|error| format!("the helper was not understood: {error}"))?;
     rustix::io::write(stdio::stderr(), b"0").map_err(refused_by_group)?;
-    close_others(told).map_err(|error| format!("its descriptors: {error}"))?;
+    close_all_but(|number| number == told).map_err(|error| format!("its descriptors: {error}"))?;
     close_streams().map_err(|error| format!("its standard streams: {error}"))?;
     // It outlives whoever started the server.
     let _ = rustix::process::setsid();
@@ -137,20 +139,6 @@ fn refused_by_group(error: Errno) -> String {
         _ => "",
     };
     format!("the compartment takes no process in: {error}{reason}")
-}
-
-/// Closes what whoever started the server left open. The helper has nothing else open, and no other thread.
-fn close_others(told: RawFd) -> io::Result<()> {
-    let mut others: Vec<RawFd> = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd")? {
-        let number: Option<RawFd> = entry?.file_name().to_string_lossy().parse().ok();
-        others.extend(number.filter(|number| *number > 2 && *number != told));
-    }
-    for other in others {
-        // The list itself has been closed by now.
-        let _ = nix::unistd::close(other);
-    }
-    Ok(())
 }
 
 /// What is run reads nothing, and what it writes goes nowhere.

@@ -10,6 +10,7 @@ mod announce;
 mod assembly;
 mod commands;
 mod control;
+mod descriptors;
 mod driver;
 mod embed;
 mod environment;

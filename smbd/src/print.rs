@@ -1,15 +1,20 @@
 //! Prints documents by the command that a share's settings name.
 //!
 //! Owns how the command is started: without a shell and without the server's environment, with what a client says in
-//! arguments of their own, and the document as its standard input. What becomes of the job is the queue's to decide.
+//! arguments of their own, and the document as its standard input; and that it is ended with all that it has started
+//! when it takes too long. What becomes of the job is the queue's to decide.
 
 use std::{env, fs::File, io, process::Stdio};
 
 use config::print::{Field, Piece, pieces};
 use nix::unistd::User;
+use rustix::process::{Pid, Signal, kill_process_group};
 use server::share::Answer;
 use share_handlers::print::{Document, Printer};
-use tokio::{process::Command, time::timeout};
+use tokio::{
+    process::{Child, Command},
+    time::timeout,
+};
 use wire::NtStatus;
 
 use crate::failure::Failure;
@@ -89,14 +94,31 @@ impl PrintCommand {
             .env("LANG", "C.UTF-8")
             .stdin(Stdio::from(File::open(&document.path)?))
             .stdout(Stdio::null())
+            .process_group(0)
             .kill_on_drop(true);
         if let Some((uid, gid)) = self.user {
+            // The superuser's other groups go with it.
             command.uid(uid).gid(gid);
         }
-        let status = timeout(self.settings.timeout, command.status()).await;
+        let mut started = Started(command.spawn()?);
+        let status = timeout(self.settings.timeout, started.0.wait()).await;
         match status.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))? {
             status if status.success() => Ok(()),
             status => Err(io::Error::other(format!("the command ended with {status}"))),
+        }
+    }
+}
+
+/// A command that is running. Dropped before it has ended, it ends, with all that it has started.
+struct Started(Child);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // As long as it has not been waited for, its number is no other group's.
+        let number = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = number.and_then(Pid::from_raw) {
+            // Nothing is left to end where this fails.
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
@@ -188,6 +210,54 @@ mod tests {
         let mut names: Vec<_> = told.lines().map(|line| line.split('=').next()).collect();
         names.sort_unstable();
         assert_eq!(names, [Some("LANG"), Some("PATH")]);
+    }
+
+    /// A document, and a command that leaves the work to another process, whose number it writes down.
+    fn delegating(folder: &Path) -> (PrintCommand, Document) {
+        let (from, number) = (folder.join("from"), folder.join("number"));
+        fs::write(&from, "hello").unwrap();
+        let script = format!("sleep 300 & echo $! > {}; wait", number.display());
+        (command(&["sh", "-c", &script]), document(&from))
+    }
+
+    /// Waits until the process whose number is written there has ended.
+    async fn wait_for_end(number: &Path) {
+        let number = fs::read_to_string(number).unwrap();
+        let state = format!("/proc/{}/stat", number.trim());
+        let is_there = || fs::read_to_string(&state).is_ok_and(|text| !text.contains(") Z "));
+        for _ in 0..100 {
+            if !is_there() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("process {number} goes on");
+    }
+
+    #[tokio::test]
+    async fn what_a_command_has_started_ends_with_it_when_it_takes_too_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let (command, document) = delegating(folder.path());
+        let printed = command.print(document).await;
+        assert_eq!(printed, Err(NtStatus::UNSUCCESSFUL));
+        wait_for_end(&folder.path().join("number")).await;
+    }
+
+    #[tokio::test]
+    async fn what_a_command_has_started_ends_with_it_when_the_job_is_given_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let (command, document) = delegating(folder.path());
+        let number = folder.path().join("number");
+        let is_started = async {
+            while !fs::read_to_string(&number).is_ok_and(|text| text.ends_with('\n')) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            printed = command.print(document) => panic!("it has ended: {printed:?}"),
+            () = is_started => {}
+        }
+        wait_for_end(&number).await;
     }
 
     #[tokio::test]

@@ -21,7 +21,7 @@ use crate::{
     administration::with_added_shares,
     announce,
     assembly::Assembly,
-    control,
+    control, descriptors,
     driver::Stop,
     failure::{Failure, print},
     files::read_configuration,
@@ -48,7 +48,8 @@ pub(crate) struct Options {
 pub(crate) fn run(path: &Path, options: Options) -> Result<(), Failure> {
     let configuration = options.apply(read_configuration(path)?);
     let logging = Logging::start(&configuration.log);
-    // Before any thread is started.
+    // Before any thread is started, and anything is opened.
+    descriptors::close_inherited();
     privileges::give_up();
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
