@@ -24,7 +24,7 @@ pub(crate) enum GroupCommand {
         /// The group's name
         name: String,
     },
-    /// Give a group another name; its members and its number stay
+    /// Give a group another name; its members and its number stay, lists of shares name it as before
     Rename {
         /// The group's name
         name: String,
