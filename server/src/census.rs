@@ -20,6 +20,8 @@ pub struct Census {
     pub disconnected_opens: usize,
     /// Opens that outlive the server.
     pub persistent_opens: usize,
+    /// Opens that wait for their share or volume.
+    pub absent_opens: usize,
     /// Clients' names for a CREATE: requests under way, and opens whose CREATE may be repeated.
     pub create_guids: usize,
     /// Applications that have something open.
@@ -47,6 +49,7 @@ impl Census {
             opens: server.open_count(),
             disconnected_opens: server.disconnected.len(),
             persistent_opens: server.persistent.len(),
+            absent_opens: server.persistent.absent.len(),
             create_guids: server.create_guids.len(),
             applications: server.app_instances.len(),
             awaited_breaks: server.awaited_breaks.len(),

@@ -110,19 +110,27 @@ impl Assembly {
         if rows.is_empty() {
             return;
         }
-        let Restored {
-            opens,
-            expired,
-            refused,
-            unreadable,
-        } = persistence::restore(server, &*self.accounts, &rows).await;
-        tracing::info!(
-            opens,
-            expired,
-            refused,
-            unreadable,
-            "restored persistent opens"
-        );
+        tell(persistence::restore(server, &*self.accounts, &rows).await);
+    }
+
+    /// Has shares show what is mounted in the place of their folder by now, and makes opens out of records
+    /// that wait for that.
+    pub(crate) async fn look_again(&self, server: &Arc<Server>) {
+        let configuration = server.settings().configuration.clone();
+        if self.shares.have_moved(&configuration) {
+            match self.replace(server, configuration) {
+                Ok(()) => drop(entitlement::enforce(server, &*self.accounts).await),
+                Err(failure) => tracing::debug!("shares stay as they are: {failure}"),
+            }
+        }
+        let restored = persistence::retry(server, &*self.accounts).await;
+        let still_waiting = Restored {
+            absent: restored.absent,
+            ..Restored::default()
+        };
+        if restored != still_waiting {
+            tell(restored);
+        }
     }
 
     /// Takes over a new configuration and the accounts, or neither, and ends what they no longer
@@ -200,6 +208,24 @@ impl Assembly {
     fn mechanism(&self, server: &config::Server) -> Spnego {
         mechanism(server, self.names.clone(), self.accounts.clone())
     }
+}
+
+fn tell(restored: Restored) {
+    let Restored {
+        opens,
+        absent,
+        expired,
+        refused,
+        unreadable,
+    } = restored;
+    tracing::info!(
+        opens,
+        absent,
+        expired,
+        refused,
+        unreadable,
+        "restored persistent opens"
+    );
 }
 
 /// How clients log on.

@@ -1,7 +1,9 @@
 //! Makes the shares that the configuration names, each with the handler behind it, and `IPC$`.
 
 use std::{
+    collections::BTreeMap,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -47,6 +49,8 @@ pub(crate) struct Shares {
     memories: Mutex<Vec<Memory>>,
     /// The print queues, by their folders. They outlive a reload that changes what is around them.
     queues: Mutex<Vec<(PathBuf, Arc<Queue>)>>,
+    /// Which folder each disk share shows, by its name.
+    roots: Mutex<BTreeMap<String, FolderId>>,
     /// The number that the next new share gets.
     next_id: AtomicU32,
 }
@@ -68,6 +72,7 @@ impl Shares {
             launcher: Arc::new(HelperLauncher::here()),
             memories: Mutex::default(),
             queues: Mutex::default(),
+            roots: Mutex::default(),
             next_id: AtomicU32::new(0),
         }
     }
@@ -112,6 +117,7 @@ impl Shares {
         old: Option<&ShareList>,
     ) -> Result<Arc<Share>, Failure> {
         let old = old.and_then(|old| old.find(&settings.name));
+        let old = old.filter(|_| !self.has_moved(settings));
         if let Some(old) = old.filter(|old| old.settings == *settings) {
             return Ok(old.clone());
         }
@@ -122,6 +128,20 @@ impl Shares {
         let handler = self.handler(settings, id)?;
         let handler = wrap(handler, settings, &self.surroundings);
         Ok(Arc::new(Share::new(id, settings.clone(), handler)))
+    }
+
+    /// Whether another folder has come to the path of a share: something was mounted there, or was
+    /// unmounted.
+    pub(crate) fn have_moved(&self, configuration: &Configuration) -> bool {
+        let mut shares = configuration.shares.iter();
+        shares.any(|share| self.has_moved(share))
+    }
+
+    fn has_moved(&self, share: &config::Share) -> bool {
+        let shown = self.roots.lock().get(&share.name).copied();
+        let there = share.path.as_deref().and_then(folder_id);
+        let is_disk = share.kind == ShareKind::Disk;
+        is_disk && shown.is_some() && there.is_some() && there != shown
     }
 
     fn handler(
@@ -154,6 +174,8 @@ impl Shares {
         path: &Path,
     ) -> Result<Arc<dyn ShareHandler>, Failure> {
         prepare_folder(share, path)?;
+        // Before it is opened: were another one mounted in between, that would be noticed later.
+        let shown = folder_id(path);
         let options = DiskOptions {
             path: path.to_owned(),
             case_sensitive: share.case_sensitive,
@@ -171,6 +193,8 @@ impl Shares {
         let handler = DiskHandler::new(options, Arc::new(self.pool.clone()))
             .map_err(Failure::with("serve", path))?;
         handler.report_to(self.outside_changes(share, id));
+        let mut roots = self.roots.lock();
+        shown.map(|shown| roots.insert(share.name.clone(), shown));
         Ok(Arc::new(handler))
     }
 
@@ -316,6 +340,14 @@ pub(crate) fn ipc_settings() -> config::Share {
         caching: Caching::Never,
         ..config::Share::default()
     }
+}
+
+/// The volume of a folder, and its number there.
+type FolderId = (u64, u64);
+
+fn folder_id(path: &Path) -> Option<FolderId> {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// Creates the folder of a share that wants it, and makes sure that there is one.

@@ -83,10 +83,12 @@ pub(crate) async fn save_file(server: &Server, object: ObjectId) -> Result<(), N
 pub(super) async fn locate(open: &Open) -> Result<(), NtStatus> {
     let name = open.handle.name().await?;
     let stat = open.handle.stat().await?;
+    let object = open.handle.object();
     let mut state = open.state.lock();
     state.recorded_file = Some(RecordedFile {
         name,
-        number: open.handle.object().file,
+        volume: object.volume,
+        number: object.file,
         creation_time: stat.creation_time,
     });
     state.coming_file = None;

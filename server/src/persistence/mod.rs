@@ -13,6 +13,7 @@
 //!                     └── note_waiting: the connection is lost ─────────────────────────┘
 //! ```
 
+mod absent;
 mod file;
 mod record;
 mod restore;
@@ -35,7 +36,7 @@ use record::{Record, RecordedUser};
 use file::locate;
 pub(crate) use file::{Coming, announce, save_file};
 pub use record::RecordedFile;
-pub use restore::{Restored, restore};
+pub use restore::{Restored, restore, retry};
 pub use store::{Change, PersistentStore, Row};
 pub(crate) use table::PersistentOpens;
 
@@ -182,6 +183,11 @@ pub(crate) async fn all(
 /// Whether the open outlives the server.
 pub(crate) fn is_persistent(open: &Open) -> bool {
     matches!(open.state.lock().durability, Durability::Persistent(_))
+}
+
+/// The number of opens that wait for their share or volume, see [`retry`].
+pub fn absent_count(server: &Server) -> usize {
+    server.persistent.absent.len()
 }
 
 /// The persistent opens of what was opened that wait for their client.

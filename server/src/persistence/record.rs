@@ -77,6 +77,8 @@ pub(super) struct Record {
 pub struct RecordedFile {
     /// The name below the share's root, with the stream.
     pub(super) name: Name,
+    /// The number of the volume, as long as the host is not started again.
+    pub(super) volume: u64,
     /// The number of the file on its volume.
     pub(super) number: u64,
     /// When the file was made.
@@ -184,6 +186,7 @@ impl RecordedFile {
         let name = self.name.to_utf16();
         out.size32(name.as_units().len());
         name.encode(out);
+        out.u64(self.volume);
         out.u64(self.number);
         out.u64(self.creation_time.0);
     }
@@ -198,6 +201,7 @@ impl RecordedFile {
         }
         Ok(Self {
             name,
+            volume: from.u64()?,
             number: from.u64()?,
             creation_time: FileTime(from.u64()?),
         })
@@ -403,11 +407,13 @@ mod tests {
             share: "Bücher".into(),
             file: RecordedFile {
                 name: Name::parse_text("folder\\file:stream").unwrap(),
+                volume: 11,
                 number: 12,
                 creation_time: FileTime(34),
             },
             coming: Some(RecordedFile {
                 name: Name::parse_text("other").unwrap(),
+                volume: 11,
                 number: 12,
                 creation_time: FileTime(35),
             }),

@@ -15,7 +15,7 @@ use auth::{AccountStore, Identity, LogonKind};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use wire::create::CreateOptions;
-use wire::dtyp::FileTime;
+use wire::dtyp::{AccessMask, Guid};
 use wire::{DecodeError, FileId, NtStatus, SessionId, TreeId};
 
 use super::record::{self, Record, RecordedFile, RecordedUser};
@@ -28,7 +28,7 @@ use crate::object_store::{
 };
 use crate::open::{Open, OpenState};
 use crate::server::Server;
-use crate::share::{self, Caller, CloseHow, LogOnFacts, OpenHow, Opened, Share, Wanted};
+use crate::share::{self, Caller, CloseHow, LogOnFacts, Name, OpenHow, Opened, Share, Wanted};
 use crate::tree_connect::TreeConnect;
 
 /// What became of the records.
@@ -36,6 +36,8 @@ use crate::tree_connect::TreeConnect;
 pub struct Restored {
     /// Opens that wait for their client again.
     pub opens: usize,
+    /// Opens that wait for their share or volume.
+    pub absent: usize,
     /// Opens whose time was over, which have been closed.
     pub expired: usize,
     /// Records that no open could be made of.
@@ -45,7 +47,8 @@ pub struct Restored {
 }
 
 /// What the server before has left of an open.
-struct Remains {
+#[derive(Debug)]
+pub(super) struct Remains {
     record: Record,
     /// Its byte-range locks, the oldest first.
     locks: Vec<LockElement>,
@@ -67,6 +70,17 @@ impl Remains {
             locks: locks.collect::<Result<_, _>>()?,
         })
     }
+
+    /// CreateGuid.
+    pub(super) fn create_guid(&self) -> Guid {
+        self.record.create_guid
+    }
+
+    /// Whether this is the open's file.
+    pub(super) fn is_on(&self, opened: &Opened) -> bool {
+        let mut files = iter::once(&self.record.file).chain(&self.record.coming);
+        files.any(|file| is_same(opened, file))
+    }
 }
 
 /// Why no open is made out of a record.
@@ -74,6 +88,8 @@ impl Remains {
 enum Refusal {
     /// The share is not there, or not meant for such opens any more.
     Share,
+    /// The volume that the file is on is not there.
+    Volume,
     /// The account is not there, or may not use the share as it could.
     User,
     /// The file cannot be opened.
@@ -90,32 +106,79 @@ enum Refusal {
 /// connected yet.
 ///
 /// The opens that were made last come first: what could not stand beside them had ended when they were
-/// made, and only its record had not been dropped yet. Records that cannot be used are logged, counted and dropped.
+/// made, and only its record had not been dropped yet. Records that cannot be used are logged, counted and
+/// dropped; those whose share or volume is not there wait for it, see [`retry`].
 pub async fn restore(
     server: &Arc<Server>,
     accounts: &dyn AccountStore,
     rows: &[(Row, Bytes)],
 ) -> Restored {
     let mut told = Restored::default();
-    let mut entered = Vec::new();
+    let mut left = Vec::new();
     for rows in rows.chunk_by(|one, next| one.0.open == next.0.open).rev() {
         let Some(number) = rows.first().map(|(row, _)| row.open) else {
             continue;
         };
         server.skip_file_ids_to(number);
-        let Ok(remains) = Remains::read(rows) else {
+        if let Ok(mut remains) = Remains::read(rows) {
+            let record = &mut remains.record;
+            let now = server.environment().wall_clock();
+            record.waits_until.get_or_insert(later(now, record.timeout));
+            left.push((number, Arc::new(remains)));
+        } else {
             tracing::warn!(number, "the record of a persistent open cannot be read");
             told.unreadable = told.unreadable.saturating_add(1);
             drop_record(server, number).await;
-            continue;
-        };
+        }
+    }
+    bring_back(server, accounts, left, &mut told).await;
+    told
+}
+
+/// Makes opens out of what waits for its share or volume, as far as that is there by now. What has waited for
+/// as long as its client was promised is dropped. Clients are told meanwhile to ask again.
+pub async fn retry(server: &Arc<Server>, accounts: &dyn AccountStore) -> Restored {
+    let mut told = Restored::default();
+    let absent = &server.persistent.absent;
+    if absent.len() == 0 {
+        return told;
+    }
+    for number in absent.take_expired(server.environment().now()) {
+        tracing::warn!(
+            number,
+            "a persistent open is lost: its share or volume has not come"
+        );
+        told.expired = told.expired.saturating_add(1);
+        drop_record(server, number).await;
+    }
+    bring_back(server, accounts, absent.all(), &mut told).await;
+    told
+}
+
+/// Makes opens out of what is left of them: first all with what they cache, then their locks.
+async fn bring_back(
+    server: &Arc<Server>,
+    accounts: &dyn AccountStore,
+    left: Vec<(u64, Arc<Remains>)>,
+    told: &mut Restored,
+) {
+    let mut entered = Vec::new();
+    for (number, remains) in left {
         match enter(server, accounts, OpenId(number), &remains.record).await {
             Ok(open) => entered.push((remains, open)),
+            Err(Refusal::Share | Refusal::Volume)
+                if time_left(server, &remains.record).is_some() =>
+            {
+                let time = time_left(server, &remains.record).unwrap_or_default();
+                let now = server.environment().now();
+                let until = now.checked_add(time).unwrap_or(now);
+                server.persistent.absent.insert(number, remains, until);
+                told.absent = told.absent.saturating_add(1);
+            }
             Err(refusal) => {
-                let share = remains.record.share;
-                tracing::warn!(number, share, %refusal, "a persistent open is lost");
-                told.refused = told.refused.saturating_add(1);
+                lost(number, &remains, &refusal, told);
                 drop_record(server, number).await;
+                server.persistent.absent.remove(number);
             }
         }
     }
@@ -124,20 +187,24 @@ pub async fn restore(
             Ok(Resumed::Waits) => told.opens = told.opens.saturating_add(1),
             Ok(Resumed::Expired) => {
                 told.expired = told.expired.saturating_add(1);
-                teardown::opens(server, vec![open]).await;
+                teardown::opens(server, vec![open.clone()]).await;
             }
             Err(refusal) => {
-                let (number, share) = (open.id().0, remains.record.share);
-                tracing::warn!(number, share, %refusal, "a persistent open is lost");
-                told.refused = told.refused.saturating_add(1);
+                lost(open.id().0, &remains, &refusal, told);
                 // Nothing that was there is deleted by an open that its client never gets back.
                 server.object_store.keep_on_close(&open.attachment);
-                teardown::opens(server, vec![open]).await;
+                teardown::opens(server, vec![open.clone()]).await;
             }
         }
+        server.persistent.absent.remove(open.id().0);
     }
     settle(server).await;
-    told
+}
+
+fn lost(number: u64, remains: &Remains, refusal: &Refusal, told: &mut Restored) {
+    let share = &remains.record.share;
+    tracing::warn!(number, share, %refusal, "a persistent open is lost");
+    told.refused = told.refused.saturating_add(1);
 }
 
 async fn drop_record(server: &Server, number: u64) {
@@ -235,10 +302,26 @@ async fn reopen(
     for file in iter::once(&record.file).chain(&record.coming) {
         result = reopen_as(share, caller, record, file).await;
         if result.is_ok() {
-            break;
+            return result;
         }
     }
-    result
+    if is_there(share, caller, &record.file).await {
+        result
+    } else {
+        Err(Refusal::Volume)
+    }
+}
+
+/// Whether the volume that a file was on may be what the share shows: where nothing is mounted any more, it
+/// shows another.
+async fn is_there(share: &Share, caller: &Caller, file: &RecordedFile) -> bool {
+    let how = OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES);
+    let root = share.handler.open(caller, &Name::root(), &how).await;
+    let Ok(root) = root else { return false };
+    let is_there = root.handle.object().volume == file.volume;
+    // Nobody is told how that went: it was a look.
+    let _ = root.handle.close(CloseHow::Keep).await;
+    is_there
 }
 
 async fn reopen_as(
@@ -264,15 +347,22 @@ async fn reopen_as(
     };
     let opened = share.handler.open(caller, name, &how).await;
     let opened = opened.map_err(Refusal::Open)?;
-    let is_same = opened.handle.object().file == file.number
-        && opened.stat.creation_time == file.creation_time
-        && opened.stream.as_ref() == name.stream();
-    if is_same {
-        return Ok((opened, file.clone()));
+    if is_same(&opened, file) {
+        let volume = opened.handle.object().volume;
+        let file = file.clone();
+        return Ok((opened, RecordedFile { volume, ..file }));
     }
     // Nobody is told how that went: it was a look at another file.
     let _ = opened.handle.close(CloseHow::Keep).await;
     Err(Refusal::OtherFile)
+}
+
+/// Whether what was opened is the recorded file, whatever its name.
+fn is_same(opened: &Opened, file: &RecordedFile) -> bool {
+    // The number of the volume may be another after the host was started again.
+    opened.handle.object().file == file.number
+        && opened.stat.creation_time == file.creation_time
+        && opened.stream.as_ref() == file.name.stream()
 }
 
 fn make_open(
@@ -356,30 +446,31 @@ fn resume(server: &Arc<Server>, remains: &Remains, open: &Arc<Open>) -> Result<R
     if record.delete_pending {
         store.restore_disposition(&open.attachment, Disposition::Delete);
     }
-    let now = server.environment().wall_clock();
-    let until = record.waits_until.unwrap_or(later(now, record.timeout));
-    let Some(left) = left(now, until) else {
+    let Some(left) = time_left(server, record) else {
         return Ok(Resumed::Expired);
     };
-    open.state.lock().waits_until = Some(until);
-    // A clock that was set back lets nobody wait longer than was agreed.
-    if !durable::wait_again(server, open, left.min(record.timeout)) {
+    open.state.lock().waits_until = record.waits_until;
+    if !durable::wait_again(server, open, left) {
         return Err(Refusal::TooMany);
     }
     drop(note(server, open));
     Ok(Resumed::Waits)
 }
 
-/// How long it is until then; none if that time has come.
-fn left(now: FileTime, until: FileTime) -> Option<Duration> {
+/// How long an open still waits for its client; none if its time is over.
+fn time_left(server: &Server, record: &Record) -> Option<Duration> {
+    let (now, until) = (server.environment().wall_clock(), record.waits_until?);
     let ticks = until.0.checked_sub(now.0).filter(|ticks| *ticks > 0)?;
-    Some(Duration::from_nanos(ticks.saturating_mul(100)))
+    // A clock that was set back lets nobody wait longer than was agreed.
+    let left = Duration::from_nanos(ticks.saturating_mul(100));
+    Some(left.min(record.timeout))
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Share => f.write_str("there is no such share for persistent opens"),
+            Self::Volume => f.write_str("the volume is not there"),
             Self::User => f.write_str("the user may not use the share as before"),
             Self::Open(status) => write!(f, "the file cannot be opened: {status}"),
             Self::OtherFile => f.write_str("another file has its name"),

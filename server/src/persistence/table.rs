@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use wire::dtyp::Guid;
 
+use super::absent::AbsentOpens;
 use crate::object_store::OpenId;
 use crate::open::Open;
 use crate::server::Server;
@@ -18,6 +19,8 @@ pub(crate) struct PersistentOpens {
     /// How many there are, so that a server without any takes no lock.
     count: AtomicUsize,
     table: Mutex<Table>,
+    /// Those that wait for their share or volume, and are no opens yet.
+    pub(crate) absent: AbsentOpens,
 }
 
 #[derive(Debug, Default)]

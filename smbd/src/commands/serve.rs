@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use config::{Configuration, Level, LogFormat};
 use sd_notify::NotifyState;
-use server::{Server, durable, entitlement::Ended};
+use server::{Server, durable, entitlement::Ended, persistence};
 use tokio::{
     runtime,
     sync::{mpsc, watch},
@@ -111,6 +111,7 @@ impl Running {
             .map(|listener| tokio::spawn(acceptors.clone().accept(listener, link_settings.clone())))
             .collect();
         tasks.push(tokio::spawn(control));
+        tasks.push(tokio::spawn(look_again(assembly.clone(), server.clone())));
         drop(acceptors);
         notify(&[NotifyState::Ready]);
 
@@ -152,6 +153,7 @@ impl Running {
             }
         };
         self.logging.reload(&server.settings().configuration.log);
+        assembly.look_again(server).await;
         let Ended {
             sessions,
             tree_connects,
@@ -185,6 +187,14 @@ impl Running {
             // Whoever does not want to read it need not.
             let _ = print(announce::text(configuration, address, host, demo));
         }
+    }
+}
+
+/// Looks for the volumes that persistent opens wait for, until none does.
+async fn look_again(assembly: Arc<Assembly>, server: Arc<Server>) {
+    while persistence::absent_count(&server) > 0 {
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        assembly.look_again(&server).await;
     }
 }
 
@@ -235,5 +245,7 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
+/// How often is looked for what is not mounted yet.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// How long connections may take to close when they are told to.
 const CLOSING: Duration = Duration::from_secs(5);

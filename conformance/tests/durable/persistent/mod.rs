@@ -1,5 +1,6 @@
 //! Opens that outlive the server: what a client finds again after it was killed, and who finds nothing.
 
+mod absent;
 mod estate;
 mod moved;
 mod recorded;

@@ -11,7 +11,8 @@ use wire::{CreateRequest, HeaderFlags, NtStatus};
 use super::estate::*;
 use crate::scene::*;
 
-fn repeat(client: &mut Rig, request: CreateRequest) -> Reply {
+/// Sends a request that says that it has been sent before.
+pub fn repeat(client: &mut Rig, request: CreateRequest) -> Reply {
     let mut request = client.client.prepare(client.scope, request.into());
     request.header.flags |= HeaderFlags::REPLAY_OPERATION;
     client.ask(&request)

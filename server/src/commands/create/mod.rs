@@ -175,6 +175,9 @@ async fn look_up(
 // departs [MS-SMB2] 3.3.5.9: an open that shares the lease is the same client's and makes nothing stale; a
 // client need not take up again what it has closed while it was away, and Windows lets it in too (note 301)
 fn is_kept_for_another(context: &Context, plan: &Plan, opened: &Opened) -> Result<bool, NtStatus> {
+    if context.server.persistent.absent.has_file(opened) {
+        return Ok(true);
+    }
     let waiting = persistence::waiting_on(&context.server, opened);
     if waiting.is_empty() {
         return Ok(false);

@@ -120,13 +120,16 @@ fn check(
 /// The persistent open that a CREATE has made, which waits for its client.
 ///
 /// # Errors
-/// `FILE_NOT_AVAILABLE` when its client has it, and has used it since.
+/// `FILE_NOT_AVAILABLE` when its client has it, and has used it since, or when it waits for its volume.
 // [MS-SMB2] 3.3.5.9
 fn persistent(context: &Context, wish: Wish, create: Guid) -> Result<Option<Arc<Open>>, NtStatus> {
     if !wish.is_persistent() || !has_persistent_handles(context) {
         return Ok(None);
     }
     let server = &context.server;
+    if server.persistent.absent.has(None, Some(create)) {
+        return Err(NtStatus::FILE_NOT_AVAILABLE);
+    }
     let opens = server.persistent.of_create_guid(server, create);
     let owner = context.session()?.owner();
     // Others may have chosen the same GUID.

@@ -1,0 +1,151 @@
+//! Servers that are started before the volume of a share, or the share, is there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conformance::client::requests;
+use conformance::fuzz::rig::leftovers;
+use conformance::sim::world::{Estate, accounts};
+use server::persistence::{self, Restored};
+use server::{Settings, ShareList};
+use share_handlers::memory::{MemoryHandler, MemoryOptions};
+use wire::dtyp::FileTime;
+use wire::lock::LockFlags;
+use wire::{CreateRequest, FileId, NtStatus};
+
+use super::estate::*;
+use super::only_open;
+use super::replayed::repeat;
+use crate::scene::*;
+
+const ABSENT: Restored = Restored {
+    opens: 0,
+    absent: 1,
+    expired: 0,
+    refused: 0,
+    unreadable: 0,
+};
+
+/// A server that is started while the volume of its share is not mounted, and the shares that it would
+/// have had otherwise.
+struct Early {
+    world: World,
+    whole: ShareList,
+    file_id: FileId,
+}
+
+impl Early {
+    /// One open with a lock has been left.
+    fn new(down: Duration) -> (Self, Restored) {
+        let world = World::new();
+        let mut client = world.client(1);
+        let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+        let exclusive = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
+        let lock = requests::lock(file_id, 7, 1, exclusive);
+        assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+        let World { scene, estate } = world;
+        let whole = estate.server(&scene.environment).settings().shares.clone();
+        let options = MemoryOptions::new("underneath");
+        let volume = MemoryHandler::new(options, Arc::new(|| FileTime(1)));
+        let underneath = Estate {
+            volume: Arc::new(volume.expect("an empty volume fits")),
+            records: estate.records.clone(),
+            permissions: None,
+        };
+        let world = World {
+            scene,
+            estate: underneath,
+        };
+        let (world, restored) = world.killed(down);
+        let early = Self {
+            world,
+            whole,
+            file_id,
+        };
+        (early, restored)
+    }
+
+    /// What the share shows from now on.
+    fn show(&self, shares: ShareList) {
+        let server = &self.world.scene.server;
+        let now = server.settings();
+        server.reload(Settings {
+            configuration: now.configuration.clone(),
+            shares,
+            mechanism: now.mechanism.clone(),
+            negotiate_token: now.negotiate_token.clone(),
+        });
+    }
+
+    fn retry(&self) -> Restored {
+        let server = self.world.scene.server.clone();
+        let retry = async move { persistence::retry(&server, &accounts()).await };
+        run(&self.world.scene.environment, retry)
+    }
+
+    fn returning(&self) -> CreateRequest {
+        returning("file", self.file_id)
+    }
+}
+
+// test [MS-SMB2] 3.3.5.9.12
+#[test]
+fn an_open_waits_for_its_volume_and_its_client_is_told_to_ask_again() {
+    let (early, restored) = Early::new(Duration::ZERO);
+    assert_eq!(restored, ABSENT);
+    let mut client = early.world.client(1);
+    let expected = NtStatus::FILE_NOT_AVAILABLE;
+    assert_eq!(status(&mut client, early.returning()), expected);
+    let replayed = repeat(&mut client, persistent("file"));
+    assert_eq!(replayed.status(), expected);
+    assert_eq!(early.retry(), ABSENT);
+    client.end.close(None);
+    early.show(early.whole.clone());
+    let mut other = early.world.client(2);
+    let expected = NtStatus::FILE_NOT_AVAILABLE;
+    let request = requests::open("file");
+    assert_eq!(status(&mut other, request), expected, "it is not free");
+    assert_eq!(early.retry(), only_open());
+    assert_eq!(early.retry(), Restored::default());
+    other.end.close(None);
+    let mut client = early.world.client(1);
+    let again = opened(&send(&mut client, early.returning())).file_id;
+    let exclusive = LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY;
+    let lock = requests::lock(again, 7, 1, exclusive);
+    let expected = NtStatus::LOCK_NOT_GRANTED;
+    assert_eq!(status(&mut client, lock), expected, "it has its lock");
+    client.finish();
+}
+
+#[test]
+fn an_open_waits_for_its_share() {
+    let (early, _) = Early::new(Duration::ZERO);
+    early.show(ShareList::default());
+    assert_eq!(early.retry(), ABSENT);
+    early.show(early.whole.clone());
+    assert_eq!(early.retry(), only_open());
+}
+
+#[test]
+fn an_open_waits_for_its_volume_no_longer_than_for_its_client() {
+    for down in [Duration::ZERO, Duration::from_secs(3_600)] {
+        let (early, restored) = Early::new(down);
+        let expired = Restored {
+            expired: 1,
+            absent: 0,
+            ..ABSENT
+        };
+        // When the server that was killed had begun to wait nobody knows.
+        assert_eq!(restored, ABSENT);
+        assert_eq!(early.world.estate.records.all().len(), 2);
+        let environment = &early.world.scene.environment;
+        environment.advance(environment.elapsed() + Duration::from_secs(3_600));
+        assert_eq!(early.retry(), expired);
+        assert_eq!(early.world.estate.records.all(), []);
+        assert_eq!(leftovers(&early.world.scene.server), None);
+        let mut client = early.world.client(1);
+        let expected = NtStatus::OBJECT_NAME_NOT_FOUND;
+        assert_eq!(status(&mut client, early.returning()), expected);
+        client.finish();
+    }
+}
