@@ -215,6 +215,20 @@ def test_an_administrator_sets_a_password(server):
     assert logs_on(server, "bob", old)
 
 
+@pytest.mark.parametrize("level", [18, 21, 23, 24, 25, 26])
+def test_each_class_that_carries_a_password_sets_it(server, level):
+    old, new = ACCOUNTS["bob"], f"Level-{level}-x"
+    status, said = rpcclient(server, f"setuserinfo2 bob {level} {new}")
+    try:
+        assert status == 0 and logs_on(server, "bob", new), said
+        before = accounts(server)
+        status, said = rpcclient(server, f"setuserinfo2 bob {level} Other-5", user="alice")
+        assert "ACCESS_DENIED" in said and accounts(server) == before, said
+    finally:
+        rpcclient(server, f"setuserinfo2 bob 24 {old}")
+    assert logs_on(server, "bob", old)
+
+
 def test_who_is_no_administrator_sets_no_password(server):
     before = accounts(server)
     rpc, domain, _ = opened(server, ALICE)
