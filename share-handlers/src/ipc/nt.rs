@@ -28,6 +28,8 @@ pub(super) const NO_SUCH_USER: u32 = 0xc000_0064;
 pub(super) const NO_SUCH_GROUP: u32 = 0xc000_0066;
 /// STATUS_WRONG_PASSWORD.
 pub(super) const WRONG_PASSWORD: u32 = 0xc000_006a;
+/// STATUS_PASSWORD_RESTRICTION.
+pub(super) const PASSWORD_RESTRICTION: u32 = 0xc000_006c;
 /// STATUS_NONE_MAPPED.
 pub(super) const NONE_MAPPED: u32 = 0xc000_0073;
 /// STATUS_NO_SUCH_DOMAIN.

@@ -21,7 +21,7 @@ use super::super::rights::{Rights, granted};
 use super::super::rpc::{Call, Fault, Later};
 use super::changes::change;
 use super::objects::{CREATE_ALIAS, DELETE, Domain, GET_ALIAS_MEMBERSHIP, LOOKUP, domain};
-use super::types::{AliasGeneral, AliasInfo, Name};
+use super::types::{AliasGeneral, AliasInfo, Name, Numbers};
 
 // [MS-SAMR] 2.2.1.6
 const ADD_MEMBER: u32 = 0x01;
@@ -298,9 +298,9 @@ fn members(directory: &Directory, alias: &Alias) -> Vec<Sid> {
 pub(super) fn memberships(
     call: &mut Call<'_>,
     (handle, sids): (Handle, Container<Option<Sid>>),
-) -> Result<(Container<u32>, u32), Fault> {
+) -> Result<(Numbers, u32), Fault> {
     let Some(domain) = domain(call, &handle, GET_ALIAS_MEMBERSHIP)? else {
-        return Ok((Container(Vec::new()), nt::ACCESS_DENIED));
+        return Ok((Numbers::default(), nt::ACCESS_DENIED));
     };
     let directory = Directory::new(call.services);
     let is_member = |alias: &Alias| {
@@ -308,7 +308,8 @@ pub(super) fn memberships(
         sids.0.iter().flatten().any(|sid| members.contains(sid))
     };
     let found = aliases(&directory, domain).into_iter().filter(is_member);
-    Ok((found.map(|alias| alias.number).collect(), nt::SUCCESS))
+    let numbers = found.map(|alias| alias.number).collect();
+    Ok((Numbers::of(numbers), nt::SUCCESS))
 }
 
 // [MS-SAMR] 3.1.5.8.4

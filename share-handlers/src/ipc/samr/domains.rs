@@ -29,6 +29,9 @@ pub(super) fn lookup_domain(
     }
     let directory = Directory::new(call.services);
     let name = name.0.to_string_lossy();
+    if name.is_empty() {
+        return Ok((None, nt::INVALID_PARAMETER));
+    }
     let both = [Domain::Machine, Domain::Builtin].into_iter();
     let mut found = both.filter(|domain| domain.name(&directory).eq_ignore_ascii_case(&name));
     Ok(match found.next() {

@@ -14,33 +14,31 @@ use super::objects::OpenUser;
 use super::types::{EncryptedPassword, PasswordRules};
 use crate::ready::ready;
 
-/// The hash of a new password that a client sends encrypted with the session's key.
-pub(super) fn opened(call: &Call<'_>, block: &[u8; 516]) -> Option<NtHash> {
-    let facts = call.caller.log_on.as_ref()?;
-    let key = facts.session_key.as_ref()?.first_16();
-    hash(passwords::open(key.as_slice(), block)?.as_str())
+/// A new password, or its hash, encrypted with the session's key.
+pub(super) enum Sent<'a> {
+    /// With the key alone.
+    Plain(&'a [u8; 516]),
+    /// With the key and a salt.
+    Salted(&'a [u8; 532]),
+    /// With AES.
+    // [MS-SAMR] 3.1.5.6.4.6
+    Aes(&'a EncryptedPassword),
+    /// The hash.
+    Hash([u8; 16]),
 }
 
-/// As [`opened`], with salt.
-pub(super) fn opened_salted(call: &Call<'_>, block: &[u8; 532]) -> Option<NtHash> {
-    let facts = call.caller.log_on.as_ref()?;
-    let key = facts.session_key.as_ref()?.first_16();
-    hash(passwords::open_salted(key.as_slice(), block)?.as_str())
-}
-
-/// The hash that a client sends encrypted with the session's key.
-pub(super) fn opened_hash(call: &Call<'_>, encrypted: &[u8; 16]) -> Option<NtHash> {
-    let facts = call.caller.log_on.as_ref()?;
-    let key = facts.session_key.as_ref()?.first_16();
-    Some(passwords::open_hash(&key, encrypted))
-}
-
-/// The hash of a new password that a client sends encrypted with AES and the session's key.
-// [MS-SAMR] 3.1.5.6.4.6
-pub(super) fn opened_aes(call: &Call<'_>, encrypted: &EncryptedPassword) -> Option<NtHash> {
-    let facts = call.caller.log_on.as_ref()?;
-    let key = facts.session_key.as_ref()?.first_16();
-    open_block(encrypted, &key)
+impl Sent<'_> {
+    /// The hash of the password, if it was encrypted with the key of the caller's session.
+    pub(super) fn open(&self, call: &Call<'_>) -> Option<NtHash> {
+        let facts = call.caller.log_on.as_ref()?;
+        let key = facts.session_key.as_ref()?.first_16();
+        match self {
+            Self::Plain(block) => hash(passwords::open(key.as_slice(), block)?.as_str()),
+            Self::Salted(block) => hash(passwords::open_salted(key.as_slice(), block)?.as_str()),
+            Self::Aes(encrypted) => open_block(encrypted, &key),
+            Self::Hash(encrypted) => Some(passwords::open_hash(&key, encrypted)),
+        }
+    }
 }
 
 fn open_block(encrypted: &EncryptedPassword, key: &[u8; 16]) -> Option<NtHash> {

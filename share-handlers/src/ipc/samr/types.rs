@@ -28,6 +28,13 @@ ndr_struct! {
         pub attributes: Option<Array<u32>>,
     }
 
+    /// SAMPR_ULONG_ARRAY.
+    // [MS-SAMR] 2.2.7.4
+    pub(in crate::ipc) struct Numbers {
+        pub count: u32,
+        pub elements: Option<Array<u32>>,
+    }
+
     /// DOMAIN_PASSWORD_INFORMATION.
     // [MS-SAMR] 2.2.3.5
     pub(in crate::ipc) struct DomainPassword {
@@ -314,6 +321,22 @@ ndr_struct! {
         pub attributes: u32,
         pub name: Counted,
         pub comment: Counted,
+    }
+}
+
+impl Numbers {
+    /// These numbers; the array is there even if it is empty, which some clients rely on.
+    pub(in crate::ipc) fn of(numbers: Vec<u32>) -> Self {
+        Self {
+            count: u32::try_from(numbers.len()).unwrap_or(u32::MAX),
+            elements: Some(Array(numbers)),
+        }
+    }
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Self::of(Vec::new())
     }
 }
 

@@ -12,7 +12,7 @@ use super::objects::{
     CREATE_USER, DELETE, Domain, FORCE_PASSWORD_CHANGE, OpenUser, READ_GENERAL, WRITE_ACCOUNT,
     domain, user,
 };
-use super::password::{opened, opened_aes, opened_hash, opened_salted};
+use super::password::Sent;
 use super::types::{UserAll, UserInfo};
 use super::user_facts::{DISABLED, LOCKED, NORMAL};
 
@@ -22,6 +22,10 @@ const CONTROL: u32 = 0x0010_0000;
 const NT_PASSWORD: u32 = 0x0100_0000;
 const LM_PASSWORD: u32 = 0x0200_0000;
 const PASSWORD_EXPIRED: u32 = 0x0800_0000;
+/// What is about the password, and changes with it.
+const OF_PASSWORD: u32 = NT_PASSWORD | LM_PASSWORD | PASSWORD_EXPIRED;
+/// The fields that nobody may change, and those that there are not.
+const UNCHANGEABLE: u32 = 0xd407_d804;
 
 // [MS-SAMR] 3.1.5.6.4
 pub(super) fn set(
@@ -46,73 +50,96 @@ pub(super) fn set(
 
 /// What a client wants changed, if it may with the rights that it has.
 fn update(call: &Call<'_>, info: &UserInfo, granted: u32) -> Result<AccountUpdate, u32> {
-    let may = |right: u32| granted & right != 0;
-    if !is_password_only(info) && !may(WRITE_ACCOUNT) {
-        return Err(nt::ACCESS_DENIED);
-    }
-    let mut update = AccountUpdate::default();
-    match info {
-        UserInfo::FullName(name) => update.comment = Some(name.value.0.to_string_lossy()),
-        UserInfo::Control(control) => set_control(&mut update, control.value),
-        UserInfo::All(all) => set_fields(&mut update, all),
-        UserInfo::AllWithPassword(info) => set_fields(&mut update, &info.all),
-        UserInfo::AllWithSaltedPassword(info) => set_fields(&mut update, &info.all),
-        UserInfo::AllWithAesPassword(info) => set_fields(&mut update, &info.all),
-        _ if is_password_only(info) => {}
-        _ => return Err(nt::INVALID_INFO_CLASS),
-    }
-    if !brings_password(info) {
-        return Ok(update);
-    }
-    if !may(FORCE_PASSWORD_CHANGE) {
-        return Err(nt::ACCESS_DENIED);
-    }
-    let opened = match info {
-        UserInfo::Password(info) => opened(call, &info.password),
-        UserInfo::AllWithPassword(info) => opened(call, &info.password),
-        UserInfo::SaltedPassword(info) => opened_salted(call, &info.password),
-        UserInfo::AllWithSaltedPassword(info) => opened_salted(call, &info.password),
-        UserInfo::AesPassword(info) => opened_aes(call, &info.password),
-        UserInfo::AllWithAesPassword(info) => opened_aes(call, &info.password),
-        UserInfo::Hashes(info) => opened_hash(call, &info.nt_hash),
-        _ => None,
+    let needs = |right: u32| {
+        let has = granted & right == right;
+        has.then_some(()).ok_or(nt::ACCESS_DENIED)
     };
-    update.nt_hash = Some(opened.ok_or(nt::WRONG_PASSWORD)?);
-    update.password_must_change = Some(expires(info));
+    let mut update = AccountUpdate::default();
+    let parts = match info {
+        UserInfo::FullName(name) => {
+            needs(WRITE_ACCOUNT)?;
+            update.comment = Some(name.value.0.to_string_lossy());
+            return Ok(update);
+        }
+        UserInfo::Control(control) => {
+            needs(WRITE_ACCOUNT)?;
+            set_control(&mut update, control.value);
+            return Ok(update);
+        }
+        _ => parts(info)?,
+    };
+    // [MS-SAMR] 3.1.5.6.4.2
+    if let Some(all) = parts.all {
+        if all.fields == 0 || all.fields & UNCHANGEABLE != 0 {
+            return Err(nt::INVALID_PARAMETER);
+        }
+        if all.fields & !OF_PASSWORD != 0 {
+            needs(WRITE_ACCOUNT)?;
+        }
+        if all.fields & OF_PASSWORD != 0 {
+            needs(FORCE_PASSWORD_CHANGE)?;
+        }
+        set_fields(&mut update, all);
+    }
+    if let Some(password) = parts.password {
+        needs(FORCE_PASSWORD_CHANGE)?;
+        update.nt_hash = Some(password.open(call).ok_or(nt::WRONG_PASSWORD)?);
+        update.password_must_change = Some(parts.expires);
+    }
     Ok(update)
 }
 
-fn is_password_only(info: &UserInfo) -> bool {
-    match info {
-        UserInfo::Password(_) | UserInfo::SaltedPassword(_) | UserInfo::AesPassword(_) => true,
-        UserInfo::Hashes(info) => info.nt_is_set != 0,
-        _ => false,
-    }
+/// What the classes with passwords have in common.
+struct Parts<'a> {
+    all: Option<&'a UserAll>,
+    password: Option<Sent<'a>>,
+    /// Whether the new password has to be changed at once.
+    expires: bool,
 }
 
-fn brings_password(info: &UserInfo) -> bool {
-    let fields = match info {
-        UserInfo::AllWithPassword(info) => info.all.fields,
-        UserInfo::AllWithSaltedPassword(info) => info.all.fields,
-        UserInfo::AllWithAesPassword(info) => info.all.fields,
-        _ => return is_password_only(info),
+// [MS-SAMR] 3.1.5.6.4.1
+fn parts(info: &UserInfo) -> Result<Parts<'_>, u32> {
+    let alone = |password, expired: u8| Parts {
+        all: None,
+        password: Some(password),
+        expires: expired != 0,
     };
-    fields & (NT_PASSWORD | LM_PASSWORD) != 0
+    let with = |all, password| with_fields(all, Some(password));
+    Ok(match info {
+        UserInfo::Password(info) => alone(Sent::Plain(&info.password), info.expired),
+        UserInfo::SaltedPassword(info) => alone(Sent::Salted(&info.password), info.expired),
+        UserInfo::AesPassword(info) => alone(Sent::Aes(&info.password), info.expired),
+        UserInfo::Hashes(info) if info.nt_is_set != 0 => {
+            alone(Sent::Hash(info.nt_hash), info.expired)
+        }
+        UserInfo::AllWithPassword(info) => with(&info.all, Sent::Plain(&info.password)),
+        UserInfo::AllWithSaltedPassword(info) => with(&info.all, Sent::Salted(&info.password)),
+        UserInfo::AllWithAesPassword(info) => with(&info.all, Sent::Aes(&info.password)),
+        UserInfo::All(all) if all.fields & (NT_PASSWORD | LM_PASSWORD) != 0 => {
+            with(all, Sent::Hash(sent_hash(all)?))
+        }
+        UserInfo::All(all) => with_fields(all, None),
+        _ => return Err(nt::INVALID_INFO_CLASS),
+    })
 }
 
-/// Whether the new password has to be changed at once.
-fn expires(info: &UserInfo) -> bool {
-    let of_all = |all: &UserAll| all.fields & PASSWORD_EXPIRED != 0 && all.password_expired != 0;
-    match info {
-        UserInfo::Password(info) => info.expired != 0,
-        UserInfo::SaltedPassword(info) => info.expired != 0,
-        UserInfo::AesPassword(info) => info.expired != 0,
-        UserInfo::Hashes(info) => info.expired != 0,
-        UserInfo::AllWithPassword(info) => of_all(&info.all),
-        UserInfo::AllWithSaltedPassword(info) => of_all(&info.all),
-        UserInfo::AllWithAesPassword(info) => of_all(&info.all),
-        _ => false,
+fn with_fields<'a>(all: &'a UserAll, password: Option<Sent<'a>>) -> Parts<'a> {
+    Parts {
+        all: Some(all),
+        password: password.filter(|_| all.fields & (NT_PASSWORD | LM_PASSWORD) != 0),
+        expires: all.fields & PASSWORD_EXPIRED != 0 && all.password_expired != 0,
     }
+}
+
+/// The encrypted hash in what is told of an account. An empty password is none, and the older hash is not kept.
+// [MS-SAMR] 3.1.5.6.4.3
+fn sent_hash(all: &UserAll) -> Result<[u8; 16], u32> {
+    if all.fields & NT_PASSWORD == 0 || all.nt_is_set == 0 {
+        return Err(nt::PASSWORD_RESTRICTION);
+    }
+    let units = all.nt_hash.0.as_units().iter();
+    let bytes: Vec<u8> = units.flat_map(|unit| unit.to_le_bytes()).collect();
+    bytes.try_into().map_err(|_| nt::INVALID_PARAMETER)
 }
 
 fn set_fields(update: &mut AccountUpdate, all: &UserAll) {
