@@ -35,9 +35,13 @@ fn fuzz(name: &str, options: &[&str]) -> Result<(), String> {
     println!("{name}: {} inputs, seed {seed}, {seconds} s", inputs.len());
     let length = Duration::from_secs(seconds);
     match run::run_for(target, &inputs, seed, length) {
-        Ok(executions) => {
+        Ok(summary) => {
             let memory = run::resident_bytes() >> 20;
+            let executions = summary.executions;
             println!("{name}: {executions} executions, no finding, {memory} MiB resident");
+            if let Some(interface) = target.interface {
+                print!("{}", summary.reach.report(interface));
+            }
             Ok(())
         }
         Err((finding, input)) => {

@@ -17,15 +17,20 @@ use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{ChangeNotifyRequest, Encode, FileId, Header, LockRequest, Request, Writer};
 
 use super::Target;
+use super::calls::held;
 use super::connection::{control, push_piece};
 use crate::client::{Offer, requests};
 
-/// The folder of a target's corpus.
+/// The folder of a target's corpus, which all that are held to one interface have in common.
 #[must_use]
 pub fn folder(target: &Target) -> PathBuf {
+    let name = match target.interface {
+        Some(_) => "rpc_stubs",
+        None => target.name,
+    };
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("fuzz/corpus")
-        .join(target.name)
+        .join(name)
 }
 
 /// Everything in a target's corpus, by file name, and its seeds.
@@ -47,6 +52,12 @@ pub fn load(target: &Target) -> io::Result<Vec<Vec<u8>>> {
     let files: io::Result<Vec<_>> = paths.into_iter().map(fs::read).collect();
     let mut all = files?;
     all.extend(seeds(target.name));
+    if let Some(interface) = target.interface {
+        all = all
+            .iter()
+            .filter_map(|input| held(input, interface))
+            .collect();
+    }
     Ok(all)
 }
 

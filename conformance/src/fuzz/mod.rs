@@ -3,6 +3,7 @@
 //! They are called by the mutator in this module (`cargo fuzz`), by libFuzzer (the project in
 //! `conformance/fuzz`), and by the tests, which replay the corpora.
 
+mod calls;
 pub mod connection;
 pub mod corpus;
 mod decoders;
@@ -18,38 +19,48 @@ pub struct Target {
     pub name: &'static str,
     /// What it does with an input. Panics are findings.
     pub run: fn(&[u8]),
+    /// The interface that a target of remote procedure calls is held to. Its corpus is what `rpc_stubs` has of it.
+    pub interface: Option<&'static str>,
+}
+
+impl Target {
+    const fn new(name: &'static str, run: fn(&[u8])) -> Self {
+        Self {
+            name,
+            run,
+            interface: None,
+        }
+    }
+
+    const fn interface(name: &'static str, interface: &'static str) -> Self {
+        Self {
+            name,
+            run: share_handlers::ipc::fuzzing::stubs,
+            interface: Some(interface),
+        }
+    }
 }
 
 /// All targets.
 pub const TARGETS: &[Target] = &[
-    Target {
-        name: "deframer",
-        run: deframer::deframer,
-    },
-    Target {
-        name: "decoders",
-        run: decoders::decoders,
-    },
-    Target {
-        name: "tokens",
-        run: tokens,
-    },
-    Target {
-        name: "connection",
-        run: connection::connection,
-    },
-    Target {
-        name: "rpc_packets",
-        run: share_handlers::ipc::fuzzing::packets,
-    },
-    Target {
-        name: "rpc_stubs",
-        run: share_handlers::ipc::fuzzing::stubs,
-    },
-    Target {
-        name: "config",
-        run: config,
-    },
+    Target::new("deframer", deframer::deframer),
+    Target::new("decoders", decoders::decoders),
+    Target::new("tokens", tokens),
+    Target::new("connection", connection::connection),
+    Target::new("config", config),
+    Target::new("rpc_packets", share_handlers::ipc::fuzzing::packets),
+    Target::new("rpc_stubs", share_handlers::ipc::fuzzing::stubs),
+    Target::interface("rpc_dssetup", "dssetup"),
+    Target::interface("rpc_epmapper", "epmapper"),
+    Target::interface("rpc_initshutdown", "initshutdown"),
+    Target::interface("rpc_lsarpc", "lsarpc"),
+    Target::interface("rpc_mgmt", "mgmt"),
+    Target::interface("rpc_samr", "samr"),
+    Target::interface("rpc_spoolss", "spoolss"),
+    Target::interface("rpc_srvsvc", "srvsvc"),
+    Target::interface("rpc_svcctl", "svcctl"),
+    Target::interface("rpc_winreg", "winreg"),
+    Target::interface("rpc_wkssvc", "wkssvc"),
 ];
 
 /// The target with this name.

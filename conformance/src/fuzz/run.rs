@@ -4,7 +4,10 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use share_handlers::ipc::fuzzing::Conversation;
+
 use super::Target;
+use super::calls::{Reach, mutate_calls};
 use super::mutate::mutate;
 use crate::sim::Random;
 
@@ -19,6 +22,15 @@ pub enum Finding {
     Grew(u64),
 }
 
+/// What a run without findings did.
+#[derive(Debug)]
+pub struct Summary {
+    /// How many inputs were run.
+    pub executions: u64,
+    /// What the calls of the target's interface have come to, where it is held to one.
+    pub reach: Reach,
+}
+
 /// No input may take longer; generous, because machines are shared.
 const SLOWEST: Duration = Duration::from_secs(5);
 
@@ -30,8 +42,21 @@ const LARGEST_GROWTH: u64 = 256 << 20;
 /// # Errors
 /// What is wrong with the target.
 pub fn run_one(target: &Target, input: &[u8]) -> Result<(), Finding> {
+    watched(|| (target.run)(input))
+}
+
+/// Runs one input, and counts what its calls come to.
+fn run_counted(target: &Target, input: &[u8], reach: &mut Reach) -> Result<(), Finding> {
+    let conversation = target.interface.zip(Conversation::decode(input));
+    let Some((interface, conversation)) = conversation else {
+        return run_one(target, input);
+    };
+    watched(|| reach.count(interface, &conversation.run()))
+}
+
+fn watched(run: impl FnOnce()) -> Result<(), Finding> {
     let start = Instant::now();
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run));
     if let Err(panic) = outcome {
         let text = panic
             .downcast_ref::<String>()
@@ -45,7 +70,7 @@ pub fn run_one(target: &Target, input: &[u8]) -> Result<(), Finding> {
     }
 }
 
-/// Runs mutations of `corpus` until `length` has passed. Returns the number of executions.
+/// Runs mutations of `corpus` until `length` has passed.
 ///
 /// # Errors
 /// The first finding, and the input that led to it.
@@ -54,16 +79,20 @@ pub fn run_for(
     corpus: &[Vec<u8>],
     seed: u64,
     length: Duration,
-) -> Result<u64, (Finding, Vec<u8>)> {
+) -> Result<Summary, (Finding, Vec<u8>)> {
     let mut random = Random::new(seed);
     let start = Instant::now();
     let mut executions = 0;
+    let mut reach = Reach::default();
     let mut memory = None;
     while start.elapsed() < length {
         let mut input = random.pick(corpus).clone();
         let other = random.pick(corpus);
-        mutate(&mut input, other, &mut random);
-        run_one(target, &input).map_err(|finding| (finding, input.clone()))?;
+        match target.interface {
+            Some(interface) => mutate_calls(&mut input, other, &mut random, interface),
+            None => mutate(&mut input, other, &mut random),
+        }
+        run_counted(target, &input, &mut reach).map_err(|finding| (finding, input.clone()))?;
         executions += 1;
         if executions % 1024 == 0 {
             let now = resident_bytes();
@@ -74,7 +103,7 @@ pub fn run_for(
             }
         }
     }
-    Ok(executions)
+    Ok(Summary { executions, reach })
 }
 
 /// The memory that the process occupies, in bytes; 0 where the system does not tell.

@@ -1,17 +1,21 @@
-//! The server that fuzzers ask: a few shares, a printer, accounts, sessions and opens, and an administrator who asks.
+//! The server that fuzzers ask: a few shares, a printer, accounts, sessions and opens, and who asks it.
+//!
+//! It agrees to every change, and panics if the change is one for administrators and somebody else gets so far.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use server::access::{Privileges, SecurityToken};
-use server::accounts::{Account, Group, Identity, LogonKind};
+use server::accounts::{Account, Group, Identity, LogonKind, NtHash, SessionKey};
 use server::share::{
-    AccountChange, Administration, Answer, Caller, JobChange, JobState, LogOnFacts, MachineId,
-    NewJob, OpenSnapshot, PrintJob, PrintQueue, Printer, ServerSnapshot, ServerView,
-    SessionSnapshot, ShareChange, ShareKind, ShareSnapshot, TreeConnectSnapshot,
+    AccountChange, Administration, Answer, Caller, CloseHow, FileStat, Handle, JobChange, JobState,
+    LogOnFacts, MachineId, Name, NewJob, ObjectId, OpenSnapshot, PrintJob, PrintQueue, Printer,
+    ServerSnapshot, ServerView, SessionSnapshot, SetInfo, SettingChange, ShareChange, ShareKind,
+    ShareSnapshot, TreeConnectSnapshot, WriteAt,
 };
 use wire::NtStatus;
-use wire::dtyp::{AccessMask, FileTime, Sid};
+use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor, SecurityInformation, Sid};
 
 use super::super::rpc::Services;
 use super::super::workers::Workers;
@@ -20,7 +24,35 @@ use crate::offload::Offload;
 /// The part of the lab's security identifiers that inputs name.
 const MACHINE: MachineId = [1, 2, 3];
 
-struct Lab;
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    Administrator,
+    User,
+    Anonymous,
+}
+
+/// The server as it is there for a caller of this rank.
+struct Lab(Rank);
+
+impl Lab {
+    /// A change that was asked for and has been found to be allowed.
+    fn change(&self) -> Answer<'static, ()> {
+        assert_eq!(self.0, Rank::Administrator, "not theirs to change");
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn laser(&self) -> Printer {
+        Printer {
+            name: "laser".to_owned(),
+            comment: "for fuzzers".to_owned(),
+            hidden: false,
+            may_print: true,
+            queue: Arc::new(Self(self.0)),
+            caller: Caller::clone(&caller(self.0)),
+        }
+    }
+}
 
 /// Leaves undone what would take long.
 struct Idle;
@@ -29,41 +61,55 @@ impl Offload for Idle {
     fn run(&self, _: Box<dyn FnOnce() + Send>) {}
 }
 
-pub(super) fn services() -> Arc<Services> {
+pub(super) fn services(rank: Rank) -> Arc<Services> {
     Arc::new(Services {
         workers: Workers::new(Arc::new(Idle)),
-        view: Arc::new(Lab),
-        administration: Arc::new(Lab),
+        view: Arc::new(Lab(rank)),
+        administration: Arc::new(Lab(rank)),
     })
 }
 
-/// An administrator, so that nothing is refused before it is read.
-pub(super) fn administrator() -> Arc<Caller> {
-    let groups = vec![Sid::ADMINISTRATORS];
-    let token = SecurityToken::new(Sid::SYSTEM, Sid::SYSTEM, groups, Privileges::NONE);
+/// Whoever asks, from the rank.
+pub(super) fn caller(rank: Rank) -> Arc<Caller> {
+    let (user, sid, groups, kind) = match rank {
+        Rank::Administrator => (
+            "boss",
+            Sid::domain_account(MACHINE, 1001),
+            vec![Sid::ADMINISTRATORS],
+            LogonKind::User,
+        ),
+        Rank::User => (
+            "alice",
+            Sid::domain_account(MACHINE, 1002),
+            vec![Sid::USERS],
+            LogonKind::User,
+        ),
+        Rank::Anonymous => ("", Sid::ANONYMOUS, vec![], LogonKind::Anonymous),
+    };
+    let token = SecurityToken::new(sid, Sid::USERS, groups, Privileges::NONE);
     let identity = Identity {
-        user: "boss".to_owned(),
+        user: user.to_owned(),
         domain: String::new(),
         workstation: String::new(),
-        kind: LogonKind::User,
+        kind,
         account: None,
         method: "none",
         expires: None,
     };
     Arc::new(Caller {
-        user: "boss".into(),
+        user: user.into(),
         token: Arc::new(token),
         host: None,
         log_on: Some(Arc::new(LogOnFacts {
             identity: Arc::new(identity),
-            session_key: None,
+            session_key: Some(SessionKey::new(&[7; 16])),
             address: None,
             encrypted: false,
         })),
     })
 }
 
-/// One job, and no room for another.
+/// One job, on which every document goes.
 impl PrintQueue for Lab {
     fn jobs(&self) -> Vec<PrintJob> {
         vec![PrintJob {
@@ -78,7 +124,8 @@ impl PrintQueue for Lab {
     }
 
     fn begin<'a>(self: Arc<Self>, _: &'a Caller, _: &'a str) -> Answer<'a, NewJob> {
-        Box::pin(std::future::ready(Err(NtStatus::PRINT_QUEUE_FULL)))
+        let document = Arc::new(Paper);
+        Box::pin(std::future::ready(Ok(NewJob { id: 1, document })))
     }
 
     fn change<'a>(&'a self, _: &'a Caller, _: u32, _: JobChange) -> Answer<'a, ()> {
@@ -86,14 +133,37 @@ impl PrintQueue for Lab {
     }
 }
 
-fn laser() -> Printer {
-    Printer {
-        name: "laser".to_owned(),
-        comment: "for fuzzers".to_owned(),
-        hidden: false,
-        may_print: true,
-        queue: Arc::new(Lab),
-        caller: Caller::clone(&administrator()),
+/// Where documents and descriptors go.
+struct Paper;
+
+impl Handle for Paper {
+    fn object(&self) -> ObjectId {
+        ObjectId { volume: 1, file: 1 }
+    }
+
+    fn stat(&self) -> Answer<'_, FileStat> {
+        Box::pin(std::future::ready(Ok(FileStat::default())))
+    }
+
+    fn name(&self) -> Answer<'_, Name> {
+        Box::pin(std::future::ready(Ok(Name::root())))
+    }
+
+    fn write(&self, _: WriteAt, data: Bytes) -> Answer<'_, u32> {
+        let written = u32::try_from(data.len()).map_err(|_| NtStatus::DISK_FULL);
+        Box::pin(std::future::ready(written))
+    }
+
+    fn security(&self, _: SecurityInformation) -> Answer<'_, SecurityDescriptor> {
+        Box::pin(std::future::ready(Ok(SecurityDescriptor::default())))
+    }
+
+    fn set(&self, _: SetInfo) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn close(&self, _: CloseHow) -> Answer<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
     }
 }
 
@@ -130,11 +200,11 @@ impl ServerView for Lab {
     }
 
     fn printers(&self, _: &Arc<LogOnFacts>) -> Vec<Printer> {
-        vec![laser()]
+        vec![self.laser()]
     }
 
     fn printer(&self, _: &Arc<LogOnFacts>, _: &str) -> Result<Printer, NtStatus> {
-        Ok(laser())
+        Ok(self.laser())
     }
 
     fn sessions(&self) -> Vec<SessionSnapshot> {
@@ -173,6 +243,25 @@ impl ServerView for Lab {
             access: AccessMask::FILE_GENERIC_READ,
         }]
     }
+
+    fn close_session(&self, _: u64) -> Answer<'static, ()> {
+        self.change()
+    }
+
+    fn close_open(&self, _: u64) -> Answer<'static, ()> {
+        self.change()
+    }
+
+    fn open_object(
+        &self,
+        _: &Arc<LogOnFacts>,
+        _: &str,
+        _: Name,
+        _: AccessMask,
+    ) -> Answer<'static, Arc<dyn Handle>> {
+        let object: Arc<dyn Handle> = Arc::new(Paper);
+        Box::pin(std::future::ready(Ok(object)))
+    }
 }
 
 impl Administration for Lab {
@@ -184,7 +273,7 @@ impl Administration for Lab {
         let account = |name: &str, rid, group: &str| {
             Arc::new(Account {
                 name: name.to_owned(),
-                nt_hash: None,
+                nt_hash: Some(NtHash::of_password("Secret-Word-9")),
                 uid: None,
                 gid: None,
                 rid: Some(rid),
@@ -220,11 +309,21 @@ impl Administration for Lab {
         Some("root".to_owned())
     }
 
-    fn change_account(&self, _: AccountChange) -> Answer<'static, ()> {
-        Box::pin(std::future::ready(Ok(())))
+    fn change_account(&self, change: AccountChange) -> Answer<'static, ()> {
+        match (self.0, change) {
+            // Whoever knows the old password.
+            (Rank::User, AccountChange::Update { update, .. }) if update.nt_hash.is_some() => {
+                Box::pin(std::future::ready(Ok(())))
+            }
+            _ => self.change(),
+        }
     }
 
     fn change_share(&self, _: ShareChange) -> Answer<'static, ()> {
-        Box::pin(std::future::ready(Ok(())))
+        self.change()
+    }
+
+    fn change_setting(&self, _: SettingChange) -> Answer<'static, ()> {
+        self.change()
     }
 }

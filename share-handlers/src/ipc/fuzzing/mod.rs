@@ -1,8 +1,11 @@
 //! Entries for fuzzers: the packets of a pipe, and the stubs of every procedure.
 //!
-//! Both are plain functions of bytes over a server of which there is a little to tell. Panics are findings. Their first
-//! byte selects a pipe by its place in [`PIPES_OF_INPUTS`], so that inputs that are kept mean the same for ever.
+//! Both are plain functions of bytes over a server of which there is a little to tell. Panics are findings, and so is
+//! a change that nobody but an administrator may make, asked for by somebody else. Their first byte selects a pipe by
+//! its place in [`PIPES_OF_INPUTS`], so that inputs that are kept mean the same for ever. [`calls`] has the form of the
+//! inputs of stubs, and holds them to one interface.
 
+mod calls;
 mod lab;
 
 use std::sync::Arc;
@@ -10,10 +13,11 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
 
+pub use self::calls::{Answered, Conversation, End, StubCall, operations};
+use self::lab::Rank;
 use super::PIPES;
-use super::ndr::{ByteOrder, Decoder, Syntax};
 use super::pdu::Header;
-use super::rpc::{Association, Call, Groups, Handles, Interface, Outcome, Reply};
+use super::rpc::{Association, Groups, Interface, Reply};
 
 /// The pipes as inputs count them. A new one goes to the end.
 const PIPES_OF_INPUTS: &[&str] = &[
@@ -43,7 +47,12 @@ pub fn packets(input: &[u8]) {
         return;
     };
     let groups = Arc::new(Groups::default());
-    let mut association = Association::new(lab::services(), pipe, lab::administrator(), groups);
+    let mut association = Association::new(
+        lab::services(Rank::Administrator),
+        pipe,
+        lab::caller(Rank::Administrator),
+        groups,
+    );
     let mut rest = BytesMut::from(rest);
     while let Ok(Some(header)) = Header::decode(&rest) {
         if header.length > rest.len() {
@@ -68,55 +77,10 @@ pub fn packets(input: &[u8]) {
     }
 }
 
-/// Calls one after the other on the pipe that the first byte selects. Each has a byte for the form and the interface, a
-/// byte for the procedure, two for the length of its stub, and the stub.
+/// The calls of a [`Conversation`], one after the other.
 pub fn stubs(input: &[u8]) {
-    let Some((which, mut rest)) = input.split_first() else {
-        return;
-    };
-    let Some((_, interfaces)) = pipe(*which) else {
-        return;
-    };
-    let mut handles = Handles::new(1);
-    while let [form, operation, low, high, behind @ ..] = rest {
-        let length = usize::from(u16::from_le_bytes([*low, *high]));
-        let (stub, later) = behind.split_at(length.min(behind.len()));
-        rest = later;
-        call(&mut handles, interfaces, (*form, *operation), stub);
-    }
-}
-
-/// One call: of `form` the lowest bit is the byte order, the next the representation, the others the interface.
-fn call(
-    handles: &mut Handles,
-    interfaces: &'static [&'static Interface],
-    (form, operation): (u8, u8),
-    stub: &[u8],
-) {
-    let order = if form & 1 == 0 {
-        ByteOrder::Little
-    } else {
-        ByteOrder::Big
-    };
-    let syntax = if form & 2 == 0 {
-        Syntax::Ndr32
-    } else {
-        Syntax::Ndr64
-    };
-    let place = usize::from(form >> 2).checked_rem(interfaces.len());
-    let Some(interface) = place.and_then(|place| interfaces.get(place)) else {
-        return;
-    };
-    let mut call = Call {
-        services: &lab::services(),
-        caller: &lab::administrator(),
-        handles,
-        interfaces,
-        repeated: None,
-    };
-    let arguments = Decoder::new(stub, order, syntax);
-    if let Outcome::Later(mut later) = (interface.call)(&mut call, operation.into(), arguments) {
-        let _ = later.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    if let Some(conversation) = Conversation::decode(input) {
+        conversation.run();
     }
 }
 

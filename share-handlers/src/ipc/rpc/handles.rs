@@ -226,7 +226,7 @@ impl Handles {
 }
 
 /// What our handles end with.
-const MARK: &[u8; 4] = b"pipe";
+pub(in crate::ipc) const MARK: &[u8; 4] = b"pipe";
 /// The most handles that a group may hold.
 const MOST_HANDLES: usize = 512;
 

@@ -71,6 +71,8 @@ pub(in crate::ipc) struct Interface {
     pub name: &'static str,
     /// What clients ask for.
     pub id: SyntaxId,
+    /// The numbers of the procedures that are served.
+    pub operations: &'static [u16],
     /// Carries out a procedure.
     pub call: fn(&mut Call<'_>, u16, Decoder<'_>) -> Outcome,
 }
@@ -89,6 +91,7 @@ macro_rules! interface {
         pub(in crate::ipc) static $name: $crate::ipc::rpc::Interface = $crate::ipc::rpc::Interface {
             name: $text,
             id: $crate::ipc::pdu::SyntaxId { id: *$id, version: $version },
+            operations: &[$($number),*],
             call: |call, operation, arguments| match operation {
                 $($number => $crate::ipc::rpc::interface!(@run $($later)? call, arguments, $function),)*
                 _ => $crate::ipc::rpc::Outcome::Now(Err($crate::ipc::rpc::Fault::OPERATION_RANGE)),

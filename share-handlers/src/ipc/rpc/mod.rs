@@ -15,7 +15,7 @@ mod security;
 mod verification;
 
 pub(super) use association::{Association, Pending, Reply};
-pub(super) use handles::{Groups, Handles};
+pub(super) use handles::{Group, Groups, Handles, MARK};
 pub(super) use interface::{
     Call, Fault, Interface, Later, Outcome, Services, interface, run, run_later,
 };
