@@ -206,7 +206,8 @@ fn wanted_of(octets: &[u8]) -> Option<InterfaceId> {
     })
 }
 
-/// The next endpoints of a search, which begins without a handle: at most so many, and the handle for the rest.
+/// The next endpoints of a search, which begins without a handle: at most so many, and the handle for the rest, which
+/// there is until nothing has been found.
 fn search(
     call: &mut Call<'_>,
     handle: Handle,
@@ -226,17 +227,12 @@ fn search(
     };
     let most = usize::try_from(most).unwrap_or(usize::MAX).min(found.len());
     let left = found.split_off(most);
-    let status = if found.is_empty() {
-        NOT_REGISTERED
-    } else {
-        win32::SUCCESS
-    };
-    let handle = if left.is_empty() {
-        Handle::NULL
-    } else {
-        call.handles.open(Left(left))?
-    };
-    Ok((handle, found, status))
+    if found.is_empty() {
+        return Ok((Handle::NULL, found, NOT_REGISTERED));
+    }
+    // Also when nothing is left: a client that goes on without a handle begins anew, and never ends.
+    let handle = call.handles.open(Left(left))?;
+    Ok((handle, found, win32::SUCCESS))
 }
 
 // [MS-RPCE] 2.2.1.2.8
@@ -297,10 +293,12 @@ mod tests {
         let octets = tower.clone().unwrap().0;
         assert_eq!(octets[..4], [5, 0, 19, 0]);
         assert!(octets.ends_with(b"\x01\0\x0f\x0d\0\\PIPE\\srvsvc\0\x01\0\x11\x07\0\\\\DESK\0"));
-        let (handle, number, towers, status) =
-            ask_map(&mut client(), tower.clone(), Handle::NULL, 4);
-        assert_eq!((handle, number, status), (Handle::NULL, 1, 0));
+        let mut client = client();
+        let (handle, number, towers, status) = ask_map(&mut client, tower.clone(), Handle::NULL, 4);
+        assert_eq!((number, status), (1, 0));
         assert_eq!(towers.elements, [tower]);
+        let (handle, number, ..) = ask_map(&mut client, None, handle, 4);
+        assert_eq!((handle, number), (Handle::NULL, 0));
     }
 
     #[test]
@@ -362,12 +360,18 @@ mod tests {
         let (mut handle, mut names) = (Handle::NULL, Vec::new());
         loop {
             let (next, number, entries, status) = ask(handle, 3).unwrap();
-            assert_eq!((status, entries.elements.len()), (0, number as usize));
+            assert_eq!(entries.elements.len(), number as usize);
             names.extend(entries.elements.into_iter().map(|entry| entry.annotation.0));
             handle = next;
             if handle == Handle::NULL {
+                assert_eq!(
+                    (number, status),
+                    (0, NOT_REGISTERED),
+                    "the end, told by itself"
+                );
                 break;
             }
+            assert_eq!(status, 0);
         }
         assert_eq!(names.len(), endpoints().count());
         assert!(names.contains(&"srvsvc".to_owned()));

@@ -100,6 +100,66 @@ mod tests {
         }
     }
 
+    fn call(form: u8, operation: u8, stub: &[u8]) -> StubCall {
+        StubCall {
+            form,
+            operation,
+            stub: stub.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_conversation_is_held_to_an_interface_where_it_is_served() {
+        let mut conversation = Conversation {
+            pipe: 0,
+            calls: vec![call(0, 0, b"abc"), call(0xc7, 1, b"")],
+        };
+        assert_eq!(
+            Conversation::decode(&conversation.encode()),
+            Some(conversation.clone())
+        );
+        assert!(conversation.touches("mgmt"), "the second call");
+        conversation.hold_to("mgmt");
+        let forms =
+            |held: &Conversation| held.calls.iter().map(|call| call.form).collect::<Vec<_>>();
+        assert_eq!(
+            (conversation.pipe, forms(&conversation)),
+            (0, vec![4, 0xc7])
+        );
+        conversation.hold_to("dssetup");
+        assert_eq!(
+            (conversation.pipe, forms(&conversation)),
+            (2, vec![4, 0xc7])
+        );
+        assert!(!conversation.touches("lsarpc"));
+    }
+
+    #[test]
+    fn handles_that_nobody_made_stand_for_ones_that_were_made() {
+        let manager = [&[0; 8][..], &0x0200_0000_u32.to_le_bytes()].concat();
+        let foreign = [
+            &[0; 4][..],
+            &99_u64.to_le_bytes(),
+            &7_u32.to_le_bytes(),
+            b"pipe",
+        ]
+        .concat();
+        let conversation = Conversation {
+            pipe: 7,
+            calls: vec![
+                call(0, 15, &manager),
+                call(0, 0, &foreign),
+                call(0, 0, &foreign),
+            ],
+        };
+        let ends: Vec<End> = conversation.run().iter().map(|call| call.end).collect();
+        assert_eq!(
+            ends,
+            [End::Done, End::Done, End::Fault],
+            "opened, closed, gone"
+        );
+    }
+
     /// One call with as many bytes of stub as there are.
     fn one(head: [u8; 3], stub: impl IntoIterator<Item = u8>) -> Vec<u8> {
         let head = [head[0], head[1], head[2], 0xff, 0xff];
