@@ -5,6 +5,7 @@ use std::{path::Path, path::PathBuf, sync::Arc};
 use arc_swap::ArcSwap;
 use auth::{Account, AccountFile, AccountStore, Group, NtHash};
 use config::Configuration;
+use parking_lot::Mutex;
 
 use crate::{
     failure::Failure,
@@ -16,6 +17,8 @@ use crate::{
 pub(crate) struct Accounts {
     path: PathBuf,
     current: ArcSwap<AccountFile>,
+    /// One reads the file at a time, so that what was read last is what was written last.
+    reading: Mutex<()>,
 }
 
 impl Accounts {
@@ -45,11 +48,13 @@ impl Accounts {
         Ok(Self {
             path,
             current: ArcSwap::from_pointee(file),
+            reading: Mutex::new(()),
         })
     }
 
     /// Reads the account file again; if that fails the accounts stay as they are.
     pub(crate) fn reload(&self) -> Result<(), Failure> {
+        let _one = self.reading.lock();
         let text = read_private(&self.path)?;
         self.current
             .store(Arc::new(parse(&text.unwrap_or_default(), &self.path)?));

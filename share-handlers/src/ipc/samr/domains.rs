@@ -13,6 +13,7 @@ use super::objects::{
     Domain, ENUMERATE_DOMAINS, LIST_ACCOUNTS, LOOKUP, LOOKUP_DOMAIN, OpenDomain, OpenGroup,
     OpenUser, READ_OTHER_PARAMETERS, domain, may,
 };
+use super::password::RULES;
 use super::types::{
     Display, DisplayGroup, DisplayUser, DomainGeneral, DomainInfo, DomainLockout, DomainModified,
     DomainPassword, Name, Named, Number, Time,
@@ -261,7 +262,7 @@ pub(super) fn query_information(
     let comment = Counted::from(&facts.comment);
     let info = match class.0 {
         1 => DomainInfo::Password(DomainPassword {
-            shortest: 0,
+            shortest: RULES.shortest,
             history: 0,
             properties: 0,
             longest_age: NEVER_AFTER,

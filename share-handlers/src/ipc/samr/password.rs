@@ -167,7 +167,7 @@ fn conclude(
 }
 
 /// Any password will do, as long as there is one.
-const RULES: PasswordRules = PasswordRules {
+pub(super) const RULES: PasswordRules = PasswordRules {
     shortest: 1,
     properties: 0,
 };
