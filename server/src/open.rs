@@ -24,7 +24,7 @@ use crate::tree_connect::TreeConnect;
 /// One that outlives its connection is a new value in each session that takes it up again, with the
 /// handle, the attachment and the state of the one before.
 pub struct Open {
-    /// FileId and, as its persistent part, DurableFileId.
+    /// FileId and, as its persistent part, DurableFileId; the same in each session.
     pub file_id: FileId,
     /// The session it belongs to.
     pub session_id: SessionId,
@@ -71,8 +71,6 @@ pub struct Open {
 /// Who takes an open up again.
 #[derive(Debug)]
 pub struct Resumption {
-    /// The volatile part of the new FileId.
-    pub volatile: u64,
     /// The session.
     pub session_id: SessionId,
     /// The tree connect.
@@ -137,10 +135,9 @@ impl Open {
     pub fn resumed(&self, by: Resumption) -> Self {
         let state = std::mem::take(&mut *self.state.lock());
         Self {
-            file_id: FileId {
-                volatile: by.volatile,
-                ..self.file_id
-            },
+            // [MS-SMB2] 3.3.5.9.12
+            // The old value is still unique, and what a client repeats after it has lost the connection names it.
+            file_id: self.file_id,
             session_id: by.session_id,
             tree: by.tree,
             handle: self.handle.clone(),

@@ -41,7 +41,7 @@ fn a_client_that_comes_back_finds_its_open_with_its_locks() {
     assert_eq!(
         status(&mut client, requests::read(first, 0, 1)),
         NtStatus::FILE_CLOSED,
-        "the old volatile id is no id of the new session"
+        "an open that waits is in no session"
     );
     let mut request = reconnecting(first, GUID);
     let mut contexts: Vec<_> = request.contexts.iter().cloned().collect();
@@ -56,8 +56,10 @@ fn a_client_that_comes_back_finds_its_open_with_its_locks() {
     assert_eq!(names, [b"QFid"], "what else is asked for is told, no more");
     assert_eq!(again.create_action, CreateAction::OPENED);
     assert_eq!(again.oplock_level, OplockLevel::BATCH);
-    assert_eq!(again.file_id.persistent, first.persistent);
-    assert_ne!(again.file_id.volatile, first.volatile);
+    assert_eq!(
+        again.file_id, first,
+        "what the client repeats finds its open"
+    );
     assert_eq!(
         status(&mut client, locking(again.file_id, sequence)),
         NtStatus::SUCCESS,

@@ -71,7 +71,6 @@ pub(super) async fn resume(context: &mut Context, id: OpenId) -> Result<Arc<Open
     let waiting = server.disconnected.take(&server, id);
     let waiting = waiting.ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
     let open = Arc::new(waiting.resumed(Resumption {
-        volatile: server.new_file_id(),
         session_id: context.session()?.id,
         tree: context.tree()?.clone(),
         channel_sequence: context.header.channel_sequence(),
