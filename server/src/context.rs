@@ -21,8 +21,10 @@ use crate::crypto::PreauthHash;
 use crate::disconnect::DisconnectReason;
 use crate::durable;
 use crate::mailbox::Mail;
+use crate::object_store::OpenId;
 use crate::open::Open;
 use crate::packet::{Frame, ReplyBuffer, Signer};
+use crate::persistence;
 use crate::request::cancel::RequestEntry;
 use crate::request::{Incoming, Outstanding};
 use crate::server::Server;
@@ -203,14 +205,16 @@ impl Context {
     /// The open that the request names, or the one of the request before it.
     ///
     /// # Errors
-    /// `FILE_CLOSED`; `ACCESS_DENIED` for an unencrypted request to a pipe that was opened encrypted; in a compound `INVALID_HANDLE` or the previous request's status.
+    /// `FILE_CLOSED`; `FILE_NOT_AVAILABLE` for a persistent open that the session's client has yet to take up
+    /// again; `ACCESS_DENIED` for an unencrypted request to a pipe that was opened encrypted; in a compound
+    /// `INVALID_HANDLE` or the previous request's status.
     pub fn open(&mut self, named: FileId) -> Result<Arc<Open>, NtStatus> {
         let file_id = self.file_id(named)?;
         let open = self
             .session()?
             .opens
             .find(file_id)
-            .ok_or(NtStatus::FILE_CLOSED)?;
+            .ok_or_else(|| self.why_not_open(file_id))?;
         // [MS-SMB2] 3.3.5.2.11
         // The open belongs to the tree connect it was made on.
         if self
@@ -226,6 +230,32 @@ impl Context {
         durable::end_replay(&self.server, &open);
         self.verify_channel_sequence(&open)?;
         Ok(open)
+    }
+
+    /// What to say of an open that the session does not have. One that waits for this very client is not closed:
+    /// it takes it up again before it repeats its request, which has overtaken that.
+    // [MS-SMB2] 3.3.4.4
+    fn why_not_open(&self, file_id: FileId) -> NtStatus {
+        let waiting = self
+            .server
+            .disconnected
+            .find(OpenId(file_id.persistent))
+            .filter(|open| open.file_id == file_id && persistence::is_persistent(open));
+        let is_own = |open: Arc<Open>| {
+            let (Ok(session), Ok(tree)) = (self.session(), self.tree()) else {
+                return false;
+            };
+            open.client_guid == session.client_guid
+                && open.owner == session.owner()
+                && open.tree.share.id == tree.share.id
+        };
+        // To close it, the client need not have it.
+        let is_io = self.header.command() != Some(Command::Close);
+        if is_io && waiting.is_some_and(is_own) {
+            NtStatus::FILE_NOT_AVAILABLE
+        } else {
+            NtStatus::FILE_CLOSED
+        }
     }
 
     /// The FileId that the request names, or takes over.

@@ -1,8 +1,9 @@
 //! Records of persistent opens in memory, which outlive a simulated server.
 
 use std::collections::BTreeMap;
-use std::future::ready;
-use std::sync::{Mutex, MutexGuard};
+use std::future::{poll_fn, ready};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use server::persistence::{Change, PersistentStore, Row};
@@ -11,7 +12,7 @@ use wire::NtStatus;
 
 /// The rows, in their order.
 #[derive(Debug, Default)]
-pub struct Records(Mutex<State>);
+pub struct Records(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,6 +21,9 @@ struct State {
     room: Option<u32>,
     failures: u64,
     puts: u64,
+    is_slow: bool,
+    /// Who waits for an answer of a slow store.
+    waiting: Vec<Waker>,
 }
 
 impl Records {
@@ -52,6 +56,13 @@ impl Records {
         self.lock().room = Some(requests);
     }
 
+    /// Has no answer come, or all that are due and those to come.
+    pub fn set_slow(&self, is_slow: bool) {
+        let mut state = self.lock();
+        state.is_slow = is_slow;
+        state.waiting.drain(..).for_each(Waker::wake);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("one thread")
     }
@@ -80,7 +91,15 @@ impl PersistentStore for Records {
                 Change::RemoveAll(open) => state.rows.retain(|row, _| row.open != open),
             }
         }
-        Box::pin(ready(Ok(())))
+        let shared = self.0.clone();
+        Box::pin(poll_fn(move |task| {
+            let mut state = shared.lock().expect("one thread");
+            if state.is_slow {
+                state.waiting.push(task.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(()))
+        }))
     }
 
     fn settle(&self) -> Answer<'static, ()> {

@@ -1,12 +1,13 @@
-//! CREATEs that are repeated because the client never had an answer: the server may have gone with it.
+//! What a client repeats that never had an answer: the server may have gone with it.
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use conformance::client::{Reply, requests};
 use conformance::fuzz::rig::Rig;
 use wire::create::{CreateAction, ShareAccess};
 use wire::dtyp::AccessMask;
-use wire::{CreateRequest, HeaderFlags, NtStatus};
+use wire::{CreateRequest, HeaderFlags, NtStatus, Request};
 
 use super::estate::*;
 use crate::scene::*;
@@ -85,4 +86,71 @@ fn a_leased_open_is_given_for_a_repeated_create_only_to_its_client_under_its_key
     let again = opened(&repeat(&mut client, leased(9)));
     assert_eq!(granted(&again), (Some(PERSISTENT), Some((RWH, 1))));
     client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.9.12
+// test [MS-SMB2] 3.3.4.4
+#[test]
+fn what_is_repeated_right_behind_the_reconnect_finds_the_open_under_the_id_that_it_had() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let first = opened(&send(&mut client, persistent("file"))).file_id;
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    let read = requests::read(first, 0, 1);
+    assert_eq!(
+        status(&mut client, read.clone()),
+        NtStatus::FILE_NOT_AVAILABLE,
+        "the session has it not yet"
+    );
+    let close = requests::close(first);
+    assert_eq!(status(&mut client, close), NtStatus::FILE_CLOSED);
+    let mut strangers = [world.client(2), world.scene.client_of_another_user(1)];
+    for stranger in &mut strangers {
+        assert_eq!(status(stranger, read.clone()), NtStatus::FILE_CLOSED);
+    }
+    strangers.into_iter().for_each(|mut it| it.end.close(None));
+    world.estate.records.set_slow(true);
+    let replies = begin(&mut client, returning("file", first));
+    assert!(
+        replies.is_empty(),
+        "nothing is promised before it is recorded"
+    );
+    assert_eq!(status(&mut client, read), NtStatus::END_OF_FILE);
+    world.estate.records.set_slow(false);
+    let replies = client.send_nothing().expect("the connection stands");
+    let [again] = &replies[..] else {
+        panic!("one answer, not {replies:?}");
+    };
+    assert_eq!(opened(again).file_id, first);
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.9.12
+#[test]
+fn an_open_that_cannot_be_recorded_for_its_session_waits_on() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let first = opened(&send(&mut client, persistent("file"))).file_id;
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    world.estate.records.set_full(true);
+    let refused = status(&mut client, returning("file", first));
+    assert_eq!(refused, NtStatus::DISK_FULL);
+    world.estate.records.set_full(false);
+    let read = requests::read(first, 0, 1);
+    assert_eq!(status(&mut client, read), NtStatus::FILE_NOT_AVAILABLE);
+    let again = opened(&send(&mut client, returning("file", first)));
+    assert_eq!(again.file_id, first);
+    client.finish();
+}
+
+/// Sends a request, and takes what is answered at once.
+fn begin(client: &mut Rig, request: impl Into<Request>) -> Vec<Reply> {
+    let request = client.client.prepare(client.scope, request.into());
+    let mut frame = BytesMut::new();
+    client
+        .client
+        .encode(std::slice::from_ref(&request), &mut frame);
+    client.send(frame).expect("the connection stands")
 }

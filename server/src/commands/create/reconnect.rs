@@ -40,12 +40,7 @@ pub(super) async fn run(
     let open = resume(context, known.id()).await?;
     let stat = match open.handle.stat().await {
         Ok(stat) => stat,
-        Err(status) => {
-            if context.session()?.opens.remove(open.file_id).is_some() {
-                keep_waiting(context, open).await;
-            }
-            return Err(status);
-        }
+        Err(status) => return Err(leave_session(context, open, status).await),
     };
     context.related.file_id = Some(open.file_id);
     context.related.has_file = true;
@@ -77,12 +72,16 @@ pub(super) async fn resume(context: &mut Context, id: OpenId) -> Result<Arc<Open
     }));
     server.replace_open(&open);
     tell_now(&server, holder);
-    let written = persistence::save(&server, &open).await;
-    if let Err(status) = written.and_then(|()| super::enter_session(context, &open)) {
+    let written = persistence::note(&server, &open);
+    // A client may have sent more behind this request, which is not to wait for the record.
+    if let Err(status) = super::enter_session(context, &open) {
         keep_waiting(context, open).await;
         return Err(status);
     }
-    Ok(open)
+    match persistence::all(written).await {
+        Ok(()) => Ok(open),
+        Err(status) => Err(leave_session(context, open, status).await),
+    }
 }
 
 /// Whether the open waits for its share or volume.
@@ -105,6 +104,16 @@ fn find(context: &Context, reconnect: Reconnect) -> Option<Arc<Open>> {
         let opens = server.persistent.of_create_guid(server, v2?.create_guid);
         opens.into_iter().next()
     })
+}
+
+/// Has an open wait again that the session has, unless it is closed already; returns why.
+async fn leave_session(context: &Context, open: Arc<Open>, status: NtStatus) -> NtStatus {
+    let session = context.session();
+    let taken = session.ok().and_then(|it| it.opens.remove(open.file_id));
+    if taken.is_some() {
+        keep_waiting(context, open).await;
+    }
+    status
 }
 
 /// Has an open wait again that could not be given back.
