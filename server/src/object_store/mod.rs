@@ -67,7 +67,7 @@ pub use location::{Location, NameCase};
 pub use lock_sequence::{LockSequences, Replay};
 pub use lost_names::Moment;
 pub use notify::{Change, Changes, WatchRequest, WatchScope};
-pub use oplock::Operation;
+pub use oplock::{Operation, spares_oplocks};
 pub use rename::{Rename, RenameKind};
 pub use wait::{Turn, Waiter, Wakeup};
 

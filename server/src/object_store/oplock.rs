@@ -164,8 +164,15 @@ impl Contender {
     /// Whether an open with this access leaves oplocks alone.
     // [MS-FSA] 2.1.4.12
     fn spares_oplocks(&self) -> bool {
-        self.access.without(ATTRIBUTES).is_empty()
+        spares_oplocks(self.access)
     }
+}
+
+/// Whether an open with this access leaves oplocks and leases alone.
+// [MS-FSA] 2.1.4.12
+#[must_use]
+pub fn spares_oplocks(access: AccessMask) -> bool {
+    access.without(ATTRIBUTES).is_empty()
 }
 
 /// Whether an open with this access uses more than attributes.

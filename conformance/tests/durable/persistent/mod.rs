@@ -14,7 +14,7 @@ use conformance::client::requests;
 use conformance::fuzz::rig::{Rig, leftovers};
 use server::durable;
 use server::persistence::Restored;
-use wire::create::{CreateOptions, LeaseState, ShareAccess};
+use wire::create::{CreateDisposition, CreateOptions, LeaseState, ShareAccess};
 use wire::dtyp::AccessMask;
 use wire::fscc::file_info::{BasicChange, RenameFlags, RenameInformation};
 use wire::fscc::{SetFileInformation, TimeChange};
@@ -110,7 +110,7 @@ fn an_open_without_caching_is_persistent_too_and_keeps_its_share_mode() {
 
 // test [MS-SMB2] 3.3.5.9
 #[test]
-fn nobody_opens_a_file_meanwhile_but_its_own_client_under_the_same_lease() {
+fn nobody_opens_a_file_meanwhile_but_its_own_client_under_the_same_lease_or_to_look_at_it() {
     let world = World::new();
     let mut client = world.client(1);
     let request = with_lease_v2(persistent("file"), 9, RWH, 0);
@@ -118,14 +118,27 @@ fn nobody_opens_a_file_meanwhile_but_its_own_client_under_the_same_lease() {
     let (world, _) = world.killed(Duration::ZERO);
     let shares = |key| with_lease_v2(requests::open("file"), key, RWH, 0);
     let mut strangers = [world.client(2), world.scene.client_of_another_user(1)];
+    let looking = CreateRequest {
+        desired_access: AccessMask::FILE_READ_ATTRIBUTES,
+        ..requests::open("file")
+    };
     for stranger in &mut strangers {
         assert_eq!(status(stranger, shares(9)), NtStatus::FILE_NOT_AVAILABLE);
+        assert_eq!(
+            status(stranger, looking.clone()),
+            NtStatus::FILE_NOT_AVAILABLE
+        );
     }
     let mut client = world.client(1);
-    for request in [requests::open("file"), shares(8)] {
+    let emptying = CreateRequest {
+        create_disposition: CreateDisposition::OVERWRITE,
+        ..looking.clone()
+    };
+    for request in [requests::open("file"), shares(8), emptying] {
         assert_eq!(status(&mut client, request), NtStatus::FILE_NOT_AVAILABLE);
     }
     assert_eq!(status(&mut client, shares(9)), NtStatus::SUCCESS);
+    assert_eq!(status(&mut client, looking), NtStatus::SUCCESS);
     let request = with_lease_v2(returning("file", file_id), 9, LeaseState::NONE, 0);
     assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
     strangers.into_iter().for_each(|mut it| it.end.close(None));

@@ -32,6 +32,7 @@ use crate::context::Context;
 use crate::durable::{Known, UnderWay};
 use crate::object_store::{
     Arrival, Caching, Decision, Granted, Moment, OpenId, OpenRequest, StreamKind, Turn,
+    spares_oplocks,
 };
 use crate::open::{Open, OpenState};
 use crate::persistence;
@@ -172,8 +173,9 @@ async fn look_up(
 /// Whether a persistent open waits for its client here: by the file that has the name, as far as there
 /// is one.
 // [MS-SMB2] 3.3.5.9
-// departs [MS-SMB2] 3.3.5.9: an open that shares the lease is the same client's and makes nothing stale; a
-// client need not take up again what it has closed while it was away, and Windows lets it in too (note 301)
+// departs [MS-SMB2] 3.3.5.9: an open of the same client that shares the lease, or looks at attributes alone, makes
+// nothing stale; a client need not take up again what it has closed while it was away, and Windows lets it in too
+// (note 301)
 fn is_kept_for_another(context: &Context, plan: &Plan, opened: &Opened) -> Result<bool, NtStatus> {
     if context.server.persistent.absent.has_file(opened) {
         return Ok(true);
@@ -182,16 +184,20 @@ fn is_kept_for_another(context: &Context, plan: &Plan, opened: &Opened) -> Resul
     if waiting.is_empty() {
         return Ok(false);
     }
-    let owner = context.session()?.owner();
-    let shares_lease = |open: &Arc<Open>| {
+    let session = context.session()?;
+    let (owner, client) = (session.owner(), session.client_guid);
+    let only_looks = spares_oplocks(plan.asked_access) && !plan.how.overwrite;
+    let is_harmless = |open: &Arc<Open>| {
+        let is_own = open.owner == owner && open.client_guid == client;
         let held = context.server.object_store.held(&open.attachment).lease();
         let asked = match plan.caching {
-            Caching::Lease(lease) if lease.client == open.client_guid => Some(lease.key),
+            Caching::Lease(lease) => Some(lease.key),
             _ => None,
         };
-        open.owner == owner && asked.is_some() && held.map(|lease| lease.key) == asked
+        let shares_lease = asked.is_some() && held.map(|lease| lease.key) == asked;
+        is_own && (shares_lease || only_looks)
     };
-    Ok(!waiting.iter().all(shares_lease))
+    Ok(!waiting.iter().all(is_harmless))
 }
 
 /// Closes what the handler had opened, for an open that must not be.
