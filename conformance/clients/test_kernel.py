@@ -16,10 +16,14 @@ import server as servers
 from server import ACCOUNTS, ROOT
 
 RUN = Path(os.environ.get("GUEST", ROOT.parent / "shared/vm/run"))
+#: The file system exerciser, linked statically, so that it runs in the guest too.
+EXERCISER = Path(os.environ.get("FSX", ROOT / "target/fsx/bin/fsx"))
+FSX = pytest.mark.skipif(not EXERCISER.exists(), reason="fsx is not installed")
 IMAGE = Path(os.environ.get("SMBVM_DIR", Path(tempfile.gettempdir()) / "smbvm"))
 KERNELS = ["6.12", "7.2"]
 MOUNTS = ["2.1", "3.0", "3.1.1", "3.1.1-sign", "3.1.1-seal", "3.1.1-multichannel"]
 CHECKS = ["mount", "channels", "tree", "random_io", "shared_file", "two_mounts", "names", "attributes", "large_directory", "unmount"]
+FSX_CHECKS = ["3.1.1.fsx", "3.1.1.fsx_uncached"]
 COMPARTMENT_CHECKS = ["start", "folders", "limits", "refused_limits", "processes", "crowded", "values", "watched", "unmount"]
 GUEST_SECONDS = 600
 #: On a busy machine an emulated timer can be late enough to end a kernel's start, before it has met the server.
@@ -55,7 +59,13 @@ def compartments_said():
 
 
 def run_guest(server, kernel):
-    return boot(kernel, f"python3 -B /host/exercise.py 10.0.2.2 {server.port} alice {ACCOUNTS['alice']} work")
+    return boot(kernel, f"python3 -B /host/exercise.py 10.0.2.2 {server.port} alice {ACCOUNTS['alice']} work",
+                *fsx_folder())
+
+
+def fsx_folder():
+    """The options that give the exerciser to a guest."""
+    return ["-s", f"{EXERCISER.parent}:/fsx:ro"] if EXERCISER.exists() else []
 
 
 def boot(kernel, script, *options):
@@ -85,6 +95,15 @@ def boot(kernel, script, *options):
 def test_kernel(guest_said, kernel, mount, check):
     said = guest_said(kernel)
     verdict, detail = said.get(f"{mount}.{check}", ("FAIL", f"the guest said nothing about it: {said['status']}"))
+    assert verdict == "ok", detail
+
+
+@FSX
+@pytest.mark.parametrize("check", FSX_CHECKS)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_fsx_while_another_client_reads(guest_said, kernel, check):
+    said = guest_said(kernel)
+    verdict, detail = said.get(check, ("FAIL", f"the guest said nothing about it: {said['status']}"))
     assert verdict == "ok", detail
 
 

@@ -16,6 +16,8 @@ import sys
 import time
 import traceback
 
+import fsx
+
 HOST, PORT, USER, PASSWORD, SHARE = sys.argv[1:6]
 POINT = "/mnt/exercise"
 #: Where the second mount is that some exercises need: another client, as far as the server can tell.
@@ -33,6 +35,8 @@ MOUNTS = {
 #: How many files the tree has: a source tree's worth once, and enough to see a difference elsewhere.
 TREE_FILES = {"3.1.1": 2000}
 FEWER_FILES = 60
+#: The mount that fsx works on too, if it is there, and how long.
+FSX_MOUNT, FSX_STEPS = "3.1.1", 150
 
 
 def main():
@@ -44,6 +48,9 @@ def main():
         try:
             for exercise in (channels, tree, random_io, shared_file, two_mounts, names, attributes, large_directory):
                 check(f"{name}.{exercise.__name__}", exercise, name)
+            if name == FSX_MOUNT and fsx.is_there():
+                check(f"{name}.fsx", fsx_and_reader, name, POINT, OTHER, "cache=strict")
+                check(f"{name}.fsx_uncached", fsx_and_reader, name, OTHER, POINT, "cache=none")
         finally:
             check(f"{name}.unmount", run, "umount", POINT)
 
@@ -233,6 +240,35 @@ def write_and_read(folder, turns):
         with open(f"{here}/{path}", "w") as file:
             file.write("x" * turn + "!")
         soon(lambda: open(f"{there}/{path}").read() == "x" * turn + "!")
+
+
+def fsx_and_reader(name, here, there, cache):
+    """fsx works on a file while the other client reads the whole of it again and again. One of the two is the mount that
+    is there already, which caches."""
+    file = f"fsx-{cache}"
+    mount(f"{MOUNTS[name]},{cache}", OTHER)
+    try:
+        open(f"{here}/{file}", "wb").close()
+        ended = multiprocessing.Event()
+        reader = multiprocessing.Process(target=read_until, args=(f"{there}/{file}", ended))
+        reader.start()
+        try:
+            twin = fsx.work(f"{here}/{file}", 1, FSX_STEPS, cache == "cache=strict")
+        finally:
+            ended.set()
+            reader.join()
+        assert reader.exitcode == 0, "the other client could not read"
+        soon(lambda: fsx.same(f"{there}/{file}", twin))
+        os.unlink(f"{here}/{file}")
+    finally:
+        run("umount", OTHER)
+
+
+def read_until(path, ended):
+    while not ended.is_set():
+        with open(path, "rb") as file:
+            file.read()
+        time.sleep(0.02)
 
 
 def list_and_remove(folder, turns):

@@ -1,9 +1,10 @@
 """Runs inside the guest: works on one mount while the server is killed and started again, and tells of any error.
 
-    failover.py HOST PORT USER PASSWORD SHARE SECONDS OPTIONS
+    failover.py HOST PORT USER PASSWORD SHARE SECONDS CACHE
 
-Writes, reads back and locks through opens that it keeps, for that long, then checks all of it anew.
-Prints `ok WHAT` or `FAIL WHAT`. On the share, the file `at-work` is there as soon as it has begun.
+Two programs work for that long. One writes, reads back and locks through opens that it keeps. The other is fsx, if it is
+there, again and again on a new file, with all that programs do to files. In the end all of it is checked anew.
+Prints `ok PROGRAM WHAT` or `FAIL PROGRAM WHAT`. On the share, the file `at-work` is there as soon as they have begun.
 """
 
 import fcntl
@@ -11,38 +12,68 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 
-HOST, PORT, USER, PASSWORD, SHARE, SECONDS, OPTIONS = sys.argv[1:8]
+import fsx
+
+HOST, PORT, USER, PASSWORD, SHARE, SECONDS, CACHE = sys.argv[1:8]
 POINT = "/mnt/failover"
 BLOCK = 8192
 BLOCKS = 256
+#: How many steps fsx does to each file.
+STEPS = 60
 
 
 def main():
     os.makedirs(POINT, exist_ok=True)
-    common = f"username={USER},password={PASSWORD},port={PORT},vers=3.1.1,persistenthandles,hard"
-    subprocess.run(["mount", "-t", "cifs", f"//{HOST}/{SHARE}", POINT, "-o", f"{common},{OPTIONS}"], check=True)
+    mount()
+    open(f"{POINT}/at-work", "w").close()
+    end = time.monotonic() + float(SECONDS)
+    exerciser = threading.Thread(target=tell, args=("fsx", exercise, end))
+    if fsx.is_there():
+        exerciser.start()
+    tell("locker", write_and_lock, end)
+    if fsx.is_there():
+        exerciser.join()
+    subprocess.run(["umount", POINT], check=True)
+
+
+def mount():
+    options = f"username={USER},password={PASSWORD},port={PORT},vers=3.1.1,persistenthandles,hard,cache={CACHE}"
+    subprocess.run(["mount", "-t", "cifs", f"//{HOST}/{SHARE}", POINT, "-o", options], check=True)
+
+
+def tell(name, program, end):
+    """Have a program work until then, and print how it went."""
     try:
-        print(f"ok {work(random.Random(7))} rounds", flush=True)
-    except Exception as failure:
-        print("FAIL", repr(failure), flush=True)
-        raise
-    finally:
-        subprocess.run(["umount", POINT])
+        print("ok", name, program(end), flush=True)
+    except BaseException as failure:
+        print("FAIL", name, repr(failure), flush=True)
 
 
-def work(dice):
+def exercise(end):
+    """fsx on one file after the other. What is on the server is compared when all is done."""
+    twins = {}
+    while time.monotonic() < end:
+        path = f"{POINT}/fsx-{len(twins)}"
+        twins[path] = fsx.work(path, len(twins) + 1, STEPS, CACHE == "strict")
+    with open("/proc/sys/vm/drop_caches", "w") as drop:
+        drop.write("3")
+    for path, twin in twins.items():
+        assert fsx.same(path, twin), f"{path} is another in the end"
+    return f"{len(twins)} files"
+
+
+def write_and_lock(end):
     """Everything that is written is known here too, and compared. Nothing is done but by opens that are kept: where a
     connection is lost under a request with a path, or under fsync, this client tells the program so."""
-    model = [bytes(BLOCK)] * BLOCKS
+    dice, model = random.Random(7), [bytes(BLOCK)] * BLOCKS
     path = f"{POINT}/file"
     file = os.open(path, os.O_RDWR | os.O_CREAT)
     os.ftruncate(file, BLOCK * BLOCKS)
     locked = os.open(f"{POINT}/locked", os.O_RDWR | os.O_CREAT)
     fcntl.lockf(locked, fcntl.LOCK_EX | fcntl.LOCK_NB, 100, 0)
-    open(f"{POINT}/at-work", "w").close()
-    end = time.monotonic() + float(SECONDS)
     rounds = 0
     while time.monotonic() < end:
         at = dice.randrange(BLOCKS)
@@ -61,7 +92,7 @@ def work(dice):
     with open(path, "rb") as again:
         for at, block in enumerate(model):
             assert again.read(BLOCK) == block, f"block {at} is another in the end"
-    return rounds
+    return f"{rounds} rounds"
 
 
 def repeated(call, *arguments):
