@@ -72,7 +72,7 @@ impl Handle for Folder {
         &'a self,
         from: ListFrom,
         pattern: &'a Pattern,
-        _room_bytes: usize,
+        room_bytes: usize,
     ) -> Answer<'a, Vec<Entry>> {
         let last = match from {
             ListFrom::Start => 0,
@@ -80,7 +80,14 @@ impl Handle for Folder {
         };
         let is_wanted =
             |entry: &Entry| entry.position > last && pattern.matches(entry.name.as_units());
-        ready(Ok(self.entries().filter(is_wanted).collect()))
+        let mut used = 0;
+        let is_within_room = |entry: &Entry| {
+            let is_first = used == 0;
+            used += LEAST_ENTRY + entry.name.len_bytes();
+            is_first || used <= room_bytes
+        };
+        let wanted = self.entries().filter(is_wanted);
+        ready(Ok(wanted.take_while(is_within_room).collect()))
     }
 
     fn close(&self, _how: CloseHow) -> Answer<'_, ()> {
@@ -282,5 +289,7 @@ fn stat(time: FileTime, object: ObjectId, size: u64) -> FileStat {
     }
 }
 
+/// What the shortest class of entries takes beside the name, in bytes.
+const LEAST_ENTRY: usize = 12;
 /// The position of `..`.
 const LAST_DOT: u64 = 2;

@@ -1,5 +1,7 @@
 //! Queues on temporary folders, with a printer that prints when the test says so.
 
+mod contract;
+
 use std::fs;
 use std::future::Future;
 use std::path::Path;
@@ -12,10 +14,12 @@ use server::share::JobState;
 use server::{Environment, Task};
 use tempfile::TempDir;
 
-use server::share::SetInfo;
+use server::share::{Entry, ListFrom, SetInfo};
+use wire::fscc::{CaseRule, Pattern};
 
 use super::*;
 use crate::offload::Inline;
+use crate::offload::tests::wait;
 use crate::wrappers::testing::{File, Share, caller, to_create, to_open};
 
 /// A host whose tasks go on when the test says so.
@@ -156,7 +160,7 @@ impl Lab {
     }
 
     fn change(&self, job: u32, change: JobChange) -> Result<(), NtStatus> {
-        crate::offload::tests::wait(self.queue.change(&self.share.caller, job, change))
+        wait(self.queue.change(&self.share.caller, job, change))
     }
 }
 
@@ -364,6 +368,37 @@ fn a_job_that_cannot_be_read_is_left_as_it_is() {
 }
 
 #[test]
+fn jobs_are_listed_as_files_are() {
+    let lab = Lab::new();
+    let _written = ["b.ps", "a.txt"].map(|title| lab.begin(title));
+    let root = lab.share.open("", &to_open()).unwrap();
+    let list = |from, pattern: &str, room_bytes| {
+        let units = Utf16String::from(pattern);
+        let pattern = Pattern::new(units.as_units(), CaseRule::Ignore);
+        wait(root.handle().list(from, &pattern, room_bytes)).unwrap()
+    };
+    let names = |entries: &[Entry]| -> Vec<String> {
+        let names = entries.iter().map(|entry| entry.name.to_string_lossy());
+        names.collect()
+    };
+    let all = list(ListFrom::Start, "*", 1000);
+    assert_eq!(names(&all), [".", "..", "1-b.ps", "2-a.txt"]);
+    for (place, entry) in all.iter().enumerate() {
+        let rest = list(ListFrom::After(entry.position), "*", 1000);
+        assert_eq!(rest, all[place + 1..], "behind an entry");
+        let one = list(ListFrom::After(entry.position), "*", 1);
+        assert_eq!(
+            one,
+            all[place + 1..].iter().take(1).cloned().collect::<Vec<_>>()
+        );
+    }
+    assert_eq!(names(&list(ListFrom::Start, "*.TXT", 1000)), ["2-a.txt"]);
+    assert_eq!(names(&list(ListFrom::Start, "1-B.ps", 1000)), ["1-b.ps"]);
+    let job = lab.share.open("1-b.ps", &to_open()).unwrap();
+    assert_eq!(wait(job.handle().stat()), Ok(all[2].stat));
+}
+
+#[test]
 fn a_queue_has_no_folders_and_no_streams() {
     let lab = Lab::new();
     let folder = OpenHow {
@@ -383,13 +418,13 @@ fn a_queue_has_no_folders_and_no_streams() {
 fn documents_come_through_the_queue_as_well() {
     let lab = Lab::new();
     let begun = lab.queue.clone().begin(&lab.share.caller, "from afar");
-    let job = crate::offload::tests::wait(begun).unwrap();
+    let job = wait(begun).unwrap();
     let at = server::share::WriteAt {
         place: server::share::Place::Offset(0),
         write_through: false,
     };
-    crate::offload::tests::wait(job.document.write(at, bytes::Bytes::from_static(b"x"))).unwrap();
-    crate::offload::tests::wait(job.document.close(server::share::CloseHow::Keep)).unwrap();
+    wait(job.document.write(at, bytes::Bytes::from_static(b"x"))).unwrap();
+    wait(job.document.close(server::share::CloseHow::Keep)).unwrap();
     lab.run();
     assert_eq!(lab.paper.titles(), ["from afar"]);
 }
