@@ -17,7 +17,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
+};
 use server::{
     persistence::{Change, PersistentStore, Row},
     share::Answer,
@@ -122,7 +124,9 @@ impl Keeper {
         if !self.path.exists() {
             return Ok(Vec::new());
         }
-        let transaction = self.database()?.begin_read()?;
+        let database = self.database()?;
+        check_tables(database)?;
+        let transaction = database.begin_read()?;
         let table = match transaction.open_table(TABLE) {
             Ok(table) => table,
             Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
@@ -172,14 +176,38 @@ impl Keeper {
     }
 }
 
+/// Drops what a program before this one has left in its own form, and refuses what a later one has.
+fn check_tables(database: &Database) -> Result<(), Trouble> {
+    let transaction = database.begin_write()?;
+    for table in transaction.list_tables()? {
+        if FORMER_TABLES.contains(&table.name()) {
+            tracing::warn!("persistent opens of an earlier version of this program are lost");
+        } else if table.name() != TABLE.name() {
+            return Err("it is of a later version of this program".into());
+        }
+    }
+    for former in FORMER_TABLES {
+        let former = TableDefinition::<u64, &[u8]>::new(former);
+        transaction.delete_table(former)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
 /// Opens the database, or makes it.
 fn open(path: &Path) -> Result<Database, Trouble> {
+    let folder = folder_of(path);
+    let lock;
+    if !path.exists() {
+        create_private_folder(&folder)?;
+        // Two servers with one folder must not both make it: the second finds it, and in use.
+        lock = File::open(&folder)?;
+        lock.lock()?;
+    }
     if path.exists() {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         return database_in(file);
     }
-    let folder = folder_of(path);
-    create_private_folder(&folder)?;
     let unfinished = folder.join(UNFINISHED);
     if unfinished.exists() {
         fs::remove_file(&unfinished)?;
@@ -225,10 +253,16 @@ const FILE: &str = "persistent-opens.redb";
 /// What the file is called until it is whole.
 const UNFINISHED: &str = "persistent-opens.redb.new";
 
+/// The tables of earlier versions of the program.
+const FORMER_TABLES: [&str; 1] = ["opens"];
+
+/// Its name changes with the form of what is in it.
 const TABLE: TableDefinition<'_, (u64, u64), &[u8]> = TableDefinition::new("opens-2");
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn row(open: u64, part: u64) -> Row {
@@ -355,6 +389,79 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_file_is_for_its_owner_alone_and_no_longer_for_what_has_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, _) = opened(folder.path());
+        let path = folder.path().join(FILE);
+        let mut lengths = Vec::new();
+        for round in 0..200_u64 {
+            let text = "r".repeat(400);
+            let put = |open| Change::Put(row(round * 100 + open, 0), text.clone().into());
+            let remove = |open| Change::RemoveAll(round * 100 + open);
+            records.change((0..100).map(put).collect()).await.unwrap();
+            records
+                .change((0..100).map(remove).collect())
+                .await
+                .unwrap();
+            lengths.push(std::fs::metadata(&path).unwrap().len());
+        }
+        assert_eq!(lengths[20], lengths[199]);
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    fn with_table(folder: &Path, name: &str) {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(folder.join(FILE))
+            .unwrap();
+        let database = database_in(file).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let table = TableDefinition::<u64, &[u8]>::new(name);
+        transaction
+            .open_table(table)
+            .unwrap()
+            .insert(1, &b"x"[..])
+            .unwrap();
+        transaction.commit().unwrap();
+    }
+
+    #[tokio::test]
+    async fn rows_of_an_earlier_version_are_dropped_and_those_of_a_later_one_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        with_table(folder.path(), "opens");
+        let (records, found) = opened(folder.path());
+        assert_eq!(found, []);
+        records.change(put(1, "a")).await.unwrap();
+        drop(records);
+        assert_eq!(opened(folder.path()).1, [(row(1, 0), "a".into())]);
+        let folder = tempfile::tempdir().unwrap();
+        with_table(folder.path(), "opens-3");
+        let before = std::fs::read(folder.path().join(FILE)).unwrap();
+        let failure = Records::open(folder.path()).err().unwrap().to_string();
+        assert!(failure.contains("of a later version"), "{failure}");
+        let after = std::fs::read(folder.path().join(FILE)).unwrap();
+        assert_eq!(before.len(), after.len());
+    }
+
+    #[tokio::test]
+    async fn of_two_servers_that_begin_at_once_one_has_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let both = [opened(folder.path()).0, opened(folder.path()).0];
+        let answers = both.each_ref().map(|one| one.change(put(1, "a")));
+        let mut made = Vec::new();
+        for answer in answers {
+            made.push(answer.await.is_ok());
+        }
+        made.sort_unstable();
+        assert_eq!(made, [false, true]);
+        drop(both);
+        assert_eq!(opened(folder.path()).1, [(row(1, 0), "a".into())]);
     }
 
     #[tokio::test]

@@ -123,6 +123,10 @@ pub async fn restore(
         if let Ok(mut remains) = Remains::read(rows) {
             let record = &mut remains.record;
             let now = server.environment().wall_clock();
+            // What is promised no longer, nobody waits for.
+            let limits = server.limits();
+            let longest = limits.durable_timeout.max(limits.resiliency_timeout);
+            record.timeout = record.timeout.min(longest);
             record.waits_until.get_or_insert(later(now, record.timeout));
             left.push((number, Arc::new(remains)));
         } else {
