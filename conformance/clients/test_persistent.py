@@ -1,6 +1,8 @@
 """Opens that outlive the server: the real program is killed and started again, and a client goes on where it was."""
 
 import contextlib
+import subprocess
+import time
 import uuid
 
 import pytest
@@ -18,6 +20,7 @@ from smbprotocol.create_contexts import (
     SMB2CreateRequestLeaseV2,
 )
 from smbprotocol.file_info import FileInformationClass, FileRenameInformation
+from smbprotocol.exceptions import SMBResponseException
 from smbprotocol.header import NtStatus
 from smbprotocol.open import (
     CreateDisposition,
@@ -41,7 +44,7 @@ pytestmark = pytest.mark.skipif(servers.chosen() is not servers.Smbd, reason="an
 RWH = LeaseState.SMB2_LEASE_READ_CACHING | LeaseState.SMB2_LEASE_WRITE_CACHING | LeaseState.SMB2_LEASE_HANDLE_CACHING
 ACCESS = FilePipePrinterAccessMask.GENERIC_READ | FilePipePrinterAccessMask.GENERIC_WRITE | FilePipePrinterAccessMask.DELETE
 SHARE = ShareAccess.FILE_SHARE_READ | ShareAccess.FILE_SHARE_WRITE | ShareAccess.FILE_SHARE_DELETE
-FILE_NOT_AVAILABLE, LOCK_NOT_GRANTED = 0xC0000467, 0xC0000055
+FILE_NOT_AVAILABLE, LOCK_NOT_GRANTED, INSUFFICIENT_RESOURCES = 0xC0000467, 0xC0000055, 0xC000009A
 LEASE_KEY = b"a lease, the 1st"
 
 
@@ -124,6 +127,14 @@ def lock(handle, offset):
     element["offset"], element["length"] = offset, 10
     element["flags"] = LockFlags.SMB2_LOCKFLAG_EXCLUSIVE_LOCK | LockFlags.SMB2_LOCKFLAG_FAIL_IMMEDIATELY
     handle.lock([element])
+
+
+def mount(undo, *arguments):
+    """Mount something until `undo` is closed."""
+    made = subprocess.run(["mount", *map(str, arguments)], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"nothing can be mounted here: {made.stderr.strip()}")
+    undo.callback(subprocess.run, ["umount", "--lazy", str(arguments[-1])], check=True)
 
 
 def restart(server):
@@ -221,3 +232,66 @@ def test_the_records_of_many_opens_come_back_together(lasting):
             handle = create(tree, "", [request], level=RequestedOplockLevel.SMB2_OPLOCK_LEVEL_BATCH)
             assert handle.read(0, 10) == b"%d" % number
             handle.close()
+
+
+def test_an_open_waits_for_a_file_system_that_is_mounted_late(lasting):
+    guid, create_guid = uuid.uuid4(), uuid.uuid4()
+    folder, volume = lasting.folder("lasting"), lasting.scratch / "volume"
+    volume.mkdir()
+    with contextlib.ExitStack() as undo:
+        mount(undo, "-t", "tmpfs", "-o", "mode=777", "tmpfs", volume)
+        lasting.kill()
+        with contextlib.ExitStack() as unmounted:
+            mount(unmounted, "--bind", volume, folder)
+            lasting.start()
+            with client(lasting, guid) as tree:
+                handle = persistent(tree, "file", create_guid)
+                handle.write(b"written before the server died", 0)
+                lasting.kill()
+        lasting.start()
+        assert list(folder.iterdir()) == []
+        with client(lasting, guid) as tree, refused(FILE_NOT_AVAILABLE):
+            take_up_again(tree, "file", create_guid, handle.file_id)
+        mount(undo, "--bind", volume, folder)
+        time.sleep(3)
+        with client(lasting, guid) as tree:
+            handle = take_up_again(tree, "file", create_guid, handle.file_id)
+            assert handle.read(0, 100) == b"written before the server died"
+            handle.close()
+        lasting.kill()
+        lasting.start()
+
+
+def test_what_a_full_disk_does_not_take_is_not_promised(lasting):
+    guid, create_guid = uuid.uuid4(), uuid.uuid4()
+    state = lasting.scratch / "state"
+    lasting.kill()
+    with contextlib.ExitStack() as undo:
+        mount(undo, "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", state)
+        lasting.start()
+        with client(lasting, guid) as tree:
+            first = persistent(tree, "first", create_guid)
+            lock(first, 0)
+            filler = state / "filler"
+            with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            with contextlib.suppress(SMBResponseException):
+                for held in range(1, 100_000):
+                    lock(first, 10 * held)
+            request = context(SMB2CreateDurableHandleRequestV2(), create_guid=uuid.uuid4(),
+                              flags=DurableHandleFlags.SMB2_DHANDLE_FLAG_PERSISTENT)
+            with refused(INSUFFICIENT_RESOURCES):
+                create(tree, "second", [request], level=RequestedOplockLevel.SMB2_OPLOCK_LEVEL_NONE)
+            filler.unlink()
+            lock(first, 10 * held)
+            restart(lasting)
+        with client(lasting, guid) as tree:
+            first = take_up_again(tree, "first", create_guid, first.file_id)
+            for number in (0, held - 1, held):
+                with refused(LOCK_NOT_GRANTED):
+                    lock(first, 10 * number)
+            lock(first, 10 * (held + 1))
+            first.close()
+        lasting.kill()
+    lasting.start()
