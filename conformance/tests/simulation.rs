@@ -61,6 +61,15 @@ fn folders_that_are_cached_or_watched_tell_of_every_change() {
 }
 
 #[test]
+fn ranges_are_locked_together_or_not_at_all_and_nobody_waits_in_vain() {
+    let met = simulate_many(60, Profile::Locks);
+    assert!(
+        met.rolled_back > 150 && met.repeated > 30 && met.cancelled > 20,
+        "{met:?}"
+    );
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     for profile in Profile::ALL {
         for seed in [42, 43] {

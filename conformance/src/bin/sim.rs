@@ -1,7 +1,8 @@
 //! `cargo sim -- SEED [--profile NAME] [--clients N] [--steps N] [--seeds N]`: runs simulations.
 //!
 //! One seed prints every operation; `--seeds N` runs so many from SEED on and prints failures only. What
-//! clients do says the profile: `oplocks`, `leases`, `durable`, or `folders`, which is all.
+//! clients do says the profile, each of which is all those before it and more: `oplocks`, `leases`,
+//! `durable`, `folders`, `locks`.
 
 use std::process::ExitCode;
 

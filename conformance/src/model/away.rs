@@ -120,7 +120,8 @@ impl Model {
             | Operation::SetEndOfFile { open, .. }
             | Operation::SetDisposition { open, .. }
             | Operation::Close { open }
-            | Operation::Lock { open, .. } => {
+            | Operation::Lock { open, .. }
+            | Operation::LockList { open, .. } => {
                 self.opens.get(open).is_some_and(|open| open.file == file)
             }
             _ => false,

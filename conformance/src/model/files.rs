@@ -8,6 +8,7 @@ use wire::fscc::FileAction;
 
 use super::away::Durable;
 use super::caching::{Cache, ROOT};
+use super::locks::{Lock, LockSequence, LockSequences};
 use super::operation::{Access, Holder, Operation, Outcome, Sharing};
 use super::rules;
 use super::watching::Watch;
@@ -47,16 +48,9 @@ pub(super) struct Open {
     /// The client's lease on the folder above.
     pub(super) parent: Option<Holder>,
     pub(super) durable: Option<Durable>,
+    pub(super) lock_sequences: LockSequences,
     /// Until when it waits for its client, while that is away.
     pub(super) away: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Lock {
-    pub(super) open: u64,
-    pub(super) offset: u64,
-    pub(super) length: u64,
-    pub(super) exclusive: bool,
 }
 
 impl Model {
@@ -69,6 +63,14 @@ impl Model {
         }
     }
 
+    /// A request has reached the server: what is decided then, however long it waits.
+    pub fn receive(&mut self, client: usize, operation: &mut Operation) {
+        if let Operation::Watch { room } = operation {
+            self.watch(client, *room);
+        }
+        self.receive_lock(operation);
+    }
+
     /// Judges the answer to an operation, and goes on as it says.
     ///
     /// # Errors
@@ -79,6 +81,15 @@ impl Model {
         operation: &Operation,
         outcome: &Outcome,
     ) -> Result<(), String> {
+        if let Operation::LockList {
+            open,
+            elements,
+            sequence,
+        } = operation
+            && self.opens.contains_key(open)
+        {
+            return self.judge_list(*open, elements, *sequence, outcome.status());
+        }
         let allowed = rules::allowed(self, client, operation);
         if !allowed.contains(&outcome.status()) {
             return Err(format!(
@@ -99,8 +110,7 @@ impl Model {
     /// Whether a LOCK that waits could be granted.
     #[must_use]
     pub fn could_go_on(&self, client: usize, operation: &Operation) -> bool {
-        matches!(operation, Operation::Lock { .. })
-            && rules::allowed(self, client, operation) == [NtStatus::SUCCESS]
+        operation.is_lock() && rules::allowed(self, client, operation) == [NtStatus::SUCCESS]
     }
 
     /// How many opens of files there are.
@@ -223,12 +233,8 @@ impl Model {
                 offset,
                 length,
             } => {
-                let wanted = (*open, *offset, *length);
-                let locks = &mut self.file_mut(*open).locks;
-                let is_it = |lock: &Lock| (lock.open, lock.offset, lock.length) == wanted;
-                if let Some(at) = locks.iter().position(is_it) {
-                    locks.remove(at);
-                }
+                // It is judged, and locked.
+                let _ = self.file_mut(*open).unlock(*open, *offset, *length);
             }
             _ => {}
         }
@@ -259,6 +265,7 @@ impl Model {
             holder,
             parent,
             durable: None,
+            lock_sequences: LockSequences::new(),
             away: None,
         };
         if let Operation::Open {
@@ -361,6 +368,14 @@ impl Model {
     fn file_mut(&mut self, open: u64) -> &mut File {
         let id = self.opens[&open].file;
         self.files.entry(id).or_default()
+    }
+}
+
+impl Open {
+    /// Whether a LOCK through this open is told from one that was carried out before.
+    // [MS-SMB2] 3.3.5.14
+    pub(super) fn verifies(&self, sequence: &LockSequence) -> bool {
+        !sequence.needs_durable || self.durable.is_some()
     }
 }
 

@@ -7,6 +7,7 @@
 mod away;
 mod caching;
 mod files;
+mod locks;
 mod operation;
 mod order;
 mod rules;
@@ -14,5 +15,6 @@ mod watching;
 
 pub use caching::Notice;
 pub use files::Model;
+pub use locks::{Element, ElementKind, LockSequence};
 pub use operation::{Access, Disposition, Holder, Leasing, Operation, Outcome, Sharing};
 pub use order::Event;

@@ -6,6 +6,8 @@ use wire::NtStatus;
 use wire::create::LeaseState;
 use wire::fscc::FileAction;
 
+use super::locks::{Element, LockSequence};
+
 /// The access of an open, as far as it matters to others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
@@ -216,6 +218,15 @@ pub enum Operation {
         /// How many.
         length: u64,
     },
+    /// LOCK of any elements.
+    LockList {
+        /// Through which open.
+        open: u64,
+        /// At least one.
+        elements: Vec<Element>,
+        /// By what it is known again.
+        sequence: Option<LockSequence>,
+    },
     /// QUERY_DIRECTORY of the whole root.
     List,
     /// CLOSE.
@@ -238,6 +249,12 @@ impl Operation {
             Self::Read { .. } | Self::Query { .. } | Self::List => true,
             _ => false,
         }
+    }
+
+    /// Whether it may wait for a range to be unlocked.
+    #[must_use]
+    pub fn is_lock(&self) -> bool {
+        matches!(self, Self::Lock { .. } | Self::LockList { .. })
     }
 
     /// The lease that a CREATE asks for or names.

@@ -5,6 +5,7 @@ use wire::create::LeaseState;
 
 use super::away;
 use super::files::{File, Model, Open};
+use super::locks::Lock;
 use super::operation::{Access, Disposition, Holder, Operation, Sharing};
 
 /// All statuses that are right; `SUCCESS` among them if it is. None where no answer is right yet.
@@ -24,13 +25,14 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
         | Operation::Rename { open, .. }
         | Operation::Query { open }
         | Operation::Lock { open, .. }
+        | Operation::LockList { open, .. }
         | Operation::Unlock { open, .. }
         | Operation::Close { open } => *open,
     };
     match model.opens.get(&open) {
         Some(found) => allowed_on(model, operation, open, found),
         // It was closed while the request waited.
-        None if matches!(operation, Operation::Lock { .. }) => vec![
+        None if operation.is_lock() => vec![
             NtStatus::FILE_CLOSED,
             NtStatus::CANCELLED,
             NtStatus::RANGE_NOT_LOCKED,
@@ -177,13 +179,21 @@ fn allowed_on(model: &Model, operation: &Operation, id: u64, open: &Open) -> Vec
             ..
         } => {
             // [MS-FSA] 2.1.5.8
-            let is_locked = file.is_locked(id, *offset, *length, *exclusive);
+            let is_locked = file.is_locked(&Lock {
+                open: id,
+                offset: *offset,
+                length: *length,
+                exclusive: *exclusive,
+            });
             one(if is_locked {
                 NtStatus::LOCK_NOT_GRANTED
             } else {
                 NtStatus::SUCCESS
             })
         }
+        Operation::LockList {
+            elements, sequence, ..
+        } => one(model.after_list(id, elements, *sequence).1),
         Operation::Unlock { offset, length, .. } => {
             let mut locks = file.locks.iter();
             let wanted = (id, *offset, *length);
@@ -261,32 +271,5 @@ fn allowed_rename(
         one(NtStatus::SUCCESS)
     } else {
         wrong
-    }
-}
-
-impl File {
-    // [MS-FSA] 2.1.4.10
-    fn is_locked(&self, open: u64, offset: u64, length: u64, exclusive: bool) -> bool {
-        let overlaps = |lock: &&super::files::Lock| {
-            offset < lock.offset + lock.length && lock.offset < offset + length
-        };
-        let mut locks = self.locks.iter().filter(overlaps);
-        locks.any(|lock| lock.exclusive && lock.open != open || exclusive)
-    }
-
-    fn is_locked_for_read(&self, open: u64, offset: u64, length: u64) -> bool {
-        self.others_locks(open, offset, length, false)
-    }
-
-    fn is_locked_for_write(&self, open: u64, offset: u64, length: u64) -> bool {
-        self.others_locks(open, offset, length, true)
-    }
-
-    // [MS-FSA] 2.1.4.10
-    fn others_locks(&self, open: u64, offset: u64, length: u64, writes: bool) -> bool {
-        self.locks.iter().any(|lock| {
-            let overlaps = offset < lock.offset + lock.length && lock.offset < offset + length;
-            overlaps && (lock.exclusive && lock.open != open || !lock.exclusive && writes)
-        })
     }
 }

@@ -19,7 +19,7 @@ type Told = (FileAction, String);
 
 impl Model {
     /// A client's CHANGE_NOTIFY has reached the server; the first says how much is kept.
-    pub fn watch(&mut self, client: usize, room: u32) {
+    pub(super) fn watch(&mut self, client: usize, room: u32) {
         self.watches.entry(client).or_insert(Watch {
             capacity: room,
             untold: Vec::new(),

@@ -13,6 +13,7 @@ use wire::{Command, Dialect, FileId, MessageId, OplockBreakAcknowledgment, Oploc
 
 use super::caches::Caches;
 use super::environment::Virtual;
+use super::locks::SentLocks;
 use super::plan::Profile;
 use super::random::Random;
 use super::server_end::ServerEnd;
@@ -49,14 +50,23 @@ pub struct Actor {
     pub lost: BTreeSet<u64>,
     /// What the client may cache.
     pub caches: Caches,
-    /// The requests that it has tried to cancel.
+    /// The requests that the server was told to cancel.
     pub cancelled: BTreeSet<MessageId>,
+    /// What it may send again.
+    pub sent_locks: SentLocks,
     identity: Identity,
     raw: ClientConnection,
     scope: Scope,
     root: Option<FileId>,
     /// Frames on their way to the server.
-    link: VecDeque<(Option<MessageId>, BytesMut)>,
+    link: VecDeque<(Purpose, BytesMut)>,
+}
+
+/// What a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Ask(MessageId),
+    Cancel(MessageId),
 }
 
 impl Actor {
@@ -99,9 +109,11 @@ impl Actor {
         caches.disconnected();
         let mut lost = std::mem::take(&mut self.lost);
         lost.extend(self.opens.keys());
+        let sent_locks = std::mem::take(&mut self.sent_locks);
         *self = Self {
             caches,
             lost,
+            sent_locks,
             ..Self::new(self.client, self.profile, self.identity, world)
         };
         self.begin(world.1, random);
@@ -123,6 +135,7 @@ impl Actor {
             lost: BTreeSet::new(),
             caches: Caches::default(),
             cancelled: BTreeSet::new(),
+            sent_locks: SentLocks::new(),
             identity,
             raw: ClientConnection::new(Offer {
                 client_guid: identity.guid,
@@ -236,11 +249,21 @@ impl Actor {
 
     /// Cancels one of the requests under way.
     pub fn cancel(&mut self, random: &mut Random) {
-        let asked: Vec<_> = self.asked.keys().copied().collect();
+        self.cancel_any(|_| true, random);
+    }
+
+    /// Cancels one of the LOCKs under way.
+    pub fn cancel_lock(&mut self, random: &mut Random) {
+        self.cancel_any(Operation::is_lock, random);
+    }
+
+    fn cancel_any(&mut self, is_wanted: impl Fn(&Operation) -> bool, random: &mut Random) {
+        let asked = self.asked.iter();
+        let asked = asked.filter(|(_, operation)| is_wanted(operation));
+        let asked: Vec<_> = asked.map(|(id, _)| *id).collect();
         if !asked.is_empty() {
             let message_id = *random.pick(&asked);
             let request = self.raw.cancel(message_id, self.scope);
-            self.cancelled.insert(message_id);
             self.put_on_link(&request);
         }
     }
@@ -248,18 +271,31 @@ impl Actor {
     fn put_on_link(&mut self, request: &Outgoing) {
         let mut frame = BytesMut::new();
         self.raw.encode(std::slice::from_ref(request), &mut frame);
-        // CANCEL has the id of what it cancels, which may have been delivered.
+        let id = request.message_id();
         let is_cancel = request.command() == Command::Cancel.into();
-        let id = (!is_cancel).then(|| request.message_id());
-        self.link.push_back((id, frame));
+        let purpose = if is_cancel {
+            Purpose::Cancel(id)
+        } else {
+            Purpose::Ask(id)
+        };
+        self.link.push_back((purpose, frame));
     }
 
     /// What was asked for, has reached the server and is not answered.
     pub fn waiting(&self) -> impl Iterator<Item = &Operation> {
-        let is_on_link =
-            |id: &MessageId| self.link.iter().any(|(on_link, _)| *on_link == Some(*id));
+        let is_on_link = |id: &MessageId| {
+            let mut purposes = self.link.iter().map(|(purpose, _)| *purpose);
+            purposes.any(|purpose| purpose == Purpose::Ask(*id))
+        };
         let asked = self.asked.iter().filter(move |(id, _)| !is_on_link(id));
         asked.map(|(_, asked)| asked)
+    }
+
+    /// What the server was told to cancel, and has not answered.
+    #[must_use]
+    pub fn cancelled_in_vain(&self) -> Option<&Operation> {
+        let mut cancelled = self.cancelled.iter();
+        cancelled.find_map(|id| self.asked.get(id))
     }
 
     /// Whether something is on its way to the server.
@@ -270,9 +306,11 @@ impl Actor {
 
     /// What the oldest frame on the link asks for.
     #[must_use]
-    pub fn next_to_deliver(&self) -> Option<&Operation> {
-        let (id, _) = self.link.front()?;
-        self.asked.get(id.as_ref()?)
+    pub fn next_to_deliver(&mut self) -> Option<&mut Operation> {
+        match self.link.front()? {
+            (Purpose::Ask(id), _) => self.asked.get_mut(id),
+            (Purpose::Cancel(_), _) => None,
+        }
     }
 
     /// Delivers the oldest frame on the link.
@@ -280,9 +318,12 @@ impl Actor {
     /// # Errors
     /// The server ended the connection, which no client here gives it a reason for.
     pub fn deliver(&mut self) -> Result<(), String> {
-        let Some((_, frame)) = self.link.pop_front() else {
+        let Some((purpose, frame)) = self.link.pop_front() else {
             return Ok(());
         };
+        if let Purpose::Cancel(id) = purpose {
+            self.cancelled.insert(id);
+        }
         let ended = |reason| format!("the server ended a connection: {reason}");
         self.end.receive(frame).map_err(ended)
     }

@@ -5,6 +5,7 @@
 mod actor;
 mod caches;
 pub mod environment;
+mod locks;
 pub mod plan;
 pub mod random;
 pub mod records;

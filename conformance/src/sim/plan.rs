@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use wire::NtStatus;
+
+use crate::model::{Operation, Outcome};
+
 /// How a run is to be.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
@@ -29,11 +33,19 @@ pub enum Profile {
     Durable,
     /// They cache what is in the root and watch it.
     Folders,
+    /// They lock and unlock several ranges at once, and cancel what waits.
+    Locks,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Oplocks, Self::Leases, Self::Durable, Self::Folders];
+    pub const ALL: [Self; 5] = [
+        Self::Oplocks,
+        Self::Leases,
+        Self::Durable,
+        Self::Folders,
+        Self::Locks,
+    ];
 }
 
 impl FromStr for Profile {
@@ -45,6 +57,7 @@ impl FromStr for Profile {
             "leases" => Ok(Self::Leases),
             "durable" => Ok(Self::Durable),
             "folders" => Ok(Self::Folders),
+            "locks" => Ok(Self::Locks),
             _ => Err(format!("no such profile: {text}")),
         }
     }
@@ -65,6 +78,31 @@ pub struct Summary {
     pub scavenged: u64,
     /// Replies to CHANGE_NOTIFY.
     pub told: u64,
+    /// Requests that ended with CANCELLED because their client wanted that.
+    pub cancelled: u64,
+    /// LOCKs of several elements that a conflict has ended.
+    pub rolled_back: u64,
+    /// LOCKs that were known to be carried out before.
+    pub repeated: u64,
+}
+
+impl Summary {
+    /// Counts a final reply that was not cancelled.
+    pub fn count(&mut self, operation: &Operation, outcome: &Outcome) {
+        self.replies += 1;
+        let is_opened = matches!(outcome, Outcome::Opened { .. });
+        match operation {
+            Operation::Reconnect { .. } => self.reconnects += u64::from(is_opened),
+            Operation::LockList {
+                elements, sequence, ..
+            } => {
+                let is_conflict = outcome.status() == NtStatus::LOCK_NOT_GRANTED;
+                self.rolled_back += u64::from(is_conflict && elements.len() > 1);
+                self.repeated += u64::from(sequence.is_some_and(|it| it.is_repeated));
+            }
+            _ => self.told += u64::from(matches!(outcome, Outcome::Changes(_))),
+        }
+    }
 }
 
 impl std::ops::AddAssign for Summary {
@@ -75,6 +113,9 @@ impl std::ops::AddAssign for Summary {
         self.reconnects += other.reconnects;
         self.scavenged += other.scavenged;
         self.told += other.told;
+        self.cancelled += other.cancelled;
+        self.rolled_back += other.rolled_back;
+        self.repeated += other.repeated;
     }
 }
 

@@ -9,6 +9,7 @@ use wire::query_directory::QueryDirectoryFlags;
 use wire::{CreateRequest, Dialect, FileId, LeaseKey, OplockLevel, QueryDirectoryRequest};
 
 use super::actor::Actor;
+use super::locks;
 use super::plan::Profile;
 use super::random::Random;
 use super::translation::{access_mask, request, share_access};
@@ -72,6 +73,10 @@ pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
             ..requests::list(root, LIST_ROOM)
         };
         actor.ask(Operation::List, request.into());
+        return;
+    }
+    if actor.profile >= Profile::Locks && random.once_in(2) {
+        locks::act(actor, &known, random);
         return;
     }
     let (open, file_id) = *random.pick(&known);

@@ -108,6 +108,9 @@ impl Simulation {
             98 if self.plan.profile >= Profile::Durable && self.can_cut(client) => {
                 self.cut(client)?;
             }
+            99 if self.plan.profile >= Profile::Locks => {
+                self.actors[client].cancel_lock(&mut self.random);
+            }
             _ => {}
         }
         if self.model.is_some() {
@@ -123,10 +126,8 @@ impl Simulation {
     /// Hands the server the oldest frame of a client.
     fn deliver(&mut self, client: usize) -> Result<(), String> {
         let actor = &mut self.actors[client];
-        if let (Some(model), Some(Operation::Watch { room })) =
-            (&mut self.model, actor.next_to_deliver())
-        {
-            model.watch(client, *room);
+        if let (Some(model), Some(operation)) = (&mut self.model, actor.next_to_deliver()) {
+            model.receive(client, operation);
         }
         actor.deliver()
     }
@@ -136,9 +137,8 @@ impl Simulation {
     fn can_cut(&self, client: usize) -> bool {
         let actor = &self.actors[client];
         let is_harmless = |asked: &Operation| match asked {
-            Operation::Lock { .. } | Operation::Acknowledge { .. } | Operation::Watch { .. } => {
-                true
-            }
+            Operation::Acknowledge { .. } | Operation::Watch { .. } => true,
+            _ if asked.is_lock() => true,
             _ => self.plan.profile >= Profile::Durable && asked.leaves_no_trace(),
         };
         self.model.is_none() || actor.waiting().all(is_harmless)
@@ -208,12 +208,16 @@ impl Simulation {
         self.check_waiting()
     }
 
-    /// Whether everybody who waits has something to wait for.
+    /// Whether everybody who waits has something to wait for, and has not been told to stop.
     fn check_waiting(&self) -> Result<(), String> {
         let Some(model) = &self.model else {
             return Ok(());
         };
         for (client, actor) in self.actors.iter().enumerate() {
+            // [MS-SMB2] 3.3.5.16
+            if let Some(operation) = actor.cancelled_in_vain() {
+                return Err(format!("client {client}: {operation:?} is not cancelled"));
+            }
             for operation in actor.waiting() {
                 let is_watch = matches!(operation, Operation::Watch { .. });
                 if model.could_go_on(client, operation) || is_watch && model.has_news(client) {
@@ -248,9 +252,10 @@ impl Simulation {
             actor.caches.doubt();
         }
         if actor.cancelled.remove(&reply.message_id()) && outcome.status() == NtStatus::CANCELLED {
+            self.summary.cancelled += 1;
             return Ok(None);
         }
-        self.summary.replies += 1;
+        self.summary.count(&operation, &outcome);
         if let Outcome::Opened {
             id,
             volatile,
@@ -268,12 +273,10 @@ impl Simulation {
                 _ => &mut actor.opens,
             };
             opens.insert(id, file_id);
-            self.summary.reconnects += u64::from(matches!(operation, Operation::Reconnect { .. }));
             if durable.is_some() {
                 self.remember(file_id, &operation);
             }
         }
-        self.summary.told += u64::from(matches!(outcome, Outcome::Changes(_)));
         Ok(Some(Event::Answer {
             client,
             operation,
@@ -324,9 +327,8 @@ impl Simulation {
         }
         for actor in &self.actors {
             let client = actor.client;
-            let may_wait = |asked: &&Operation| {
-                matches!(asked, Operation::Lock { .. } | Operation::Watch { .. })
-            };
+            let may_wait =
+                |asked: &&Operation| asked.is_lock() || matches!(asked, Operation::Watch { .. });
             if let Some(asked) = actor.waiting().find(|asked| !may_wait(asked)) {
                 return Err(format!("client {client}: {asked:?} is not answered"));
             }
@@ -341,7 +343,7 @@ impl Simulation {
         };
         let census = Census::of(&self.server);
         let roots = self.actors.iter().filter_map(Actor::root).count();
-        let is_lock = |asked: &&Operation| matches!(asked, Operation::Lock { .. });
+        let is_lock = |asked: &&Operation| asked.is_lock();
         let waiting = self.actors.iter().flat_map(Actor::waiting);
         for (what, found, right) in [
             ("opens", census.opens, model.open_count() + roots),

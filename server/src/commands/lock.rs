@@ -134,6 +134,8 @@ async fn lock(context: &mut Context, open: &Open, request: &LockRequest) -> Resu
     {
         return Err(NtStatus::INVALID_PARAMETER);
     }
+    // departs [MS-SMB2] 3.3.5.14.2: what stands before an element that is no lock is not locked either;
+    // its client believes it refused, and would never unlock it
     let elements = request
         .locks
         .iter()
