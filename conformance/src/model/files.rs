@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use wire::NtStatus;
+use wire::create::LeaseState;
 use wire::fscc::FileAction;
 
 use super::away::Durable;
 use super::caching::{Cache, ROOT};
+use super::channels::ChannelSequence;
 use super::locks::{Lock, LockSequence, LockSequences};
 use super::operation::{Access, Holder, Operation, Outcome, Sharing};
 use super::rules;
@@ -49,6 +51,10 @@ pub(super) struct Open {
     pub(super) parent: Option<Holder>,
     pub(super) durable: Option<Durable>,
     pub(super) lock_sequences: LockSequences,
+    /// CreateGuid, whether or not the open is durable.
+    pub(super) create_guid: Option<u128>,
+    pub(super) is_replay_eligible: bool,
+    pub(super) channel_sequence: ChannelSequence,
     /// Until when it waits for its client, while that is away.
     pub(super) away: Option<Duration>,
 }
@@ -61,14 +67,6 @@ impl Model {
             files: [(ROOT, File::default())].into(),
             ..Self::default()
         }
-    }
-
-    /// A request has reached the server: what is decided then, however long it waits.
-    pub fn receive(&mut self, client: usize, operation: &mut Operation) {
-        if let Operation::Watch { room } = operation {
-            self.watch(client, *room);
-        }
-        self.receive_lock(operation);
     }
 
     /// Judges the answer to an operation, and goes on as it says.
@@ -149,14 +147,14 @@ impl Model {
             }
             (Operation::Reconnect { open, .. }, Outcome::Opened { id, state, .. }) => {
                 expect("persistent FileId", id, open)?;
-                let known = &self.opens[open];
-                let held = self.caches.get(&known.holder).map(|cache| cache.state);
-                if !self.has_lost_lease(known) {
-                    expect("what is cached", &Some(*state), &held)?;
-                }
+                self.check_told(*open, *state)?;
                 if let Some(open) = self.opens.get_mut(open) {
                     (open.client, open.away) = (client, None);
                 }
+            }
+            (Operation::OpenAgain { open, .. }, Outcome::Opened { id, state, .. }) => {
+                expect("FileId", id, open)?;
+                self.check_told(*open, *state)?;
             }
             (Operation::Acknowledge { holder, kept }, Outcome::Kept(state)) => {
                 expect("what is kept", state, kept)?;
@@ -196,6 +194,16 @@ impl Model {
             _ => return Err(format!("{operation:?} cannot give {outcome:?}")),
         }
         Ok(())
+    }
+
+    /// Whether a client that has an open back is told what it may cache.
+    fn check_told(&self, open: u64, state: LeaseState) -> Result<(), String> {
+        let open = &self.opens[&open];
+        let held = self.caches.get(&open.holder).map(|cache| cache.state);
+        if self.has_lost_lease(open) {
+            return Ok(());
+        }
+        expect("what is cached", &state, &held.unwrap_or(LeaseState::NONE))
     }
 
     /// What changes one file only.
@@ -266,6 +274,9 @@ impl Model {
             parent,
             durable: None,
             lock_sequences: LockSequences::new(),
+            create_guid: None,
+            is_replay_eligible: false,
+            channel_sequence: ChannelSequence::default(),
             away: None,
         };
         if let Operation::Open {
@@ -282,6 +293,9 @@ impl Model {
             open.file = self.find_or_create(name, parent);
             (open.access, open.sharing) = (*access, *sharing);
             open.delete_on_close = *delete_on_close;
+            open.create_guid = *create_guid;
+            // [MS-SMB2] 3.3.5.9.10
+            open.is_replay_eligible = create_guid.is_some() && access.uses_contents();
             open.durable = durable.map(|timeout| Durable {
                 timeout,
                 create_guid: create_guid.unwrap_or(0),

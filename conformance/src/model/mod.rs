@@ -6,6 +6,7 @@
 
 mod away;
 mod caching;
+mod channels;
 mod files;
 mod locks;
 mod operation;
@@ -14,6 +15,7 @@ mod rules;
 mod watching;
 
 pub use caching::Notice;
+pub use channels::{Counted, Sending};
 pub use files::Model;
 pub use locks::{Element, ElementKind, LockSequence};
 pub use operation::{Access, Disposition, Holder, Leasing, Operation, Outcome, Sharing};

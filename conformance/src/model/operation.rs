@@ -227,6 +227,18 @@ pub enum Operation {
         /// By what it is known again.
         sequence: Option<LockSequence>,
     },
+    /// CREATE that is known to have been carried out, and is repeated.
+    OpenAgain {
+        /// What came of it.
+        open: u64,
+        /// The lease asked for.
+        lease: Option<Leasing>,
+    },
+    /// Whatever cannot be carried out now.
+    Refusal {
+        /// Why.
+        status: NtStatus,
+    },
     /// QUERY_DIRECTORY of the whole root.
     List,
     /// CLOSE.
@@ -261,7 +273,9 @@ impl Operation {
     #[must_use]
     pub fn lease(&self) -> Option<Leasing> {
         match self {
-            Self::Open { lease, .. } | Self::Reconnect { lease, .. } => *lease,
+            Self::Open { lease, .. }
+            | Self::Reconnect { lease, .. }
+            | Self::OpenAgain { lease, .. } => *lease,
             Self::OpenRoot { lease } => Some(*lease),
             _ => None,
         }

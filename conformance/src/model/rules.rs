@@ -13,7 +13,10 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     let open = match operation {
         Operation::Open { .. } => return allowed_open(model, client, operation),
         Operation::Reconnect { .. } => return away::allowed(model, client, operation),
-        Operation::OpenRoot { .. } | Operation::List => return vec![NtStatus::SUCCESS],
+        Operation::OpenRoot { .. } | Operation::OpenAgain { .. } | Operation::List => {
+            return one(NtStatus::SUCCESS);
+        }
+        Operation::Refusal { status } => return one(*status),
         Operation::Acknowledge { holder, kept } => {
             return allowed_acknowledgment(model, *holder, *kept);
         }

@@ -1,43 +1,58 @@
-//! One simulated client: a raw connection, what it has open, and what it has asked for.
+//! One simulated client: its connections, what it has open, and what it has asked for.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
-use auth::client::Credentials;
-use bytes::{Bytes, BytesMut};
-use server::{Environment, Server};
+use server::Server;
 use wire::create::LeaseState;
 use wire::dtyp::Guid;
-use wire::{Command, Dialect, FileId, MessageId, OplockBreakAcknowledgment, OplockLevel, Request};
+use wire::{
+    Dialect, FileId, HeaderFlags, MessageId, NtStatus, OplockBreakAcknowledgment, OplockLevel,
+    Request,
+};
 
 use super::caches::Caches;
+use super::channel::{Channel, Identity, Purpose};
+use super::channels::Hearing;
 use super::environment::Virtual;
 use super::locks::SentLocks;
 use super::plan::Profile;
 use super::random::Random;
-use super::server_end::ServerEnd;
 use super::translation::state_of;
-use super::world::{OTHER_USER, PASSWORD, SHARE, USER};
-use crate::client::{
-    ClientConnection, Logon, LogonStep, Offer, Outgoing, Protection, Reply, Scope, requests,
-};
-use crate::model::{Holder, Operation};
+use super::world::{OTHER_USER, SHARE, USER};
+use crate::client::{Protection, Reply, Scope, requests};
+use crate::model::{Counted, Holder, Operation, Sending};
 
-/// Who a client is: the same on all its connections.
-#[derive(Debug, Clone, Copy)]
-struct Identity {
-    dialect: Dialect,
-    guid: Guid,
-    user: &'static str,
+/// By what a client knows a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId {
+    /// The number of the connection that it went over.
+    pub channel: u64,
+    /// Its MessageId.
+    pub message_id: MessageId,
 }
 
-/// One client and the server's end of its link.
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What is asked for, as the model sees it once it has reached the server.
+    pub operation: Operation,
+    /// What is asked for.
+    pub meant: Operation,
+    /// How that is said.
+    pub request: Request,
+    /// How it was sent; none in dialects without channels.
+    pub sending: Option<Sending>,
+    /// How the model counts it, once it has reached the server.
+    pub counted: Option<Counted>,
+}
+
+/// One client.
 pub struct Actor {
-    /// The server's end.
-    pub end: ServerEnd,
+    /// Its connections: one, or the channels of its session.
+    pub channels: Vec<Channel>,
     /// What the client has asked for and not been answered.
-    pub asked: BTreeMap<MessageId, Operation>,
+    pub asked: BTreeMap<RequestId, Asked>,
     /// Which client it is.
     pub client: usize,
     /// What it does.
@@ -51,22 +66,23 @@ pub struct Actor {
     /// What the client may cache.
     pub caches: Caches,
     /// The requests that the server was told to cancel.
-    pub cancelled: BTreeSet<MessageId>,
+    pub cancelled: BTreeSet<RequestId>,
     /// What it may send again.
     pub sent_locks: SentLocks,
-    identity: Identity,
-    raw: ClientConnection,
-    scope: Scope,
+    /// Which channel a request goes over, and other things that only a client with several has to choose.
+    pub routing: Random,
+    /// What the client was told over its channels.
+    pub hearing: Hearing,
+    /// What was answered last.
+    pub last_answered: Option<Asked>,
+    /// The number of the latest channel.
+    pub last_channel: u64,
+    /// ChannelSequence: how many channels this session has lost.
+    pub channel_sequence: u16,
+    pub(super) identity: Identity,
+    pub(super) protection: Protection,
+    pub(super) scope: Scope,
     root: Option<FileId>,
-    /// Frames on their way to the server.
-    link: VecDeque<(Purpose, BytesMut)>,
-}
-
-/// What a frame is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Ask(MessageId),
-    Cancel(MessageId),
 }
 
 impl Actor {
@@ -78,10 +94,14 @@ impl Actor {
     pub fn connect(
         client: usize,
         profile: Profile,
-        (server, environment): (&Arc<Server>, &Virtual),
+        world: (&Arc<Server>, &Virtual),
         random: &mut Random,
     ) -> Self {
-        let dialect = *random.pick(&DIALECTS);
+        let dialects = match profile {
+            Profile::Channels => &DIALECTS[2..],
+            _ => &DIALECTS[..],
+        };
+        let dialect = *random.pick(dialects);
         let mut guid = Guid([0; 16]);
         random.clone().fill(&mut guid.0);
         let is_other = profile >= Profile::Durable && client % 3 == 2;
@@ -90,8 +110,8 @@ impl Actor {
             guid,
             user: if is_other { OTHER_USER } else { USER },
         };
-        let mut actor = Self::new(client, profile, identity, (server, environment));
-        actor.begin(environment, random);
+        let mut actor = Self::new(client, profile, identity, world);
+        actor.begin(world.1, random);
         actor
     }
 
@@ -123,10 +143,11 @@ impl Actor {
         client: usize,
         profile: Profile,
         identity: Identity,
-        (server, environment): (&Arc<Server>, &Virtual),
+        world: (&Arc<Server>, &Virtual),
     ) -> Self {
+        let [.., last] = identity.guid.0;
         Self {
-            end: ServerEnd::new(server, environment),
+            channels: vec![Channel::new(0, identity, world)],
             asked: BTreeMap::new(),
             client,
             profile,
@@ -136,89 +157,90 @@ impl Actor {
             caches: Caches::default(),
             cancelled: BTreeSet::new(),
             sent_locks: SentLocks::new(),
+            routing: Random::new(last.into()),
+            hearing: Hearing::default(),
+            last_answered: None,
+            last_channel: 0,
+            channel_sequence: 0,
             identity,
-            raw: ClientConnection::new(Offer {
-                client_guid: identity.guid,
-                ..Offer::dialect(identity.dialect)
-            }),
+            protection: Protection::Plain,
             scope: Scope::NONE,
             root: None,
-            link: VecDeque::new(),
         }
     }
 
     fn begin(&mut self, environment: &Virtual, random: &mut Random) {
-        let dialect = self.identity.dialect;
-        let negotiate = self.raw.negotiate();
-        self.call(environment, &negotiate);
-        self.log_on(environment, random);
-        let protections: &[_] = if dialect.0 >= Dialect::SMB_3_0.0 {
+        let identity = self.identity;
+        let first = &mut self.channels[0];
+        let session = first.log_on(identity, environment, random);
+        self.scope = Scope::session(session);
+        let protections: &[_] = if self.has_channels() {
             &[Protection::Plain, Protection::Signed, Protection::Sealed]
         } else {
             &[Protection::Plain, Protection::Signed]
         };
-        let protection = *random.pick(protections);
-        if let Some(session) = self.raw.session_mut(self.scope.session) {
-            session.protection = protection;
-        }
-        let path = format!("\\\\server\\{SHARE}");
-        let tree = self
-            .raw
-            .prepare(self.scope, requests::tree_connect(&path).into());
-        let reply = self.call(environment, &tree);
+        self.protection = *random.pick(protections);
+        let first = &mut self.channels[0];
+        first.protect(session, self.protection);
+        let tree = requests::tree_connect(&format!("\\\\server\\{SHARE}"));
+        let reply = first.ask(environment, self.scope, tree.into());
         self.scope.tree = reply.header.tree_id().expect("a tree connect");
-        let root = self
-            .raw
-            .prepare(self.scope, requests::open_directory("").into());
-        let reply = self.call(environment, &root);
+        let root = requests::open_directory("");
+        let reply = first.ask(environment, self.scope, root.into());
         let created: Option<wire::CreateResponse> = reply.body().ok();
         self.root = created
             .filter(|_| reply.status().0 == 0)
             .map(|body| body.file_id);
     }
 
-    fn log_on(&mut self, environment: &Virtual, random: &mut Random) {
-        let mut entropy = [0; 32];
-        random.fill(&mut entropy);
-        let credentials = Credentials::password(self.identity.user, "", PASSWORD);
-        let mut logon = Logon::ntlm(credentials, entropy, environment.wall_clock());
-        let mut request = logon.start(&mut self.raw);
-        loop {
-            let reply = self.call(environment, &request);
-            match logon.step(&mut self.raw, &reply) {
-                LogonStep::Send(next) => request = next,
-                LogonStep::Done(session) => {
-                    self.scope = Scope::session(session);
-                    return;
-                }
-                other => panic!("the log-on failed: {other:?}"),
-            }
-        }
-    }
-
-    /// Sends a request and lets time pass until its final reply.
-    fn call(&mut self, environment: &Virtual, request: &Outgoing) -> Reply {
-        let mut frame = BytesMut::new();
-        self.raw.encode(std::slice::from_ref(request), &mut frame);
-        self.end.receive(frame).expect("the connection stands");
-        for _ in 0..LONGEST_CALL {
-            environment.run();
-            let replies = self.take_replies().expect("the connection stands");
-            let is_wanted =
-                |reply: &Reply| reply.message_id() == request.message_id() && !reply.is_interim();
-            if let Some(reply) = replies.into_iter().find(is_wanted) {
-                return reply;
-            }
-            environment.advance(Duration::from_secs(1));
-        }
-        panic!("no reply to {:?}", request.header);
+    /// Whether its dialect knows channels.
+    #[must_use]
+    pub fn has_channels(&self) -> bool {
+        self.identity.dialect.0 >= Dialect::SMB_3_0.0
     }
 
     /// Puts an operation on the link.
     pub fn ask(&mut self, operation: Operation, request: Request) {
-        let request = self.raw.prepare(self.scope, request);
-        self.asked.insert(request.message_id(), operation);
-        self.put_on_link(&request);
+        self.send(operation, request, HeaderFlags::NONE);
+    }
+
+    /// Puts an operation on the link again that was on another, or was answered over another.
+    pub fn ask_again(&mut self, operation: Operation, request: Request) {
+        self.send(operation, request, HeaderFlags::REPLAY_OPERATION);
+    }
+
+    fn send(&mut self, operation: Operation, request: Request, flags: HeaderFlags) {
+        let mut sequence = self.channel_sequence;
+        if self.profile >= Profile::Channels && self.routing.once_in(12) {
+            // As if it had been under way when a channel was lost.
+            sequence = sequence.wrapping_sub(1);
+        }
+        let is_replay = flags != HeaderFlags::NONE;
+        let sending = self.has_channels().then_some(Sending {
+            sequence,
+            is_replay,
+        });
+        let at = match self.channels.len() {
+            1 => 0,
+            several => self.routing.below(several),
+        };
+        let channel = &mut self.channels[at];
+        let mut outgoing = channel.prepare(self.scope, request.clone());
+        outgoing.header.status = NtStatus(sequence.into());
+        outgoing.header.flags |= flags;
+        channel.put(&outgoing);
+        let id = RequestId {
+            channel: channel.number,
+            message_id: outgoing.message_id(),
+        };
+        let asked = Asked {
+            meant: operation.clone(),
+            operation,
+            request,
+            sending,
+            counted: None,
+        };
+        self.asked.insert(id, asked);
     }
 
     /// Acknowledges the oldest break; where clients are so inclined, sometimes with less than was left.
@@ -259,89 +281,124 @@ impl Actor {
 
     fn cancel_any(&mut self, is_wanted: impl Fn(&Operation) -> bool, random: &mut Random) {
         let asked = self.asked.iter();
-        let asked = asked.filter(|(_, operation)| is_wanted(operation));
+        let asked = asked.filter(|(_, asked)| is_wanted(&asked.operation));
         let asked: Vec<_> = asked.map(|(id, _)| *id).collect();
         if !asked.is_empty() {
-            let message_id = *random.pick(&asked);
-            let request = self.raw.cancel(message_id, self.scope);
-            self.put_on_link(&request);
+            let id = *random.pick(&asked);
+            let mut channels = self.channels.iter_mut();
+            if let Some(channel) = channels.find(|channel| channel.number == id.channel) {
+                let request = channel.cancel(id.message_id, self.scope);
+                channel.put(&request);
+            }
         }
-    }
-
-    fn put_on_link(&mut self, request: &Outgoing) {
-        let mut frame = BytesMut::new();
-        self.raw.encode(std::slice::from_ref(request), &mut frame);
-        let id = request.message_id();
-        let is_cancel = request.command() == Command::Cancel.into();
-        let purpose = if is_cancel {
-            Purpose::Cancel(id)
-        } else {
-            Purpose::Ask(id)
-        };
-        self.link.push_back((purpose, frame));
     }
 
     /// What was asked for, has reached the server and is not answered.
     pub fn waiting(&self) -> impl Iterator<Item = &Operation> {
-        let is_on_link = |id: &MessageId| {
-            let mut purposes = self.link.iter().map(|(purpose, _)| *purpose);
-            purposes.any(|purpose| purpose == Purpose::Ask(*id))
+        self.waiting_on(|_| true)
+    }
+
+    /// The same over some of the channels alone.
+    pub fn waiting_on(&self, is_wanted: impl Fn(u64) -> bool) -> impl Iterator<Item = &Operation> {
+        let is_on_link = |id: &RequestId| {
+            let mut channels = self.channels.iter();
+            channels
+                .any(|channel| channel.number == id.channel && channel.has_on_link(id.message_id))
         };
-        let asked = self.asked.iter().filter(move |(id, _)| !is_on_link(id));
-        asked.map(|(_, asked)| asked)
+        let asked = self.asked.iter();
+        let asked = asked.filter(move |(id, _)| is_wanted(id.channel) && !is_on_link(id));
+        asked.map(|(_, asked)| &asked.operation)
+    }
+
+    /// Whether a LOCK through this open is not answered.
+    #[must_use]
+    pub fn has_lock_under_way(&self, open: u64) -> bool {
+        let mut asked = self.asked.values();
+        asked.any(|asked| asked.meant.is_lock() && asked.meant.open() == Some(open))
     }
 
     /// What the server was told to cancel, and has not answered.
     #[must_use]
     pub fn cancelled_in_vain(&self) -> Option<&Operation> {
         let mut cancelled = self.cancelled.iter();
-        cancelled.find_map(|id| self.asked.get(id))
+        cancelled.find_map(|id| Some(&self.asked.get(id)?.operation))
     }
 
     /// Whether something is on its way to the server.
     #[must_use]
     pub fn has_link(&self) -> bool {
-        !self.link.is_empty()
+        let mut channels = self.channels.iter();
+        channels.any(|channel| channel.next_to_deliver().is_some())
     }
 
-    /// What the oldest frame on the link asks for.
-    #[must_use]
-    pub fn next_to_deliver(&mut self) -> Option<&mut Operation> {
-        match self.link.front()? {
-            (Purpose::Ask(id), _) => self.asked.get_mut(id),
-            (Purpose::Cancel(_), _) => None,
-        }
-    }
-
-    /// Delivers the oldest frame on the link.
+    /// Delivers the oldest frame of a link. Before that, `note` hears of what it asks for.
     ///
     /// # Errors
     /// The server ended the connection, which no client here gives it a reason for.
-    pub fn deliver(&mut self) -> Result<(), String> {
-        let Some((purpose, frame)) = self.link.pop_front() else {
-            return Ok(());
+    pub fn deliver(&mut self, note: impl FnOnce(&mut Asked)) -> Result<(), String> {
+        let channels = self.channels.iter().enumerate();
+        let full = channels.filter_map(|(at, channel)| Some((at, channel.next_to_deliver()?)));
+        let full: Vec<_> = full.collect();
+        let (at, purpose) = match full[..] {
+            [] => return Ok(()),
+            [only] => only,
+            _ => *self.routing.pick(&full),
         };
-        if let Purpose::Cancel(id) = purpose {
-            self.cancelled.insert(id);
+        let channel = self.channels[at].number;
+        let id = |message_id| RequestId {
+            channel,
+            message_id,
+        };
+        match purpose {
+            Purpose::Ask(message_id) => {
+                if let Some(asked) = self.asked.get_mut(&id(message_id)) {
+                    note(asked);
+                }
+            }
+            Purpose::Cancel(message_id) => {
+                self.cancelled.insert(id(message_id));
+            }
         }
-        let ended = |reason| format!("the server ended a connection: {reason}");
-        self.end.receive(frame).map_err(ended)
+        self.channels[at].deliver()
     }
 
-    /// Takes and reads what the server has sent.
+    /// Takes and reads what the server has sent, with the number of the channel that it came over. A notice
+    /// goes on from answers that may have come over other channels, and so comes after them.
     ///
     /// # Errors
-    /// The server ended the connection, or sent what cannot be read.
-    pub fn take_replies(&mut self) -> Result<Vec<Reply>, String> {
-        let mut frames = Vec::new();
-        let ended = |reason| format!("the server ended a connection: {reason}");
-        self.end.take_frames(&mut frames).map_err(ended)?;
-        let mut replies = Vec::new();
-        for frame in frames {
-            let read = self.raw.receive(frame_to_mut(&frame));
-            replies.extend(read.map_err(|error| format!("a frame cannot be read: {error}"))?);
+    /// The server ended a connection, or sent what cannot be read.
+    pub fn take_replies(&mut self) -> Result<Vec<(u64, Reply)>, String> {
+        let mut queues: Vec<(u64, VecDeque<Reply>)> = Vec::new();
+        // That an answer has left over one channel may set a notice free for another.
+        loop {
+            let known = queues.len();
+            for channel in &mut self.channels {
+                let replies = channel.take_replies()?;
+                if !replies.is_empty() {
+                    queues.push((channel.number, replies.into()));
+                }
+            }
+            if queues.len() == known {
+                break;
+            }
         }
-        Ok(replies)
+        let mut replies = Vec::new();
+        loop {
+            queues.retain(|(_, queue)| !queue.is_empty());
+            let is_answer = |queue: &VecDeque<Reply>| !queue[0].is_notification();
+            let answers = queues.iter().position(|(_, queue)| is_answer(queue));
+            let Some((number, queue)) = queues.get_mut(answers.unwrap_or(0)) else {
+                return Ok(replies);
+            };
+            replies.extend(queue.pop_front().map(|reply| (*number, reply)));
+        }
+    }
+
+    /// All its connections are lost.
+    pub fn close(&mut self) {
+        for channel in &mut self.channels {
+            channel.close();
+        }
     }
 
     /// The dialect that it speaks.
@@ -362,13 +419,6 @@ impl Actor {
         self.root
     }
 }
-
-fn frame_to_mut(frame: &Bytes) -> BytesMut {
-    BytesMut::from(&frame[..])
-}
-
-/// In seconds of virtual time.
-const LONGEST_CALL: usize = 100;
 
 const DIALECTS: [Dialect; 5] = [
     Dialect::SMB_2_0_2,

@@ -95,6 +95,30 @@ impl Caches {
         Ok(true)
     }
 
+    /// The same of a notice that comes late: of what was before it, the client may not have heard.
+    ///
+    /// # Errors
+    /// Its open or lease is not known.
+    pub fn note_late(&mut self, reply: &Reply) -> Result<bool, String> {
+        let is_doubtful = std::mem::replace(&mut self.is_doubtful, true);
+        let noted = self.note(reply);
+        self.is_doubtful = is_doubtful;
+        noted
+    }
+
+    /// The same of a notice that the client has heard already: it only has another epoch, if it is news.
+    pub fn note_again(&mut self, reply: &Reply) {
+        if let Ok(Response::OplockBreakNotification(OplockBreakNotification::Lease(broken))) =
+            reply.response()
+            && let Some(lease) = self.leases.get_mut(&broken.lease_key)
+        {
+            let ahead = broken.new_epoch.wrapping_sub(lease.epoch);
+            if lease.epoch != 0 && ahead <= i16::MAX as u16 {
+                lease.epoch = broken.new_epoch;
+            }
+        }
+    }
+
     /// From now on, leases may be other than the client knows: a CREATE may have changed one and then failed,
     /// or have been carried out when its connection was lost.
     pub fn doubt(&mut self) {
@@ -116,7 +140,7 @@ impl Caches {
     }
 
     fn note_oplock_break(&mut self, broken: OplockBreak) -> Result<(), String> {
-        if !self.opens.contains(&broken.file_id) {
+        if !self.opens.contains(&broken.file_id) && !self.is_doubtful {
             return Err(format!("{broken:?} before its open is known"));
         }
         self.broken
@@ -126,6 +150,9 @@ impl Caches {
 
     fn note_lease_break(&mut self, broken: LeaseBreakNotification) -> Result<bool, String> {
         let lease = self.leases.get_mut(&broken.lease_key);
+        if lease.is_none() && self.is_doubtful {
+            return Ok(false);
+        }
         let lease = lease.ok_or_else(|| format!("{broken:?} before its lease is known"))?;
         let wants_answer = broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED);
         // [MS-SMB2] 3.2.5.19.2

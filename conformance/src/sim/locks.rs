@@ -21,6 +21,11 @@ pub fn act(actor: &mut Actor, known: &[(u64, FileId)], random: &mut Random) {
         Some((elements, sequence)) if random.once_in(4) => (elements, Some(sequence)),
         _ => (elements(random), sequence(actor.dialect(), random)),
     };
+    // What waits may be granted between two elements, and be unlocked by the second.
+    let is_simple = elements.len() == 1 && !elements[0].wait;
+    if !is_simple && actor.has_lock_under_way(open) {
+        return;
+    }
     if let Some(sequence) = sequence {
         actor.sent_locks.insert(open, (elements.clone(), sequence));
     }

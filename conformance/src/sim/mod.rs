@@ -4,6 +4,8 @@
 
 mod actor;
 mod caches;
+mod channel;
+mod channels;
 pub mod environment;
 mod locks;
 pub mod plan;

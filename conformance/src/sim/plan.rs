@@ -35,16 +35,19 @@ pub enum Profile {
     Folders,
     /// They lock and unlock several ranges at once, and cancel what waits.
     Locks,
+    /// They have sessions with several channels, lose some of these, and repeat requests over others.
+    Channels,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Oplocks,
         Self::Leases,
         Self::Durable,
         Self::Folders,
         Self::Locks,
+        Self::Channels,
     ];
 }
 
@@ -58,6 +61,7 @@ impl FromStr for Profile {
             "durable" => Ok(Self::Durable),
             "folders" => Ok(Self::Folders),
             "locks" => Ok(Self::Locks),
+            "channels" => Ok(Self::Channels),
             _ => Err(format!("no such profile: {text}")),
         }
     }
@@ -82,8 +86,14 @@ pub struct Summary {
     pub cancelled: u64,
     /// LOCKs of several elements that a conflict has ended.
     pub rolled_back: u64,
-    /// LOCKs that were known to be carried out before.
+    /// LOCKs and CREATEs that were known to be carried out before.
     pub repeated: u64,
+    /// Channels that were lost while their session went on.
+    pub losses: u64,
+    /// Notices of breaks that were lost with their channel.
+    pub missed: u64,
+    /// Requests that came too late.
+    pub stale: u64,
 }
 
 impl Summary {
@@ -100,6 +110,8 @@ impl Summary {
                 self.rolled_back += u64::from(is_conflict && elements.len() > 1);
                 self.repeated += u64::from(sequence.is_some_and(|it| it.is_repeated));
             }
+            Operation::OpenAgain { .. } => self.repeated += 1,
+            Operation::Refusal { .. } => self.stale += 1,
             _ => self.told += u64::from(matches!(outcome, Outcome::Changes(_))),
         }
     }
@@ -116,6 +128,9 @@ impl std::ops::AddAssign for Summary {
         self.cancelled += other.cancelled;
         self.rolled_back += other.rolled_back;
         self.repeated += other.repeated;
+        self.losses += other.losses;
+        self.missed += other.missed;
+        self.stale += other.stale;
     }
 }
 

@@ -8,7 +8,7 @@ use wire::dtyp::Guid;
 use wire::query_directory::QueryDirectoryFlags;
 use wire::{CreateRequest, Dialect, FileId, LeaseKey, OplockLevel, QueryDirectoryRequest};
 
-use super::actor::Actor;
+use super::actor::{Actor, Asked};
 use super::locks;
 use super::plan::Profile;
 use super::random::Random;
@@ -81,6 +81,9 @@ pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
     }
     let (open, file_id) = *random.pick(&known);
     let operation = on_open(open, random);
+    if actor.profile >= Profile::Channels && operation.is_lock() && actor.has_lock_under_way(open) {
+        return;
+    }
     if let Operation::Close { open } = operation {
         actor.opens.remove(&open);
     }
@@ -232,7 +235,7 @@ fn reconnect(actor: &mut Actor, handle: &Handle, random: &mut Random) {
 
 /// Watches the root, or asks to cache what is in it, or gives that up.
 fn look_at_root(actor: &mut Actor, random: &mut Random) {
-    let is_watch = |asked: &Operation| matches!(asked, Operation::Watch { .. });
+    let is_watch = |asked: &Asked| matches!(asked.operation, Operation::Watch { .. });
     match random.below(4) {
         0 | 1 => {
             let Some(root) = actor.root() else { return };

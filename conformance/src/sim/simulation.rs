@@ -15,7 +15,7 @@ use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::oplock_break::OplockBreakNotification;
 use wire::{FileId, NtStatus, Response};
 
-use super::actor::Actor;
+use super::actor::{Actor, Asked, RequestId};
 use super::environment::Virtual;
 use super::plan::{Failure, Plan, Profile, Summary};
 use super::random::Random;
@@ -47,17 +47,19 @@ pub fn run(plan: Plan) -> Result<Summary, Failure> {
         .map_err(|text| Failure { seed, step, text })
 }
 
-struct Simulation {
-    plan: Plan,
-    random: Random,
-    server: Arc<Server>,
-    environment: Virtual,
-    actors: Vec<Actor>,
+pub(super) struct Simulation {
+    pub(super) plan: Plan,
+    pub(super) random: Random,
+    pub(super) server: Arc<Server>,
+    pub(super) environment: Virtual,
+    pub(super) actors: Vec<Actor>,
     /// The latest durable opens.
     handles: Vec<Handle>,
     /// None in a faulty run.
-    model: Option<Model>,
-    summary: Summary,
+    pub(super) model: Option<Model>,
+    pub(super) summary: Summary,
+    /// The requests that were answered in this step, with the open that came of each.
+    answered: Vec<(Asked, Option<u64>)>,
 }
 
 impl Simulation {
@@ -87,18 +89,35 @@ impl Simulation {
             handles: Vec::new(),
             model: is_judged.then(Model::new),
             summary: Summary::default(),
+            answered: Vec::new(),
         }
     }
 
     fn step(&mut self) -> Result<(), String> {
         let client = self.random.below(self.actors.len());
+        if !self.lose_dead_channel(client)? {
+            self.take_step(client)?;
+        }
+        if self.model.is_some() {
+            self.environment.run();
+        } else {
+            for _ in 0..self.random.below(4) {
+                self.environment.run_one();
+            }
+        }
+        self.collect()
+    }
+
+    fn take_step(&mut self, client: usize) -> Result<(), String> {
         let actor = &mut self.actors[client];
         match self.random.below(100) {
             0..40 if actor.asked.len() < MOST_ASKED => {
                 script::act(actor, &self.handles, &mut self.random);
             }
             0..80 if actor.has_link() => self.deliver(client)?,
-            80..90 => actor.acknowledge(&mut self.random),
+            80..88 => actor.acknowledge(&mut self.random),
+            88..90 if self.plan.profile < Profile::Channels => actor.acknowledge(&mut self.random),
+            88..96 if self.plan.profile >= Profile::Channels => self.change_channels(client)?,
             90..92 => actor.cancel(&mut self.random),
             92..97 => {
                 let pause = Duration::from_millis(self.random.number() % 3_000);
@@ -113,34 +132,25 @@ impl Simulation {
             }
             _ => {}
         }
-        if self.model.is_some() {
-            self.environment.run();
-        } else {
-            for _ in 0..self.random.below(4) {
-                self.environment.run_one();
-            }
-        }
-        self.collect()
+        Ok(())
     }
 
     /// Hands the server the oldest frame of a client.
     fn deliver(&mut self, client: usize) -> Result<(), String> {
-        let actor = &mut self.actors[client];
-        if let (Some(model), Some(operation)) = (&mut self.model, actor.next_to_deliver()) {
-            model.receive(client, operation);
-        }
-        actor.deliver()
+        let model = self.model.as_mut();
+        self.actors[client].deliver(|asked| {
+            if let Some(model) = model {
+                asked.counted = model.receive(client, &mut asked.operation, asked.sending);
+            }
+        })
     }
 
     /// Whether the model will know what a cut does: not while a request waits in the server, whose
     /// effect nobody will be told of. A lock goes with its open.
     fn can_cut(&self, client: usize) -> bool {
         let actor = &self.actors[client];
-        let is_harmless = |asked: &Operation| match asked {
-            Operation::Acknowledge { .. } | Operation::Watch { .. } => true,
-            _ if asked.is_lock() => true,
-            _ => self.plan.profile >= Profile::Durable && asked.leaves_no_trace(),
-        };
+        let has_channels = actor.channels.len() > 1;
+        let is_harmless = |asked| self.ends_without_trace(asked, has_channels);
         self.model.is_none() || actor.waiting().all(is_harmless)
     }
 
@@ -150,7 +160,7 @@ impl Simulation {
         if self.plan.verbose {
             println!("{:?} client {client} is cut", self.environment.elapsed());
         }
-        self.actors[client].end.close(None);
+        self.actors[client].close();
         self.environment.run();
         let kept = self.kept();
         let waiting = self.actors.iter().flat_map(Actor::waiting);
@@ -178,8 +188,8 @@ impl Simulation {
         let now = self.environment.elapsed();
         let mut events = Vec::new();
         for client in 0..self.actors.len() {
-            for reply in self.actors[client].take_replies()? {
-                events.extend(self.note(client, &reply)?);
+            for (channel, reply) in self.actors[client].take_replies()? {
+                events.extend(self.note(client, channel, &reply)?);
             }
         }
         let kept = self.kept();
@@ -205,6 +215,13 @@ impl Simulation {
         let under_way: Vec<_> = waiting.chain(answered).cloned().collect();
         let all: Vec<_> = events.iter().collect();
         *model = model.judge_together(&all, &under_way)?;
+        for (asked, opened) in self.answered.drain(..) {
+            asked.counted.into_iter().for_each(|it| model.answered(it));
+            if let (Some(open), Some(sending)) = (opened, asked.sending) {
+                model.begin_channel_sequence(open, sending.sequence);
+            }
+        }
+        self.check_hearing()?;
         self.check_waiting()
     }
 
@@ -231,27 +248,42 @@ impl Simulation {
     }
 
     /// What a message means for its client, and for the model.
-    fn note(&mut self, client: usize, reply: &Reply) -> Result<Option<Event>, String> {
+    fn note(
+        &mut self,
+        client: usize,
+        channel: u64,
+        reply: &Reply,
+    ) -> Result<Option<Event>, String> {
+        if reply.is_notification() {
+            return self.note_notice(client, channel, reply);
+        }
         let actor = &mut self.actors[client];
         let blame = |text| format!("client {client}: {text}");
-        if reply.is_notification() {
-            self.summary.breaks += 1;
-            let is_news = actor.caches.note(reply).map_err(blame)?;
-            let notice = notice(client, reply).filter(|_| is_news);
-            return Ok(notice.map(Event::Notice));
-        }
         if reply.is_interim() {
             return Ok(None);
         }
-        let asked = actor.asked.remove(&reply.message_id());
-        let operation =
-            asked.ok_or_else(|| blame(format!("{:?} answers nothing", reply.header)))?;
+        let id = RequestId {
+            channel,
+            message_id: reply.message_id(),
+        };
+        let asked = actor.asked.remove(&id);
+        let asked = asked.ok_or_else(|| blame(format!("{:?} answers nothing", reply.header)))?;
+        let operation = asked.operation.clone();
         actor.caches.note(reply).map_err(blame)?;
         let outcome = outcome(reply)?;
         if self.model.is_none() && operation.lease().is_some() && outcome.is_refused() {
             actor.caches.doubt();
         }
-        if actor.cancelled.remove(&reply.message_id()) && outcome.status() == NtStatus::CANCELLED {
+        if actor.profile >= Profile::Channels && !matches!(operation, Operation::Watch { .. }) {
+            actor.last_answered = Some(asked.clone());
+        }
+        let opened = match (&operation, &outcome) {
+            (Operation::OpenAgain { .. }, _) => None,
+            (_, Outcome::Opened { id, .. }) => Some(*id),
+            _ => None,
+        };
+        self.answered.push((asked, opened));
+        if actor.cancelled.remove(&id) && outcome.status() == NtStatus::CANCELLED {
             self.summary.cancelled += 1;
             return Ok(None);
         }
@@ -272,8 +304,11 @@ impl Simulation {
                 Operation::OpenRoot { .. } => &mut actor.roots,
                 _ => &mut actor.opens,
             };
-            opens.insert(id, file_id);
-            if durable.is_some() {
+            let known = opens.insert(id, file_id);
+            if known.is_some_and(|known| known != file_id) {
+                return Err(format!("client {client}: {known:?} is {file_id:?} now"));
+            }
+            if durable.is_some() && !matches!(operation, Operation::OpenAgain { .. }) {
                 self.remember(file_id, &operation);
             }
         }
@@ -301,7 +336,7 @@ impl Simulation {
             self.settle()?;
         }
         for actor in &mut self.actors {
-            actor.end.close(None);
+            actor.close();
         }
         if !self.environment.run_to_the_end() {
             return Err(format!("{} tasks wait for ever", self.environment.tasks()));
@@ -368,7 +403,7 @@ impl Simulation {
 }
 
 /// What a notice says of whose caching.
-fn notice(client: usize, reply: &Reply) -> Option<Notice> {
+pub(super) fn notice(client: usize, reply: &Reply) -> Option<Notice> {
     let Ok(Response::OplockBreakNotification(broken)) = reply.response() else {
         return None;
     };
