@@ -1,10 +1,11 @@
 //! The print spooler: the print shares of this server as printers. [MS-RPRN]
 //!
-//! Owns the handles of printers and of the server, and which procedure is where; [`printers`] tells of printers,
+//! Owns the handles of printers and of the server, and which procedure is where; [`printers`] and [`data`] tell of printers,
 //! [`jobs`] of their queues, [`documents`] prints. There are no drivers, forms, ports or monitors to manage: documents
 //! go to the printer as they come. Everybody who has said who it is sees the printers that it may use; changing
 //! printers is for nobody, jobs are for their owners and administrators.
 
+mod data;
 mod documents;
 mod jobs;
 mod printers;
@@ -43,7 +44,7 @@ interface! {
         20 => (documents::page),
         21 => later (documents::abort),
         23 => later (documents::end_document),
-        26 => (printers::get_printer_data),
+        26 => (data::get_printer_data),
         29 => later (close_printer),
         34 => (printers::enum_forms),
         35 => (printers::enum_ports),
@@ -51,8 +52,8 @@ interface! {
         51 => (printers::enum_datatypes),
         53 => (printers::get_driver),
         69 => (open_printer_ex),
-        72 => (printers::enum_printer_data),
-        78 => (printers::get_printer_data_ex),
+        72 => (data::enum_printer_data),
+        78 => (data::get_printer_data_ex),
     }
 }
 
