@@ -6,8 +6,8 @@ use wire::Utf16String;
 use super::super::ndr::{Array, Handle};
 use super::super::rpc::{Call, Fault};
 use super::super::{VERSION, win32};
-use super::Opened;
 use super::printers::{ENVIRONMENT, count};
+use super::{Opened, printer_of};
 
 type Data = (u32, Array<u8>, u32, u32);
 
@@ -94,6 +94,38 @@ pub(super) fn enum_printer_data(
     let (names, data) = (room(name_size)? / 2, room(data_size)?);
     let (names, data) = (Array(vec![0; names]), Array(vec![0; data]));
     Ok((names, 0, 0, data, 0, win32::NO_MORE_ITEMS))
+}
+
+// [MS-RPRN] 3.1.4.2.20
+// No key has values: there is none but the main one, which cannot be asked for here.
+pub(super) fn enum_printer_data_ex(
+    call: &mut Call<'_>,
+    (handle, key, size): (Handle, Utf16String, u32),
+) -> Result<(Array<u8>, u32, u32, u32), Fault> {
+    let error = match printer_of(call, &handle)? {
+        Err(error) => error,
+        // [MS-RPRN] 2.2.4.7
+        Ok(_) if key.is_empty() => win32::INVALID_PARAMETER,
+        Ok(_) => win32::FILE_NOT_FOUND,
+    };
+    Ok((Array(vec![0; room(size)?]), 0, 0, error))
+}
+
+// [MS-RPRN] 3.1.4.2.21
+// A driver would keep its settings below keys; the main key is there, with none below it.
+pub(super) fn enum_printer_key(
+    call: &mut Call<'_>,
+    (handle, key, size): (Handle, Utf16String, u32),
+) -> Result<(Array<u16>, u32, u32), Fault> {
+    /// The end of a list of texts, in bytes.
+    const NO_KEYS: u32 = 4;
+    let (needed, error) = match printer_of(call, &handle)? {
+        Err(error) => (0, error),
+        Ok(_) if !key.is_empty() => (0, win32::FILE_NOT_FOUND),
+        Ok(_) if size < NO_KEYS => (NO_KEYS, win32::MORE_DATA),
+        Ok(_) => (NO_KEYS, win32::SUCCESS),
+    };
+    Ok((Array(vec![0; room(size)? / 2]), needed, error))
 }
 
 /// As much as the longest arguments.

@@ -54,6 +54,8 @@ interface! {
         69 => (open_printer_ex),
         72 => (data::enum_printer_data),
         78 => (data::get_printer_data_ex),
+        79 => (data::enum_printer_data_ex),
+        80 => (data::enum_printer_key),
     }
 }
 
@@ -190,7 +192,7 @@ fn open(
 /// Server and printer in `\\server\printer, and more`, either of which may be missing; none for what is no name.
 // [MS-RPRN] 3.1.4.1.5
 fn parts(name: &str) -> Option<(&str, &str)> {
-    let name = name.split(',').next().unwrap_or(name).trim_end();
+    let name = name.split(',').next().unwrap_or(name);
     let Some(rest) = name.strip_prefix("\\\\") else {
         return (!name.contains('\\')).then_some(("", name));
     };

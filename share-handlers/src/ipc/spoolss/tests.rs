@@ -171,6 +171,7 @@ fn names_are_of_the_server_of_a_printer_or_of_nothing() {
         "\\\\server\\a\\b",
         "a\\b",
         "inkjet",
+        "laser , Job 1",
     ] {
         let refused = open(&mut client, text(name), 0);
         assert_eq!(
@@ -388,6 +389,8 @@ fn the_queue_is_told_and_changed_by_owners() {
 }
 
 // test [MS-RPRN] 3.1.4.2.7
+// test [MS-RPRN] 3.1.4.2.20
+// test [MS-RPRN] 3.1.4.2.21
 #[test]
 fn what_is_not_kept_is_not_told() {
     let lab = Lab::new();
@@ -420,6 +423,22 @@ fn what_is_not_kept_is_not_told() {
     let forms = (laser, 1_u32, None::<Array<u8>>, 0_u32);
     let told: (Option<Array<u8>>, u32, u32, u32) = client.call(34, &forms).unwrap();
     assert_eq!(told, (None, 0, 0, 0));
+    let mut keys = |handle, key: &str, size: u32| -> (Array<u16>, u32, u32) {
+        client
+            .call(80, &(handle, Utf16String::from(key), size))
+            .unwrap()
+    };
+    // The main key is there, with nothing below.
+    assert_eq!(keys(laser, "", 0), (Array(vec![]), 4, win32::MORE_DATA));
+    assert_eq!(keys(laser, "", 4), (Array(vec![0, 0]), 4, 0));
+    assert_eq!(keys(laser, "PrinterDriverData", 4).2, win32::FILE_NOT_FOUND);
+    assert_eq!(keys(server, "", 4).2, win32::INVALID_HANDLE);
+    let mut values = |key: &str| -> (Array<u8>, u32, u32, u32) {
+        let arguments = (laser, Utf16String::from(key), 0_u32);
+        client.call(79, &arguments).unwrap()
+    };
+    assert_eq!(values("").3, win32::INVALID_PARAMETER);
+    assert_eq!(values("PrinterDriverData").3, win32::FILE_NOT_FOUND);
     let refused: Result<(u32,), Fault> = client.call(5, &(0_u32,));
     assert_eq!(refused, Err(Fault::OPERATION_RANGE));
 }
