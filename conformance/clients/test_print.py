@@ -242,6 +242,49 @@ def test_the_queue_is_told_and_jobs_are_deleted_from_afar(printers, local):
     assert "jobid[2]" in ask(printers, "getjob patient 2 1")
 
 
+@needs_rpcclient
+def test_printers_are_not_added_from_afar(printers):
+    said = ask(printers, "addprinter new new driver port", user="carol")
+    assert "result was" in said and "WERR_OK" not in said, said
+    assert "new" not in ask(printers, "enumprinters 1", user="carol")
+
+
+def spooler(printers):
+    """A pipe to the print spooler, by impacket."""
+    transport = pytest.importorskip("impacket.dcerpc.v5.transport", reason="impacket is not installed")
+    from impacket.dcerpc.v5 import rprn
+
+    rpc = transport.SMBTransport(printers.host, printers.port, r"\spoolss", "alice", servers.ACCOUNTS["alice"]).get_dce_rpc()
+    rpc.connect()
+    rpc.bind(rprn.MSRPC_UUID_RPRN)
+    return rprn, rpc
+
+
+def test_impacket_lists_and_opens_printers(printers):
+    rprn, rpc = spooler(printers)
+    told = rprn.hRpcEnumPrinters(rpc, rprn.PRINTER_ENUM_LOCAL, level=1)
+    assert told["pcReturned"] == len(printers.shares) - 1, "all but the one for the staff"
+    handle = rprn.hRpcOpenPrinter(rpc, "\\\\server\\patient\0", accessRequired=rprn.PRINTER_ACCESS_USE)["pHandle"]
+    assert rprn.hRpcClosePrinter(rpc, handle)["ErrorCode"] == 0
+    for name, why in [("inkjet", "INVALID_PRINTER_NAME"), ("staff", "ACCESS_DENIED")]:
+        with pytest.raises(rprn.DCERPCException, match=f"(?i){why}"):
+            rprn.hRpcOpenPrinter(rpc, f"\\\\server\\{name}\0", accessRequired=rprn.PRINTER_ACCESS_USE)
+
+
+def test_a_document_is_printed_as_far_as_it_came_when_the_connection_is_lost(printers):
+    """[MS-SMB2] 3.3.7.1 closes the open, and closing prints; Samba does so, too."""
+    smbconnection = pytest.importorskip("impacket.smbconnection", reason="impacket is not installed")
+    client = smbconnection.SMBConnection(printers.host, printers.host, sess_port=printers.port)
+    client.login("alice", servers.ACCOUNTS["alice"])
+    tree = client.connectTree("patient")
+    document = client.createFile(tree, "half", desiredAccess=0x40000000, shareMode=0)
+    client.writeFile(tree, document, b"the first page")
+    client.getSMBServer().get_socket().close()
+    wait_for(lambda: list(printers.folder("patient").glob("*.job")))
+    assert jobs(printers, "patient") == ["1-half"]
+    assert [path.read_bytes() for path in printers.folder("patient").glob("*.data")] == [b"the first page"]
+
+
 @pytest.mark.skipif(not shutil.which("net"), reason="net is not installed")
 def test_net_lists_printers(printers):
     line = ["net", "rpc", "printer", "list", "-S", printers.host, "-p", str(printers.port), "-s", os.devnull,
