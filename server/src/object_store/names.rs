@@ -364,42 +364,9 @@ impl Hasher for Prehashed {
 
 #[cfg(test)]
 mod tests {
-    use crate::object_store::scripts::words::{caller, location, name};
+    use crate::object_store::scripts::words::{location, name, open_to_read as open};
     use crate::object_store::*;
-    use crate::share::ObjectId;
-    use wire::create::ShareAccess;
-    use wire::dtyp::AccessMask;
     use wire::fscc::CompletionFilter;
-
-    fn open(store: &ObjectStore, text: &str, number: u64) -> Attachment {
-        let is_directory = !text.ends_with("file");
-        let (name, caller) = (name(text), caller(0));
-        let request = OpenRequest {
-            object: ObjectId {
-                volume: 1,
-                file: number,
-            },
-            location: location(&name),
-            kind: if is_directory {
-                StreamKind::Directory
-            } else {
-                StreamKind::Data
-            },
-            caller: &caller,
-            arrival: Arrival::Opened,
-            desired_access: AccessMask::FILE_READ_DATA,
-            granted_access: AccessMask::FILE_READ_DATA,
-            share_access: ShareAccess::READ,
-            delete_on_close: false,
-            caching: Caching::None,
-            open: OpenId(number),
-            looked_up: store.moment(),
-        };
-        match store.open(&request).decision {
-            Decision::Grant(granted) => granted.attachment,
-            other => panic!("{other:?}"),
-        }
-    }
 
     #[test]
     fn a_change_meets_the_watches_above_it_and_none_of_ten_thousand_others() {

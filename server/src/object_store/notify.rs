@@ -114,11 +114,8 @@ impl Watch {
         }
         let watch = Arc::downgrade(self);
         let (completer, waiter) = wait::pair(move |result| {
-            let Some(watch) = watch.upgrade() else { return };
-            let mut state = watch.state.lock();
-            state.waiting.retain(|wait| wait.completer.is_awaited());
-            if let Some(Ok(changes)) = result {
-                state.restore(changes, watch.capacity_bytes);
+            if let Some(watch) = watch.upgrade() {
+                watch.withdraw(result);
             }
         });
         state.waiting.push_back(WaitingNotify {
@@ -133,19 +130,23 @@ impl Watch {
         self.state.lock().push(event, self.capacity_bytes);
     }
 
+    /// Forgets a request that has gone; what it was answered with, the next one hears.
+    fn withdraw(&self, answered: Option<Result<Changes, NtStatus>>) {
+        // Dropped last, when it wakes who hears.
+        let mut effects = Effects::default();
+        let mut state = self.state.lock();
+        state.waiting.retain(|wait| wait.completer.is_awaited());
+        match answered {
+            Some(Ok(changes)) => state.restore(changes, self.capacity_bytes),
+            Some(Err(NtStatus::NOTIFY_ENUM_DIR)) => state.overflow(),
+            Some(Err(_)) | None => {}
+        }
+        state.answer(&mut effects);
+    }
+
     /// Answers the oldest request, if something has happened.
     fn flush(&self, effects: &mut Effects) {
-        let mut state = self.state.lock();
-        while state.has_something() {
-            let Some(wait) = state.waiting.pop_front() else {
-                return;
-            };
-            if wait.completer.is_awaited() {
-                let result = state.take(wait.room_bytes);
-                effects.wake(wait.completer.complete(result));
-                return;
-            }
-        }
+        self.state.lock().answer(effects);
     }
 
     /// Ends all requests with `status` and forgets what has happened.
@@ -172,12 +173,32 @@ impl WatchState {
                 self.bytes = bytes;
                 self.events.push(event);
             }
-            None => {
-                *self = Self {
-                    overflowed: true,
-                    waiting: std::mem::take(&mut self.waiting),
-                    ..Self::default()
-                };
+            None => self.overflow(),
+        }
+    }
+
+    fn overflow(&mut self) {
+        *self = Self {
+            overflowed: true,
+            waiting: std::mem::take(&mut self.waiting),
+            ..Self::default()
+        };
+    }
+
+    /// Answers the oldest request, if something has happened.
+    fn answer(&mut self, effects: &mut Effects) {
+        while self.has_something() {
+            let Some(WaitingNotify {
+                room_bytes,
+                completer,
+            }) = self.waiting.pop_front()
+            else {
+                return;
+            };
+            let answered = completer.complete_with(|| self.take(room_bytes));
+            if answered.is_some() {
+                effects.wake(answered);
+                return;
             }
         }
     }
@@ -426,5 +447,82 @@ pub(super) fn break_above(
                 effects,
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::object_store::scripts::words::{location, name, open_to_read};
+    use crate::object_store::{ObjectStore, Waiter};
+
+    type Awaited = Waiter<Result<Changes, NtStatus>>;
+
+    fn ask(
+        store: &ObjectStore,
+        directory: &Attachment,
+    ) -> Decision<Changes, Result<Changes, NtStatus>> {
+        let request = WatchRequest {
+            filter: CompletionFilter::FILE_NAME,
+            scope: WatchScope::Directory,
+            room_bytes: 40,
+        };
+        store.watch(directory, &request).decision
+    }
+
+    fn wait(store: &ObjectStore, directory: &Attachment) -> Awaited {
+        match ask(store, directory) {
+            Decision::Wait(waiter) => waiter,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn add(store: &ObjectStore, text: &str) {
+        let name = name(text);
+        let change = Change {
+            location: location(&name),
+            action: FileAction::ADDED,
+            filter: CompletionFilter::FILE_NAME,
+        };
+        drop(store.report(&[change], None));
+    }
+
+    fn names(waiter: &mut Awaited) -> Vec<String> {
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(waiter).poll(&mut context) {
+            Poll::Ready(Ok(changes)) => changes
+                .iter()
+                .map(|change| change.file_name.to_string())
+                .collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_a_cancelled_request_was_told_goes_to_the_one_that_waits_behind_it() {
+        let store = ObjectStore::new(Limits::default());
+        let directory = open_to_read(&store, "directory", 1);
+        let (first, mut second) = (wait(&store, &directory), wait(&store, &directory));
+        add(&store, "directory\\file");
+        drop(first);
+        assert_eq!(names(&mut second), ["file"]);
+        drop((directory, second));
+        assert!(store.is_empty());
+    }
+
+    #[test]
+    fn that_more_has_happened_than_fits_is_told_to_the_next_when_a_request_is_cancelled() {
+        let store = ObjectStore::new(Limits::default());
+        let directory = open_to_read(&store, "directory", 1);
+        let first = wait(&store, &directory);
+        add(&store, "directory\\a name that is longer than the buffer");
+        drop(first);
+        let next = ask(&store, &directory);
+        assert!(matches!(next, Decision::Deny(NtStatus::NOTIFY_ENUM_DIR)));
+        drop(directory);
+        assert!(store.is_empty());
     }
 }

@@ -75,12 +75,17 @@ pub(super) fn pair<T>(
 impl<T> Completer<T> {
     /// Hands over the result, unless the waiter has gone or has one already.
     pub(super) fn complete(&self, result: T) -> Option<Wakeup> {
+        self.complete_with(|| result)
+    }
+
+    /// Hands over what `result` returns; it is not called if nobody waits.
+    pub(super) fn complete_with(&self, result: impl FnOnce() -> T) -> Option<Wakeup> {
         let mut state = self.slot.0.lock();
         let State::Waiting(waker) = &mut *state else {
             return None;
         };
         let waker = waker.take();
-        *state = State::Done(result);
+        *state = State::Done(result());
         Some(Wakeup(waker))
     }
 

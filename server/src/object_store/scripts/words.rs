@@ -9,7 +9,7 @@ use wire::{LeaseKey, NtStatus, OplockLevel};
 
 use crate::access::{Privileges, SecurityToken};
 use crate::object_store::*;
-use crate::share::{Caller, Name};
+use crate::share::{Caller, Name, ObjectId};
 
 /// The words of a command.
 #[derive(Clone)]
@@ -245,5 +245,39 @@ pub(crate) fn operation(text: &str) -> Operation {
         "delete" => Operation::Delete,
         "security" => Operation::SetSecurity,
         operation => panic!("no such operation: {operation}"),
+    }
+}
+
+/// Opens what is not there yet: a file if the name ends so, else a directory.
+///
+/// # Panics
+/// The store does not grant it.
+pub(crate) fn open_to_read(store: &ObjectStore, text: &str, number: u64) -> Attachment {
+    let is_directory = !text.ends_with("file");
+    let (name, caller) = (name(text), caller(0));
+    let request = OpenRequest {
+        object: ObjectId {
+            volume: 1,
+            file: number,
+        },
+        location: location(&name),
+        kind: if is_directory {
+            StreamKind::Directory
+        } else {
+            StreamKind::Data
+        },
+        caller: &caller,
+        arrival: Arrival::Opened,
+        desired_access: AccessMask::FILE_READ_DATA,
+        granted_access: AccessMask::FILE_READ_DATA,
+        share_access: ShareAccess::READ,
+        delete_on_close: false,
+        caching: Caching::None,
+        open: OpenId(number),
+        looked_up: store.moment(),
+    };
+    match store.open(&request).decision {
+        Decision::Grant(granted) => granted.attachment,
+        other => panic!("{other:?}"),
     }
 }
