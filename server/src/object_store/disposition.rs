@@ -127,7 +127,7 @@ fn mark(
     names.set_disposition(link.key, object, disposition);
     if is_deleted && attachment.kind == StreamKind::Directory {
         attachment.marked_deleted.store(true, Ordering::Release);
-        for watch in names.watches_at(link.key) {
+        for watch in names.watches_of(link.key, object) {
             watch.end(NtStatus::DELETE_PENDING, effects);
         }
     }

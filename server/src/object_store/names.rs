@@ -2,7 +2,7 @@
 //! deleted, and who watches where.
 //!
 //! Owns a tree with a node for each open name and each directory above one; a node goes when
-//! nothing is open at or below it and nobody watches there. Every walk costs the depth of a name.
+//! nothing is open at or below it. Every walk costs the depth of a name.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher, RandomState};
@@ -40,7 +40,6 @@ struct Node {
     /// The objects open by this name; more than one only when somebody outside the server replaced
     /// the file.
     objects: Vec<OpenObject>,
-    watches: Vec<Arc<Watch>>,
 }
 
 /// An object as far as it is open by one name.
@@ -49,6 +48,7 @@ struct OpenObject {
     opens: u32,
     /// The name goes with the last of them.
     deleted: bool,
+    watches: Vec<Arc<Watch>>,
 }
 
 /// Keys are hashes already.
@@ -73,6 +73,7 @@ impl Names {
                 object: Arc::clone(object),
                 opens: 1,
                 deleted: false,
+                watches: Vec::new(),
             }),
         }
     }
@@ -96,8 +97,8 @@ impl Names {
         prune(&mut nodes, key);
     }
 
-    /// Moves all opens of `object`, with a deletion that is pending, and the watches of the name from
-    /// one name to another. Opens by that name are joined.
+    /// Moves all opens of `object`, with their watches and a deletion that is pending, from one name to
+    /// another. Opens by that name are joined.
     pub(super) fn rename(&self, from: PathKey, to: &[PathKey], object: &Arc<Object>) {
         let mut nodes = self.nodes.lock();
         if to.last() == Some(&from) {
@@ -111,17 +112,13 @@ impl Names {
             return;
         };
         let moved = node.objects.swap_remove(place);
-        let watches = std::mem::take(&mut node.watches);
         if let Some(node) = node_at(&mut nodes, to) {
-            node.watches.extend(watches);
             match node.find(object) {
                 Some(open) => {
-                    open.opens = open.opens.saturating_add(moved.opens);
-                    let was_deleted = std::mem::replace(&mut open.deleted, moved.deleted);
-                    if was_deleted && moved.deleted {
+                    if open.deleted && moved.deleted {
                         self.deleted.fetch_sub(1, Ordering::AcqRel);
                     }
-                    open.deleted |= was_deleted;
+                    open.join(moved);
                 }
                 None => node.objects.push(moved),
             }
@@ -194,36 +191,32 @@ impl Names {
         Ok(())
     }
 
-    /// Puts a watch on a name that is open.
-    pub(super) fn add_watch(&self, key: PathKey, watch: &Arc<Watch>) {
-        if let Some(node) = self.nodes.lock().get_mut(&key) {
-            node.watches.push(Arc::clone(watch));
+    /// Puts a watch on an object by the name with this key.
+    pub(super) fn add_watch(&self, key: PathKey, object: &Arc<Object>, watch: &Arc<Watch>) {
+        let mut nodes = self.nodes.lock();
+        if let Some(open) = nodes.get_mut(&key).and_then(|node| node.find(object)) {
+            open.watches.push(Arc::clone(watch));
             self.watches.fetch_add(1, Ordering::AcqRel);
         }
     }
 
-    /// Takes a watch off the name with this key.
-    pub(super) fn remove_watch(&self, key: PathKey, watch: &Arc<Watch>) {
+    /// Takes a watch off an object by the name with this key.
+    pub(super) fn remove_watch(&self, key: PathKey, object: &Arc<Object>, watch: &Arc<Watch>) {
         let mut nodes = self.nodes.lock();
-        let Some(node) = nodes.get_mut(&key) else {
+        let Some(open) = nodes.get_mut(&key).and_then(|node| node.find(object)) else {
             return;
         };
-        let Some(place) = node.watches.iter().position(|at| Arc::ptr_eq(at, watch)) else {
-            return;
-        };
-        node.watches.swap_remove(place);
-        prune(&mut nodes, key);
-        drop(nodes);
-        self.watches.fetch_sub(1, Ordering::AcqRel);
+        if let Some(place) = open.watches.iter().position(|at| Arc::ptr_eq(at, watch)) {
+            open.watches.swap_remove(place);
+            self.watches.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
-    /// The watches of the name with this key.
-    pub(super) fn watches_at(&self, key: PathKey) -> Vec<Arc<Watch>> {
-        self.nodes
-            .lock()
-            .get(&key)
-            .map(|node| node.watches.clone())
-            .unwrap_or_default()
+    /// The watches of an object by the name with this key.
+    pub(super) fn watches_of(&self, key: PathKey, object: &Arc<Object>) -> Vec<Arc<Watch>> {
+        let mut nodes = self.nodes.lock();
+        let open = nodes.get_mut(&key).and_then(|node| node.find(object));
+        open.map(|open| open.watches.clone()).unwrap_or_default()
     }
 
     /// Counts a directory with caching to break.
@@ -252,7 +245,7 @@ impl Names {
         let nodes = self.nodes.lock();
         let parent_of = |key| nodes.get(&key).and_then(|node: &Node| node.parent);
         std::iter::successors(parent_of(key), |key| parent_of(*key))
-            .any(|key| nodes.get(&key).is_some_and(|node| !node.watches.is_empty()))
+            .any(|key| nodes.get(&key).is_some_and(Node::is_watched))
     }
 
     /// Whether anybody caches the directory that holds the open name with this key.
@@ -267,7 +260,7 @@ impl Names {
     pub(super) fn each_watch(&self, keys: &[PathKey], mut visit: impl FnMut(usize, &Arc<Watch>)) {
         let nodes = self.nodes.lock();
         for (depth, key) in keys.iter().enumerate() {
-            for watch in nodes.get(key).into_iter().flat_map(|node| &node.watches) {
+            for watch in nodes.get(key).into_iter().flat_map(Node::watches) {
                 visit(depth, watch);
             }
         }
@@ -310,8 +303,25 @@ impl Node {
         self.objects.iter().any(|open| open.deleted)
     }
 
+    fn watches(&self) -> impl Iterator<Item = &Arc<Watch>> {
+        self.objects.iter().flat_map(|open| &open.watches)
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watches().next().is_some()
+    }
+
     fn is_idle(&self) -> bool {
-        self.children.is_empty() && self.objects.is_empty() && self.watches.is_empty()
+        self.children.is_empty() && self.objects.is_empty()
+    }
+}
+
+impl OpenObject {
+    /// Takes what is the same object's and has come to the same name.
+    fn join(&mut self, other: Self) {
+        self.opens = self.opens.saturating_add(other.opens);
+        self.deleted |= other.deleted;
+        self.watches.extend(other.watches);
     }
 }
 

@@ -261,7 +261,7 @@ pub(super) fn watch(
     let watch = slot.get_or_insert_with(|| {
         let watch = Arc::new(Watch::new(request, object.limits()));
         if let Some(link) = link {
-            object.shared.names.add_watch(link.key, &watch);
+            object.shared.names.add_watch(link.key, object, &watch);
         }
         watch
     });
@@ -283,11 +283,9 @@ pub(super) fn end(
         return;
     };
     if let Some(link) = state.link(attachment.link) {
-        attachment
-            .object
-            .shared
-            .names
-            .remove_watch(link.key, &watch);
+        let object = &attachment.object;
+        let names = &object.shared.names;
+        names.remove_watch(link.key, object, &watch);
     }
     watch.end(status, effects);
 }

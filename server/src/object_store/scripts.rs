@@ -7,6 +7,7 @@
 //! ```text
 //! open N NAME [access=LETTERS] [share=LETTERS] [new|overwrite|supersede] [dir] [doc]
 //!             [oplock=II|EXCLUSIVE|BATCH] [lease=KEY:STATE] [v2] [parent=KEY] [client=N] [by=CALLER]
+//! outside NAME     somebody else has the name free: the next one to be opened by it is new
 //! close N [hold]   deleted N   delete N   keep N   pending N   path NAME   drop N
 //! rename N NAME [over=NAME]    link N NAME    do N OPERATION
 //! lock N (s|x OFFSET LENGTH)... [wait]   unlock N (OFFSET LENGTH)...   read|write N OFFSET LENGTH
@@ -83,6 +84,7 @@ enum Step {
 struct World {
     store: ObjectStore,
     objects: BTreeMap<String, ObjectId>,
+    last_object: ObjectId,
     opens: BTreeMap<String, Attachment>,
     again: Vec<(String, Waiter<Turn>, Retry)>,
     waiting: Vec<(String, Pending)>,
@@ -98,6 +100,7 @@ impl World {
                 ..Limits::default()
             }),
             objects: BTreeMap::new(),
+            last_object: ObjectId { volume: 1, file: 0 },
             opens: BTreeMap::new(),
             again: Vec::new(),
             waiting: Vec::new(),
@@ -155,6 +158,10 @@ impl World {
         let attachment = self.opens.get(words.at(1)).cloned();
         match (words.at(0), attachment) {
             ("open", _) => self.open(words),
+            ("outside", _) => {
+                self.objects.remove(&file_text(&name(words.at(1))));
+                Step::Done(String::new())
+            }
             ("path", _) => {
                 let name = name(words.at(1));
                 done(
@@ -355,10 +362,11 @@ impl World {
 
     /// The object that has a name; a new one if there is none.
     fn object(&mut self, name: &Name) -> ObjectId {
-        let last = self.objects.values().map(|object| object.file).max();
-        let file = last.unwrap_or_default() + 1;
-        let new = ObjectId { volume: 1, file };
-        *self.objects.entry(file_text(name)).or_insert(new)
+        let last = &mut self.last_object;
+        *self.objects.entry(file_text(name)).or_insert_with(|| {
+            last.file += 1;
+            *last
+        })
     }
 
     fn close(&mut self, words: &Words, attachment: &Attachment) -> Step {
