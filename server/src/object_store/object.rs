@@ -64,7 +64,7 @@ pub(super) struct FileState {
     deleters: u32,
     /// Opens of any stream that keep others from deleting the file.
     delete_refusers: u32,
-    next_id: u32,
+    next_id: u64,
     /// Who waits for a break on any stream to end.
     waiting: VecDeque<Completer<Turn>>,
     /// Whether this is counted among those that must hear of changes.
@@ -73,11 +73,11 @@ pub(super) struct FileState {
 
 /// A stream of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct StreamId(u32);
+pub(super) struct StreamId(u64);
 
 /// A name of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LinkId(u32);
+pub(super) struct LinkId(u64);
 
 /// A name by which the object is open.
 pub(super) struct Link {
@@ -356,7 +356,7 @@ impl FileState {
             || self.stream_named(name).is_some_and(|stream| stream.share.conflicts_with(mode))
     }
 
-    fn new_id(&mut self) -> u32 {
+    fn new_id(&mut self) -> u64 {
         self.next_id = self.next_id.wrapping_add(1);
         self.next_id
     }
