@@ -139,10 +139,27 @@ pub(super) fn check_name(
     Err(NtStatus::INVALID_PARAMETER)
 }
 
-/// The same check by identity, once the object is open.
+/// The same check by identity, once the object is open: that the key is no other object's. Takes that one's
+/// lock, and so must not be called under any object's.
 // [MS-SMB2] 3.3.5.9.8
 // [MS-SMB2] 3.3.5.9.11
-pub(super) fn check_object(
+pub(super) fn check_object(object: &Arc<Object>, request: &LeaseRequest) -> Result<(), NtStatus> {
+    match object.shared.leases.find(request.holder()) {
+        Some((leased, stream)) if !Arc::ptr_eq(&leased, object) => {
+            if leased.lock().is_going(stream) {
+                Ok(())
+            } else {
+                Err(NtStatus::INVALID_PARAMETER)
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// That the key is no other stream's of the object.
+// [MS-SMB2] 3.3.5.9.8
+// [MS-SMB2] 3.3.5.9.11
+pub(super) fn check_stream(
     object: &Arc<Object>,
     stream: Option<StreamId>,
     request: &LeaseRequest,
@@ -150,16 +167,6 @@ pub(super) fn check_object(
     match object.shared.leases.find(request.holder()) {
         Some((leased, at)) if Arc::ptr_eq(&leased, object) && Some(at) != stream => {
             Err(NtStatus::INVALID_PARAMETER)
-        }
-        Some((leased, at)) if !Arc::ptr_eq(&leased, object) => {
-            // Another object: its lock must not be taken under this one's; a lease that is ending
-            // with its file is told apart by name, before.
-            let going = leased.try_lock().is_some_and(|state| state.is_going(at));
-            if going {
-                Ok(())
-            } else {
-                Err(NtStatus::INVALID_PARAMETER)
-            }
         }
         _ => Ok(()),
     }
@@ -364,7 +371,71 @@ pub(super) fn acknowledge(
     if !offered.contains(kept) {
         return (Err(NtStatus::REQUEST_NOT_ACCEPTED), effects);
     }
+    let kept = legal(kept);
     oplock::settle(&object, &mut state, stream, holder, kept, &mut effects);
     drop(state);
     (Ok(kept), effects)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::object_store::scripts::words::{caller, location, name};
+    use crate::object_store::*;
+    use crate::share::ObjectId;
+
+    fn open(store: &ObjectStore, text: &str, number: u64) -> Attachment {
+        let (name, caller) = (name(text), caller(0));
+        let lease = LeaseRequest {
+            client: Guid([1; 16]),
+            key: LeaseKey([1; 16]),
+            parent: None,
+            state: LeaseState::READ_CACHING,
+            version: LeaseVersion::V1,
+            epoch: 0,
+        };
+        let request = OpenRequest {
+            object: ObjectId {
+                volume: 1,
+                file: number,
+            },
+            location: location(&name),
+            kind: StreamKind::Data,
+            caller: &caller,
+            arrival: Arrival::Opened,
+            desired_access: AccessMask::DELETE,
+            granted_access: AccessMask::DELETE,
+            share_access: ShareAccess::DELETE,
+            delete_on_close: false,
+            caching: Caching::Lease(lease),
+            open: OpenId(number),
+            looked_up: store.moment(),
+        };
+        match store.open(&request).decision {
+            Decision::Grant(granted) => granted.attachment,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    // test [MS-SMB2] 3.3.5.9.8
+    #[test]
+    fn the_key_of_a_file_that_goes_is_free_though_others_are_busy_with_that_file() {
+        let store = ObjectStore::new(Limits::default());
+        let gone = open(&store, "gone", 1);
+        drop(store.set_delete(&gone, Disposition::Delete));
+        let holders = Arc::strong_count(&gone.object);
+        let busy = gone.object.lock();
+        let next = std::thread::scope(|scope| {
+            let next = scope.spawn(|| open(&store, "next", 2));
+            // Until it holds the object whose lock it waits for.
+            while !next.is_finished() && Arc::strong_count(&gone.object) == holders {
+                std::thread::yield_now();
+            }
+            drop(busy);
+            next.join().expect("it is granted")
+        });
+        drop((gone, next));
+        assert!(store.is_empty());
+    }
 }

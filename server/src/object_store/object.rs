@@ -210,14 +210,6 @@ impl Object {
         self.hints.load(Ordering::Acquire) == 0
     }
 
-    /// The object's state, unless somebody else is using it.
-    pub(super) fn try_lock(&self) -> Option<StateGuard<'_>> {
-        Some(StateGuard {
-            object: self,
-            state: self.state.try_lock()?,
-        })
-    }
-
     /// A wait for the next end of a break on this object.
     pub(super) fn wait_for_break<T>(self: &Arc<Self>, state: &mut FileState) -> Decision<T> {
         state.waiting.retain(Completer::is_awaited);

@@ -28,9 +28,14 @@ pub(super) fn open(shared: &Arc<Shared>, request: &OpenRequest<'_>) -> Outcome<G
             .entry(request.object)
             .or_insert_with(|| Arc::new(Object::new(request.object, shared))),
     );
-    let mut state = object.lock();
     let arrival = Arriving::new(shared, request, &keys);
-    let decision = match arrival.check(&object, &mut state, &mut effects) {
+    let is_free = arrival.check_lease(&object);
+    let mut state = object.lock();
+    let checked = arrival
+        .check_name(&object, &state)
+        .and_then(|()| Ok(is_free?))
+        .and_then(|()| arrival.check_others(&object, &mut state, &mut effects));
+    let decision = match checked {
         Ok(()) => Decision::Grant(arrival.enter(&object, &mut state)),
         Err(refusal) => refusal.into_decision(&object, &mut state),
     };
@@ -64,10 +69,11 @@ pub(super) fn restore(
             .entry(request.object)
             .or_insert_with(|| Arc::new(Object::new(request.object, shared))),
     );
-    let mut state = object.lock();
     let arrival = Arriving::new(shared, request, &keys);
-    let restored = arrival
-        .check_restored(&object, &mut state)
+    let is_free = arrival.check_lease(&object);
+    let mut state = object.lock();
+    let restored = is_free
+        .and_then(|()| arrival.check_restored(&object, &mut state))
         .map(|()| arrival.enter(&object, &mut state));
     if state.is_idle() {
         shard.remove(&request.object);
@@ -143,38 +149,51 @@ impl<'a> Arriving<'a> {
         }
     }
 
-    /// Whether the open may go on; begins the breaks that it needs.
+    /// Whether the lease's key is no other object's. Called under no object's lock.
+    fn check_lease(&self, object: &Arc<Object>) -> Result<(), NtStatus> {
+        match &self.request.caching {
+            Caching::Lease(request) => lease::check_object(object, request),
+            Caching::None | Caching::Oplock(_) => Ok(()),
+        }
+    }
+
+    /// Whether the name is still the object's, and nothing of that is being deleted.
     // [MS-FSA] 2.1.5.1.2
-    fn check(
-        &self,
-        object: &Arc<Object>,
-        state: &mut FileState,
-        effects: &mut Effects,
-    ) -> Result<(), Refusal> {
+    fn check_name(&self, object: &Object, state: &FileState) -> Result<(), Refusal> {
         let lost_names = &object.shared.lost_names;
         if lost_names.has_lost(object.id, self.request.looked_up) {
             return Err(NtStatus::RETRY.into());
         }
-        let name = self.stream.as_deref();
         let key = self.keys.last();
         let link = state.links.iter().find(|link| Some(&link.key) == key);
         let link = link.filter(|link| link.is_deleted());
         let stream = state
-            .stream_named(name)
+            .stream_named(self.stream.as_deref())
             .filter(|stream| stream.is_deleted());
         match (
             link.map(|link| link.opens),
             stream.map(|stream| stream.opens),
         ) {
-            (None, None) => {}
+            (None, None) => Ok(()),
             // Nobody has it open any more: it is gone in a moment, and the name then another's.
-            (Some(0), _) | (None, Some(0)) => return Err(Refusal::WaitForBreak),
-            _ => return Err(NtStatus::DELETE_PENDING.into()),
+            (Some(0), _) | (None, Some(0)) => Err(Refusal::WaitForBreak),
+            _ => Err(NtStatus::DELETE_PENDING.into()),
         }
+    }
+
+    /// Whether the open may go on beside others; begins the breaks that it needs.
+    // [MS-FSA] 2.1.5.1.2
+    fn check_others(
+        &self,
+        object: &Arc<Object>,
+        state: &mut FileState,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let name = self.stream.as_deref();
         // Before anything is taken from others for an open that must not be.
         if let Caching::Lease(request) = &self.request.caching {
             let stream = state.stream_named(name).map(|stream| stream.id);
-            lease::check_object(object, stream, request)?;
+            lease::check_stream(object, stream, request)?;
         }
         let loss = match self.request.arrival {
             Arrival::Overwritten | Arrival::Superseded => Loss::OVERWRITE,
@@ -205,7 +224,7 @@ impl<'a> Arriving<'a> {
         }
         if let Caching::Lease(request) = &self.request.caching {
             let stream = state.stream_named(name).map(|stream| stream.id);
-            lease::check_object(object, stream, request)?;
+            lease::check_stream(object, stream, request)?;
         }
         let stream = state
             .streams
