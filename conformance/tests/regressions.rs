@@ -183,3 +183,9 @@ fn a_lease_that_waits_where_its_file_is_no_longer_to_be_deleted_is_refused_for_i
 fn a_create_reply_tells_of_a_lease_what_an_acknowledgment_has_left_meanwhile() {
     simulate(124_351, 500, Profile::Folders);
 }
+
+#[test]
+fn a_lease_that_is_given_anew_before_its_end_was_told_is_told_as_it_was_given() {
+    simulate(5_956, 500, Profile::Durable);
+    simulate(19_122, 500, Profile::Durable);
+}

@@ -85,14 +85,18 @@ impl UnansweredTable {
         None
     }
 
-    /// The first break of a lease that is kept for later.
-    pub(crate) fn first_kept(&self, client: Guid, key: LeaseKey) -> Option<LeaseBreak> {
+    /// The break that brought a lease to this epoch, if it is kept for later.
+    pub(crate) fn kept(&self, client: Guid, key: LeaseKey, epoch: u16) -> Option<LeaseBreak> {
         let table = self.0.lock();
         let entry = table.get(&CachingHolder::Lease(client, key))?;
-        entry.held_back.iter().find_map(|broken| match broken {
-            Break::Lease(broken) => Some(*broken),
-            Break::Oplock(_) => None,
-        })
+        entry
+            .held_back
+            .iter()
+            .rev()
+            .find_map(|broken| match broken {
+                Break::Lease(broken) if broken.epoch == epoch => Some(*broken),
+                Break::Lease(_) | Break::Oplock(_) => None,
+            })
     }
 
     /// The number of holders about whose caching a request is not answered yet.

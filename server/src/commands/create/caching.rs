@@ -11,7 +11,7 @@ use crate::commands::breaks::{CachingHolder, Unanswered};
 use crate::commands::negotiate::Negotiated;
 use crate::context::Context;
 use crate::object_store::{
-    Caching, GrantedCaching, LeaseBreak, LeaseGrant, LeaseRequest, LeaseState, LeaseVersion,
+    Caching, GrantedCaching, LeaseGrant, LeaseRequest, LeaseState, LeaseVersion,
 };
 use crate::open::Open;
 use crate::share::ShareKind;
@@ -105,31 +105,38 @@ pub(super) fn hold_back_breaks(context: &mut Context, open: &Open) -> CachingHol
     holder
 }
 
-/// What a reply tells the client that it may cache: of a lease, which other requests change meanwhile, what is
-/// true now. Only what a notice will tell that is held back until the reply has left, the client does not know yet.
+/// What a reply tells the client that it may cache. A break that was under way when the store agreed may be over
+/// by now; one that has come since, and is held back until the reply has left, the client does not know yet.
 // [MS-SMB2] 3.3.5.9.8
 // [MS-SMB2] 3.3.5.9.11
 pub(super) fn told(context: &Context, open: &Open, granted: GrantedCaching) -> GrantedCaching {
-    let GrantedCaching::Lease(granted) = granted else {
+    let GrantedCaching::Lease(mut lease) = granted else {
         return granted;
     };
     let server = &context.server;
-    let held = server.object_store.held(&open.attachment).lease();
-    let lease = held.unwrap_or(granted);
-    let untold = server.unanswered.first_kept(open.client_guid, lease.key);
-    GrantedCaching::Lease(untold.map_or(lease, |untold| LeaseGrant {
-        state: untold.current,
-        breaking: false,
-        epoch: epoch_before(&lease, &untold),
-        ..lease
-    }))
+    let was_breaking = lease.breaking;
+    if was_breaking {
+        let held = server.object_store.held(&open.attachment);
+        lease = held.lease().unwrap_or(lease);
+    }
+    let kept = server
+        .unanswered
+        .kept(open.client_guid, lease.key, lease.epoch);
+    if let Some(untold) = kept {
+        lease.epoch = epoch_before(&lease);
+        if was_breaking {
+            lease.state = untold.current;
+            lease.breaking = false;
+        }
+    }
+    GrantedCaching::Lease(lease)
 }
 
 /// To a client, a notice is news only if that has another epoch than it knows.
 // [MS-SMB2] 3.2.5.19.2
-fn epoch_before(lease: &LeaseGrant, untold: &LeaseBreak) -> u16 {
+fn epoch_before(lease: &LeaseGrant) -> u16 {
     match lease.version {
         LeaseVersion::V1 => 0,
-        LeaseVersion::V2 => untold.epoch.wrapping_sub(1),
+        LeaseVersion::V2 => lease.epoch.wrapping_sub(1),
     }
 }
