@@ -87,6 +87,26 @@ pub(super) fn described(rights: &Rights, granted: u32, parts: u32) -> Result<Des
     if is_sacl || !(parts.is_empty() || granted.contains(AccessMask::READ_CONTROL)) {
         return Err(nt::ACCESS_DENIED);
     }
+    let descriptor = descriptor(rights, parts);
+    let mut bytes = BytesMut::new();
+    descriptor.encode(&mut Writer::new(&mut bytes));
+    Ok(Descriptor {
+        length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        bytes: Some(Array(bytes.to_vec())),
+    })
+}
+
+/// Whether these parts of a descriptor are what an object with these rights has already.
+pub(super) fn is_so(rights: &Rights, parts: u32, given: &SecurityDescriptor) -> bool {
+    let parts = SecurityInformation::from_bits(parts);
+    let own = descriptor(rights, parts);
+    let differs = |part, differs| parts.contains(part) && differs;
+    !(differs(SecurityInformation::OWNER, own.owner != given.owner)
+        || differs(SecurityInformation::GROUP, own.group != given.group)
+        || differs(SecurityInformation::DACL, own.dacl != given.dacl))
+}
+
+fn descriptor(rights: &Rights, parts: SecurityInformation) -> SecurityDescriptor {
     let allowed = |sid, rights| Ace::allowed(sid, AccessMask::from_bits(rights), AceFlags::NONE);
     let entries = [
         allowed(Sid::ADMINISTRATORS, rights.all),
@@ -95,7 +115,7 @@ pub(super) fn described(rights: &Rights, granted: u32, parts: u32) -> Result<Des
     ];
     let list = Acl::from_aces(entries).unwrap_or_else(|_| Acl::new());
     let part = |part| parts.contains(part).then_some(Sid::ADMINISTRATORS);
-    let descriptor = SecurityDescriptor {
+    SecurityDescriptor {
         owner: part(SecurityInformation::OWNER),
         group: part(SecurityInformation::GROUP),
         dacl: if parts.contains(SecurityInformation::DACL) {
@@ -104,11 +124,5 @@ pub(super) fn described(rights: &Rights, granted: u32, parts: u32) -> Result<Des
             AclSlot::Absent
         },
         ..SecurityDescriptor::default()
-    };
-    let mut bytes = BytesMut::new();
-    descriptor.encode(&mut Writer::new(&mut bytes));
-    Ok(Descriptor {
-        length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-        bytes: Some(Array(bytes.to_vec())),
-    })
+    }
 }

@@ -1,8 +1,10 @@
 //! The service control manager: the services that this server amounts to, to be looked at. [MS-SCMR]
 //!
 //! Owns handles and procedures; what services there are is in [`records`]. Administrators look, others may connect and
-//! no more, as on Windows. Nobody starts, stops or changes anything from here: that is the host's to do.
+//! no more, as on Windows. Nobody starts, stops or changes anything from here: that is the host's to do, and [`changes`]
+//! says so.
 
+mod changes;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -22,16 +24,17 @@ interface! {
     // [MS-SCMR] 1.9
     SVCCTL = "svcctl", b"\x81\xbb\x7a\x36\x44\x98\xf1\x35\xad\x32\x98\xf0\x38\x00\x10\x03", version 2 {
         0 => (close),
-        1 => (control),
-        2 => (change),
+        1 => (changes::control),
+        2 => (changes::delete),
         4 => (query_security),
+        5 => (changes::set_security),
         6 => (query_status),
         13 => (enum_dependents),
         14 => (enum_services),
         15 => (open_manager),
         16 => (open_service),
         17 => (query_config),
-        19 => (change),
+        19 => (changes::start),
         20 => (display_name),
         21 => (key_name),
         39 => (query_config_2),
@@ -44,6 +47,16 @@ interface! {
 struct Opened {
     object: Object,
     granted: u32,
+}
+
+impl Opened {
+    /// The rights that there are on such an object.
+    fn rights(&self) -> &'static Rights {
+        match self.object {
+            Object::Manager => &MANAGER,
+            Object::Service(_) => &SERVICE,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -75,7 +88,12 @@ const SERVICE: Rights = Rights {
 const QUERY_CONFIG: u32 = 0x01;
 const QUERY_STATUS: u32 = 0x04;
 const ENUMERATE_DEPENDENTS: u32 = 0x08;
-const INTERROGATE: u32 = 0x80;
+
+/// The parts of a descriptor that there are.
+// [MS-SCMR] 2.2.1
+const DESCRIPTOR_PARTS: u32 = 0x1f;
+/// The states by which services are asked for.
+const STATES: u32 = 3;
 
 type Opening = Result<(Handle, u32), Fault>;
 type Text = Option<Utf16String>;
@@ -151,28 +169,6 @@ fn service_for(call: &Call<'_>, handle: &Handle, right: u32) -> Result<Result<Re
     })
 }
 
-// [MS-SCMR] 3.1.4.2
-// Asking for the status changes nothing; every other control is refused.
-fn control(call: &mut Call<'_>, (handle, control): (Handle, u32)) -> Result<(Status, u32), Fault> {
-    const SERVICE_CONTROL_INTERROGATE: u32 = 4;
-    Ok(match service_for(call, &handle, 0)? {
-        Err(error) => (Status::NONE, error),
-        Ok(_) if control != SERVICE_CONTROL_INTERROGATE => (Status::NONE, win32::ACCESS_DENIED),
-        Ok(_) => match service_for(call, &handle, INTERROGATE)? {
-            Ok(record) => (record.status(), win32::SUCCESS),
-            Err(error) => (Status::NONE, error),
-        },
-    })
-}
-
-// [MS-SCMR] 3.1.4.3
-// [MS-SCMR] 3.1.4.19
-// What else is asked does not count: no service is deleted or started from afar.
-fn change(call: &mut Call<'_>, (handle,): (Handle,)) -> Result<(u32,), Fault> {
-    let refused = service_for(call, &handle, 0)?.err();
-    Ok((refused.unwrap_or(win32::ACCESS_DENIED),))
-}
-
 type Bytes = (Array<u8>, u32, u32);
 
 // [MS-SCMR] 3.1.4.5
@@ -181,10 +177,10 @@ fn query_security(
     (handle, parts, size): (Handle, u32, u32),
 ) -> Result<Bytes, Fault> {
     let opened: &Opened = call.handles.find(&handle)?;
-    let rights = match opened.object {
-        Object::Manager => &MANAGER,
-        Object::Service(_) => &SERVICE,
-    };
+    let rights = opened.rights();
+    if is_undefined(parts, DESCRIPTOR_PARTS) {
+        return fill(Err(win32::INVALID_PARAMETER), size);
+    }
     let described = described(rights, opened.granted, parts);
     let bytes = described.map(|descriptor| descriptor.bytes.map_or_else(Vec::new, |bytes| bytes.0));
     fill(bytes.map_err(|_| win32::ACCESS_DENIED), size)
@@ -263,9 +259,7 @@ fn enumerate(
 ) -> Result<Enumerated, Fault> {
     // observed: impacket asks for the kinds that Windows has besides, such as services of users.
     const KINDS: u32 = 0x01ff;
-    const STATES: u32 = 3;
     const ACTIVE: u32 = 1;
-    let is_undefined = |bits: u32, known: u32| bits == 0 || bits & !known != 0;
     let is_wrong = is_undefined(kind, KINDS) || is_undefined(state, STATES);
     let refused = refused.or(is_wrong.then_some(win32::INVALID_PARAMETER));
     let first = usize::try_from(resume.unwrap_or(0)).unwrap_or(usize::MAX);
@@ -290,9 +284,12 @@ fn enumerate(
 // Nothing depends on anything here.
 fn enum_dependents(
     call: &mut Call<'_>,
-    (handle, _, size): (Handle, u32, u32),
+    (handle, state, size): (Handle, u32, u32),
 ) -> Result<(Array<u8>, u32, u32, u32), Fault> {
-    let found = service_for(call, &handle, ENUMERATE_DEPENDENTS)?;
+    let mut found = service_for(call, &handle, ENUMERATE_DEPENDENTS)?;
+    if is_undefined(state, STATES) {
+        found = found.and(Err(win32::INVALID_PARAMETER));
+    }
     let (buffer, needed, error) = fill(found.map(|_| Vec::new()), size)?;
     Ok((buffer, needed, 0, error))
 }
@@ -379,6 +376,11 @@ fn told(refused: Option<u32>, found: Option<&str>, asked: &Utf16String, room: u3
 
 fn is_called(name: &Utf16String, known: &str) -> bool {
     eq_ignore_case(name.as_units(), Utf16String::from(known).as_units())
+}
+
+/// Whether bits say nothing, or something that means nothing.
+fn is_undefined(bits: u32, known: u32) -> bool {
+    bits == 0 || bits & !known != 0
 }
 
 /// Why there is no service of this name.

@@ -144,25 +144,94 @@ fn a_service_tells_its_status_and_how_it_starts() {
     assert_eq!(gone.err(), Some(Fault::CONTEXT_MISMATCH));
 }
 
+const ALL: u32 = 0x000f_01ff;
+
 // test [MS-SCMR] 3.1.4.2
 #[test]
-fn nobody_controls_a_service_from_afar() {
-    const ALL: u32 = 0x000f_01ff;
+fn services_take_no_control_but_to_tell_their_status() {
     let (mut client, manager) = administrator();
     let (handle, error) = service(&mut client, manager, "LanmanServer", ALL);
     assert_eq!(error, 0);
-    for control in [1_u32, 2, 3, 128] {
+    let (status, _): (Status, u32) = client.call(6, &(handle,)).unwrap();
+    for control in [1_u32, 2, 3, 6, 10, 128, 255] {
         let refused: (Status, u32) = client.call(1, &(handle, control)).unwrap();
+        assert_eq!(refused, (status.clone(), win32::INVALID_SERVICE_CONTROL));
+    }
+    for undefined in [0_u32, 5, 11, 127, 256, u32::MAX] {
+        let refused: (Status, u32) = client.call(1, &(handle, undefined)).unwrap();
+        assert_eq!(refused, (Status::NONE, win32::INVALID_PARAMETER));
+    }
+    let (still, _): (Status, u32) = client.call(6, &(handle,)).unwrap();
+    assert_eq!(still, status);
+    let (reader, _) = service(&mut client, manager, "LanmanServer", QUERY_STATUS);
+    for control in [1_u32, 2, 4, 9, 200] {
+        let refused: (Status, u32) = client.call(1, &(reader, control)).unwrap();
         assert_eq!(refused, (Status::NONE, win32::ACCESS_DENIED));
     }
-    for operation in [2, 19] {
-        let refused: (u32,) = client.call(operation, &(handle,)).unwrap();
-        assert_eq!(refused, (win32::ACCESS_DENIED,));
-    }
-    let wrong: (u32,) = client.call(2, &(manager,)).unwrap();
-    assert_eq!(wrong, (win32::INVALID_HANDLE,));
+}
+
+// test [MS-SCMR] 3.1.4.3
+// test [MS-SCMR] 3.1.4.6
+// test [MS-SCMR] 3.1.4.19
+#[test]
+fn services_are_not_started_deleted_or_given_to_others() {
+    let (mut client, manager) = administrator();
+    let (handle, _) = service(&mut client, manager, "LanmanServer", ALL);
+    let (reader, _) = service(&mut client, manager, "LanmanServer", QUERY_STATUS);
+    let mut refused = |operation, handle: Handle| -> u32 {
+        let (error,) = client.call(operation, &(handle,)).unwrap();
+        error
+    };
+    assert_eq!(refused(19, handle), win32::SERVICE_ALREADY_RUNNING);
+    assert_eq!(refused(19, reader), win32::ACCESS_DENIED);
+    assert_eq!(refused(2, handle), win32::ACCESS_DENIED);
+    assert_eq!(refused(2, manager), win32::INVALID_HANDLE);
+    let described: (Array<u8>, u32, u32) = client.call(4, &(handle, 4_u32, 500_u32)).unwrap();
+    assert_eq!(described.2, 0);
+    let own = described.0.0[..described.1 as usize].to_vec();
+    let mut other = own.clone();
+    *other.last_mut().unwrap() ^= 1;
+    let mut set = |handle: Handle, parts: u32, descriptor: &[u8]| -> u32 {
+        let size = descriptor.len() as u32;
+        let arguments = (handle, parts, Array(descriptor.to_vec()), size);
+        let (error,) = client.call(5, &arguments).unwrap();
+        error
+    };
+    assert_eq!(set(handle, 4, &other), win32::ACCESS_DENIED);
+    assert_eq!(
+        set(handle, 5, &own),
+        win32::ACCESS_DENIED,
+        "there is an owner"
+    );
+    assert_eq!(set(handle, 4, &own), 0, "it is so already");
+    assert_eq!(set(reader, 4, &own), win32::ACCESS_DENIED);
+    assert_eq!(set(handle, 0, &own), win32::INVALID_PARAMETER);
+    assert_eq!(set(handle, 4, &own[..9]), win32::INVALID_PARAMETER);
+    let after: (Array<u8>, u32, u32) = client.call(4, &(handle, 4_u32, 500_u32)).unwrap();
+    assert_eq!(after, described);
     let (status, _): (Status, u32) = client.call(6, &(handle,)).unwrap();
-    assert_ne!(status, Status::NONE);
+    assert_ne!(status, Status::NONE, "it is still there");
+}
+
+// test [MS-SCMR] 3.1.4.5
+// test [MS-SCMR] 3.1.4.13
+#[test]
+fn parts_and_states_that_do_not_exist_are_refused() {
+    let (mut client, manager) = administrator();
+    let (handle, _) = service(&mut client, manager, "LanmanServer", ALL);
+    for parts in [0_u32, 0x20, 0x8000_0004] {
+        let refused: (Array<u8>, u32, u32) = client.call(4, &(handle, parts, 0_u32)).unwrap();
+        assert_eq!((refused.1, refused.2), (0, win32::INVALID_PARAMETER));
+    }
+    let mut dependents = |state: u32| -> (Array<u8>, u32, u32, u32) {
+        client.call(13, &(handle, state, 0_u32)).unwrap()
+    };
+    for state in [1, 2, 3] {
+        assert_eq!(dependents(state).3, 0);
+    }
+    for state in [0, 4, u32::MAX] {
+        assert_eq!(dependents(state).3, win32::INVALID_PARAMETER);
+    }
 }
 
 // test [MS-SCMR] 3.1.4.20
