@@ -174,3 +174,5 @@ def test_the_endpoint_mapper_leads_to_pipes(server):
         epm.hept_map(server.host, scmr.MSRPC_UUID_SCMR, protocol="ncacn_ip_tcp", dce=mapper())
     entries = epm.hept_lookup(server.host, dce=mapper())
     assert {"srvsvc", "winreg", "epmapper"} <= {entry["annotation"].decode().rstrip("\0") for entry in entries}
+    status, said = rpcclient(server, "epmlookup")
+    assert status == 0 and "winreg" in said and "no more entries" in said, said

@@ -206,8 +206,7 @@ fn wanted_of(octets: &[u8]) -> Option<InterfaceId> {
     })
 }
 
-/// The next endpoints of a search, which begins without a handle: at most so many, and the handle for the rest, which
-/// there is until nothing has been found.
+/// The next endpoints of a search, which begins without a handle: at most so many, and the handle for the rest.
 fn search(
     call: &mut Call<'_>,
     handle: Handle,
@@ -225,13 +224,18 @@ fn search(
         call.handles.close(&handle)?;
         left
     };
-    let most = usize::try_from(most).unwrap_or(usize::MAX).min(found.len());
-    let left = found.split_off(most);
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let left = found.split_off(most.min(found.len()));
     if found.is_empty() {
         return Ok((Handle::NULL, found, NOT_REGISTERED));
     }
-    // Also when nothing is left: a client that goes on without a handle begins anew, and never ends.
-    let handle = call.handles.open(Left(left))?;
+    // observed: impacket ends where it gets no handle, rpcclient where nothing is found. Whoever got fewer than it asked
+    // for has seen the end, whoever got as many goes on: without a handle it would begin anew, for ever.
+    let handle = if found.len() < most {
+        Handle::NULL
+    } else {
+        call.handles.open(Left(left))?
+    };
     Ok((handle, found, win32::SUCCESS))
 }
 
@@ -295,10 +299,8 @@ mod tests {
         assert!(octets.ends_with(b"\x01\0\x0f\x0d\0\\PIPE\\srvsvc\0\x01\0\x11\x07\0\\\\DESK\0"));
         let mut client = client();
         let (handle, number, towers, status) = ask_map(&mut client, tower.clone(), Handle::NULL, 4);
-        assert_eq!((number, status), (1, 0));
+        assert_eq!((handle, number, status), (Handle::NULL, 1, 0));
         assert_eq!(towers.elements, [tower]);
-        let (handle, number, ..) = ask_map(&mut client, None, handle, 4);
-        assert_eq!((handle, number), (Handle::NULL, 0));
     }
 
     #[test]
@@ -357,24 +359,25 @@ mod tests {
                 ),
             )
         };
-        let (mut handle, mut names) = (Handle::NULL, Vec::new());
-        loop {
-            let (next, number, entries, status) = ask(handle, 3).unwrap();
-            assert_eq!(entries.elements.len(), number as usize);
-            names.extend(entries.elements.into_iter().map(|entry| entry.annotation.0));
-            handle = next;
-            if handle == Handle::NULL {
-                assert_eq!(
-                    (number, status),
-                    (0, NOT_REGISTERED),
-                    "the end, told by itself"
-                );
-                break;
-            }
-            assert_eq!(status, 0);
+        let all = u32::try_from(endpoints().count()).unwrap();
+        for most in [1, all, 4, all + 1] {
+            let (mut handle, mut names) = (Handle::NULL, Vec::new());
+            let last = loop {
+                let (next, number, entries, status) = ask(handle, most).unwrap();
+                assert_eq!(entries.elements.len(), number as usize);
+                names.extend(entries.elements.into_iter().map(|entry| entry.annotation.0));
+                handle = next;
+                if handle == Handle::NULL {
+                    break (number, status);
+                }
+                assert_eq!((number, status), (most, 0));
+            };
+            let left = all % most;
+            let expected = if left == 0 { NOT_REGISTERED } else { 0 };
+            assert_eq!(last, (left, expected), "parts of {most}");
+            assert_eq!(names.len(), all as usize);
+            assert!(names.contains(&"srvsvc".to_owned()));
         }
-        assert_eq!(names.len(), endpoints().count());
-        assert!(names.contains(&"srvsvc".to_owned()));
         let (handle, ..) = ask(Handle::NULL, 1).unwrap();
         assert_eq!(ask(Handle::NULL, 501).err(), Some(Fault::BAD_STUB));
         let freed: (Handle, u32) = client.call(4, &(handle,)).unwrap();
