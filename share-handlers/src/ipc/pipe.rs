@@ -43,8 +43,9 @@ struct State {
     end: Option<End>,
     /// A call is being waited for; whoever does so carries on with what comes meanwhile.
     is_busy: bool,
-    waiting: BTreeMap<u64, Waker>,
-    last_waiting: u64,
+    /// The reads that have not got anything yet, in the order in which they came.
+    readers: BTreeMap<u64, Waker>,
+    last_reader: u64,
 }
 
 /// Why nothing more will come.
@@ -74,8 +75,8 @@ impl Pipe {
             },
             end: None,
             is_busy: false,
-            waiting: BTreeMap::new(),
-            last_waiting: 0,
+            readers: BTreeMap::new(),
+            last_reader: 0,
         };
         Self {
             object,
@@ -96,7 +97,14 @@ impl Pipe {
 
     /// Takes what a client wrote, and answers each packet that is complete. Gives what has to be waited for first.
     fn put(&self, data: &[u8]) -> Result<Option<Running>, NtStatus> {
-        let mut state = self.state.lock();
+        self.put_into(self.state.lock(), data)
+    }
+
+    fn put_into(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        data: &[u8],
+    ) -> Result<Option<Running>, NtStatus> {
         match state.end {
             None => {}
             Some(End::Closed) => return Err(NtStatus::PIPE_CLOSING),
@@ -131,37 +139,18 @@ impl Pipe {
     }
 
     /// Wakes who waits for what `state` has now.
-    fn tell(&self, mut state: MutexGuard<'_, State>) {
-        let waiting = state.take_waiting();
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        let woken = state.to_wake();
         drop(state);
-        waiting.into_values().for_each(Waker::wake);
+        woken.into_iter().for_each(Waker::wake);
     }
 
-    /// Takes the next message into `into`, if there is one.
-    fn take(&self, into: &mut [u8]) -> Option<Result<Taken, NtStatus>> {
-        let mut state = self.state.lock();
-        if state.output.is_empty() {
-            return match state.end {
-                Some(_) => Some(Err(NtStatus::PIPE_BROKEN)),
-                None if state.mode.completion_mode != WAITS => Some(Err(NtStatus::PIPE_EMPTY)),
-                None => None,
-            };
-        }
-        Some(Ok(state.take(into)))
-    }
-
-    /// Reads a message, waiting for one.
-    async fn take_later(&self, into: &mut [u8]) -> Result<Taken, NtStatus> {
-        loop {
-            if let Some(taken) = self.take(into) {
-                return taken;
-            }
-            Arrival {
-                pipe: self,
-                slot: None,
-            }
-            .await;
-        }
+    /// A place behind the reads that wait already.
+    fn queue(&self, state: &mut State) -> Turn<'_> {
+        state.last_reader += 1;
+        let number = state.last_reader;
+        state.readers.insert(number, Waker::noop().clone());
+        Turn { pipe: self, number }
     }
 
     /// What is to be read, left where it is.
@@ -222,13 +211,10 @@ impl Pipe {
     }
 
     fn close_now(&self) {
-        let waiting = {
-            let mut state = self.state.lock();
-            state.end = Some(End::Closed);
-            state.output.clear();
-            std::mem::take(&mut state.waiting)
-        };
-        waiting.into_values().for_each(Waker::wake);
+        let mut state = self.state.lock();
+        state.end = Some(End::Closed);
+        state.output.clear();
+        self.tell(state);
     }
 }
 
@@ -275,12 +261,13 @@ impl State {
         reply
     }
 
-    fn take_waiting(&mut self) -> BTreeMap<u64, Waker> {
-        if self.output.is_empty() && self.end.is_none() {
-            BTreeMap::new()
-        } else {
-            std::mem::take(&mut self.waiting)
-        }
+    /// The reads that can go on: all of them at the end, otherwise the first if there is a message.
+    fn to_wake(&self) -> Vec<Waker> {
+        let most = match (self.end, self.output.is_empty()) {
+            (Some(_), _) => usize::MAX,
+            (None, is_empty) => usize::from(!is_empty),
+        };
+        self.readers.values().take(most).cloned().collect()
     }
 
     fn disconnect(&mut self) {
@@ -344,34 +331,41 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Ends when there is something to be read, or never will be. Dropping it withdraws.
-struct Arrival<'a> {
+/// A read's place among those of its pipe: messages go to reads in the order in which both came. Dropping it lets the
+/// next one on.
+struct Turn<'a> {
     pipe: &'a Pipe,
-    slot: Option<u64>,
+    number: u64,
 }
 
-impl Future for Arrival<'_> {
-    type Output = ();
+impl Turn<'_> {
+    /// Takes the next message into `into`, waiting for one.
+    async fn take(self, into: &mut [u8]) -> Result<Taken, NtStatus> {
+        std::future::poll_fn(|context| self.poll(into, context)).await
+    }
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(&self, into: &mut [u8], context: &Context<'_>) -> Poll<Result<Taken, NtStatus>> {
         let mut state = self.pipe.state.lock();
-        if !state.output.is_empty() || state.end.is_some() {
-            return Poll::Ready(());
+        let first = state.readers.first_key_value();
+        let is_first = first.is_some_and(|(number, _)| *number == self.number);
+        match (state.output.is_empty(), state.end) {
+            (false, _) if is_first => return Poll::Ready(Ok(state.take(into))),
+            (true, Some(_)) => return Poll::Ready(Err(NtStatus::PIPE_BROKEN)),
+            (true, None) if state.mode.completion_mode != WAITS => {
+                return Poll::Ready(Err(NtStatus::PIPE_EMPTY));
+            }
+            _ => {}
         }
-        let slot = self.slot.unwrap_or(state.last_waiting + 1);
-        state.last_waiting = state.last_waiting.max(slot);
-        state.waiting.insert(slot, context.waker().clone());
-        drop(state);
-        self.slot = Some(slot);
+        state.readers.insert(self.number, context.waker().clone());
         Poll::Pending
     }
 }
 
-impl Drop for Arrival<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot {
-            self.pipe.state.lock().waiting.remove(&slot);
-        }
+        let mut state = self.pipe.state.lock();
+        state.readers.remove(&self.number);
+        self.pipe.tell(state);
     }
 }
 
@@ -392,8 +386,9 @@ impl Handle for Pipe {
         if room.length() == 0 {
             return ready(Ok(0));
         }
+        let turn = self.queue(&mut self.state.lock());
         Box::pin(async move {
-            let taken = self.take_later(room.as_mut_slice()).await?;
+            let taken = turn.take(room.as_mut_slice()).await?;
             if taken.is_partial {
                 room.mark_partial();
             }
@@ -442,18 +437,20 @@ impl Handle for Pipe {
     }
 
     fn transact(&self, input: Bytes, room_bytes: usize) -> Answer<'_, Transacted> {
+        let mut state = self.state.lock();
         // An answer to something else must not be taken for this one's.
-        if !self.state.lock().output.is_empty() {
+        if !state.output.is_empty() {
             return ready(Err(NtStatus::PIPE_BUSY));
         }
-        let running = match self.put(&input) {
+        let turn = self.queue(&mut state);
+        let running = match self.put_into(state, &input) {
             Err(status) => return ready(Err(status)),
             Ok(running) => running,
         };
         Box::pin(async move {
             self.carry_on(running).await;
             let mut data = vec![0; room_bytes.min(LONGEST_MESSAGE)];
-            let taken = self.take_later(&mut data).await?;
+            let taken = turn.take(&mut data).await?;
             data.truncate(taken.length);
             Ok(Transacted {
                 data: data.into(),

@@ -131,6 +131,32 @@ fn a_read_with_nothing_to_read_waits_for_the_next_answer() {
 }
 
 #[test]
+fn reads_that_wait_get_messages_in_their_own_order() {
+    let pipe = open("srvsvc");
+    let mut rooms = [(); 4].map(|()| ReplyRoom::new(BytesMut::new(), 0, 1024));
+    let [first, withdrawn, second, late] = &mut rooms;
+    let mut first = pipe.read(0, first);
+    let mut withdrawn = pipe.read(0, withdrawn);
+    let mut second = pipe.read(0, second);
+    for read in [&mut first, &mut withdrawn, &mut second] {
+        assert_eq!(poll(read), None);
+    }
+    drop(withdrawn);
+    let mut late = pipe.read(0, late);
+    write(&*pipe, &bytes(WINDOWS_BIND)).unwrap();
+    assert_eq!(poll(&mut late), None, "two were before it");
+    assert_eq!(poll(&mut second), None, "one was before it");
+    assert_eq!(poll(&mut first), Some(Ok(116)));
+    assert_eq!(poll(&mut second), None, "there was one message");
+    write(&*pipe, &request(1, 28, &numbers(&[0]))).unwrap();
+    assert_eq!(poll(&mut late), None);
+    assert_eq!(poll(&mut second), Some(Ok(24 + 56)));
+    drop(late);
+    write(&*pipe, &request(2, 28, &numbers(&[0]))).unwrap();
+    assert_eq!(read(&*pipe, 1000).unwrap().0.len(), 24 + 56);
+}
+
+#[test]
 fn closing_ends_a_read_that_waits() {
     let pipe = open("srvsvc");
     let mut room = ReplyRoom::new(BytesMut::new(), 0, 1024);
