@@ -96,15 +96,18 @@ impl Wanted {
         let now: Vec<T> = entries.into_iter().skip(first).take_while(fits).collect();
         let is_all = now.len() == left;
         let next = if is_all { 0 } else { count(first + now.len()) };
+        // [MS-SRVS] 2.2.2.10
+        // Whoever has no room for one entry gets no further by asking again.
+        let more = if now.is_empty() {
+            win32::BUFFER_TOO_SMALL
+        } else {
+            win32::MORE_DATA
+        };
         Part {
             entries: Container(now),
             total: count(left),
             resume: self.resume.map(|_| next),
-            error: if is_all {
-                win32::SUCCESS
-            } else {
-                win32::MORE_DATA
-            },
+            error: if is_all { win32::SUCCESS } else { more },
         }
     }
 }

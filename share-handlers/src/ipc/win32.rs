@@ -10,6 +10,8 @@ pub(super) const INVALID_PARAMETER: u32 = 87;
 pub(super) const INVALID_LEVEL: u32 = 124;
 /// ERROR_MORE_DATA.
 pub(super) const MORE_DATA: u32 = 234;
+/// NERR_BufTooSmall.
+pub(super) const BUFFER_TOO_SMALL: u32 = 2123;
 /// NERR_UserNotFound.
 pub(super) const USER_NOT_FOUND: u32 = 2221;
 /// NERR_NetNameNotFound.

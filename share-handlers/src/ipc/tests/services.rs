@@ -116,6 +116,22 @@ fn a_list_is_given_in_parts_to_who_has_little_room() {
     );
 }
 
+// test [MS-SRVS] 2.2.2.10
+#[test]
+fn a_list_of_which_nothing_fits_is_refused_and_not_asked_for_in_circles() {
+    let pipe = bound(&[], "srvsvc");
+    for room in [0, 1, 9] {
+        let stub = call(&*pipe, 15, &share_enum(0, room, Some(1)));
+        let (body, end) = stub.split_at(stub.len() - 16);
+        assert!(!texts(body).contains("Shared"));
+        assert_eq!(
+            end,
+            numbers(&[1, 0x0002_0008, 1, 2123]),
+            "room for {room} bytes"
+        );
+    }
+}
+
 // test [MS-SRVS] 3.1.4.17
 #[test]
 fn the_server_tells_its_name_version_and_comment() {
