@@ -90,7 +90,7 @@ def test_rpcclient_is_answered(server, command, expected):
     assert status == 0 and expected in said, said
 
 
-@pytest.mark.parametrize("binding", ["connect,ntlm", "sign,ntlm", "seal,ntlm", "sign,spnego", "seal,spnego"])
+@pytest.mark.parametrize("binding", ["connect,ntlm", "packet,ntlm", "sign,ntlm", "seal,ntlm", "packet,spnego", "sign,spnego", "seal,spnego"])
 def test_packets_are_protected_as_the_client_asks(server, binding):
     status, said = rpcclient(server, "lookupnames alice", binding=binding)
     assert status == 0 and "S-1-5-21-" in said, said

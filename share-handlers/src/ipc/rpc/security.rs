@@ -39,6 +39,10 @@ pub(super) struct Agreement {
 // [MS-RPCE] 2.2.1.1.8
 mod level {
     pub(super) const CONNECT: u8 = 2;
+    /// The same as [`PACKET`].
+    pub(super) const CALL: u8 = 3;
+    /// Signed as with [`INTEGRITY`]: what tells who sent a packet tells what was in it, too.
+    pub(super) const PACKET: u8 = 4;
     pub(super) const INTEGRITY: u8 = 5;
     pub(super) const PRIVACY: u8 = 6;
 }
@@ -56,7 +60,7 @@ impl Agreement {
         let is_served = matches!(trailer.kind, mechanism::SPNEGO | mechanism::NTLM)
             && matches!(
                 trailer.level,
-                level::CONNECT | level::INTEGRITY | level::PRIVACY
+                level::CONNECT | level::CALL | level::PACKET | level::INTEGRITY | level::PRIVACY
             );
         is_served.then_some(Self {
             trailer,
@@ -84,7 +88,7 @@ impl Agreement {
     }
 
     fn protects(&self) -> bool {
-        self.trailer.level >= level::INTEGRITY
+        self.trailer.level > level::CONNECT
     }
 }
 
