@@ -9,7 +9,7 @@ from test_rpc import ADMINISTRATOR, net, pytestmark, rpcclient, run, server  # n
 
 pytest.importorskip("impacket", reason="impacket is not installed")
 
-from impacket.dcerpc.v5 import samr, srvs
+from impacket.dcerpc.v5 import samr, srvs, transport
 from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED, RPC_SID
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 from impacket.smbconnection import SessionError
@@ -221,6 +221,38 @@ def test_who_is_no_administrator_changes_no_group(server):
         assert accounts(server) == before
     finally:
         samr.hSamrDeleteAlias(rpc, handle)
+
+
+def test_who_is_an_administrator_no_longer_is_none_on_what_is_open(server):
+    rpc, domain, base = opened(server)
+    own = f"{base}-{number_of(rpc, domain, 'alice')}"
+    boss, builtin, _ = opened(server, name="Builtin")
+    administrators = alias(boss, builtin, 544)
+    samr.hSamrAddMemberToAlias(boss, administrators, sid(own))
+    try:
+        theirs, domain, _ = opened(server, ALICE, "Builtin")
+        kept = alias(theirs, domain, 544)
+        samr.hSamrRemoveMemberFromAlias(boss, administrators, sid(own))
+        before = accounts(server)
+        with pytest.raises((DCERPCException, SessionError)):
+            samr.hSamrAddMemberToAlias(theirs, kept, sid(own))
+        # Another pipe over the same connection to IPC$.
+        through = theirs.get_rpc_transport()
+        connection = through.get_smb_connection()
+        again = transport.SMBTransport(server.host, server.port, r"\samr", smb_connection=connection)
+        # Of its own accord it would connect to the share afresh.
+        connection.connectTree = lambda _: through._SMBTransport__tid
+        rpc = again.get_dce_rpc()
+        rpc.connect()
+        rpc.bind(samr.MSRPC_UUID_SAMR)
+        database = samr.hSamrConnect(rpc)["ServerHandle"]
+        builtin_sid = samr.hSamrLookupDomainInSamServer(rpc, database, "Builtin")["DomainId"]
+        domain = samr.hSamrOpenDomain(rpc, database, MAXIMUM_ALLOWED, builtin_sid)["DomainHandle"]
+        with pytest.raises(DCERPCException, match="(?i)access_denied"):
+            alias(rpc, domain, 544, 1)
+        assert accounts(server) == before
+    finally:
+        samr.hSamrRemoveMultipleMembersFromAlias(boss, administrators, sids(own))
 
 
 def test_who_gives_no_name_changes_no_group(server):

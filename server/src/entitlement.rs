@@ -1,19 +1,22 @@
 //! Who may stay after a reload.
 //!
 //! Sessions and tree connects keep what they were granted as long as the new settings would grant
-//! it again; what they would not is closed here, as if the client had closed it. Nobody else is
+//! it again; what they would not is closed here, as if the client had closed it. What is asked of
+//! them from now on is asked by their user with the groups that it is in now. Nobody else is
 //! disturbed. It never decides what the settings are.
 
 use std::sync::Arc;
 
 use auth::{Account, AccountStore, Identity, LogonKind};
 use config::GuestPolicy;
+use wire::dtyp::Sid;
 
 use crate::commands::teardown::{self, Ending};
 use crate::commands::tree_connect;
 use crate::open::Open;
 use crate::server::Server;
 use crate::session::Session;
+use crate::share::{Caller, LogOnFacts};
 use crate::tree_connect::TreeConnect;
 
 /// What a reload took away.
@@ -39,11 +42,18 @@ pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended
             ended.sessions = ended.sessions.saturating_add(1);
             continue;
         };
+        let facts = Arc::new(session.log_on_facts(&identity));
         session.become_user(identity);
         for tree in session.all_trees() {
-            if !may_stay(server, &session.identity.load(), &tree) {
+            let Some(caller) = entitled(server, &facts, &tree) else {
                 teardown::tree_connect(server, &session, tree.id).await;
                 ended.tree_connects = ended.tree_connects.saturating_add(1);
+                continue;
+            };
+            let before = tree.caller.swap(Arc::new(caller));
+            if tree.share.is_pipe() && has_lost_administration(&before, &tree.caller.load()) {
+                let opens = session.opens.take_matching(|open| open.tree.id == tree.id);
+                teardown::opens(server, opens).await;
             }
         }
     }
@@ -95,23 +105,32 @@ fn is_protected(session: &Session, identity: &Identity) -> bool {
 /// Whether an open may wait on for the client that made it.
 fn may_wait(server: &Server, open: &Open, accounts: &dyn AccountStore) -> bool {
     let caller = open.tree.caller.load();
-    let known = caller.log_on.as_ref().map(|log_on| &log_on.identity);
-    let identity = known.and_then(|identity| renewed(server, identity, accounts));
-    identity.is_some_and(|identity| may_stay(server, &identity, &open.tree))
-}
-
-/// Whether the share as it is now would grant what the tree connect has.
-fn may_stay(server: &Server, identity: &Identity, tree: &TreeConnect) -> bool {
-    let settings = server.settings();
-    let Some(share) = settings.shares.find(tree.share.name()) else {
+    let Some(known) = &caller.log_on else {
         return false;
     };
+    let Some(identity) = renewed(server, &known.identity, accounts) else {
+        return false;
+    };
+    let facts = LogOnFacts {
+        identity: Arc::new(identity),
+        ..LogOnFacts::clone(known)
+    };
+    entitled(server, &Arc::new(facts), &open.tree).is_some()
+}
+
+/// Who the user is for the share now; none if the share as it is now would not grant what the tree connect has.
+fn entitled(server: &Server, facts: &Arc<LogOnFacts>, tree: &TreeConnect) -> Option<Caller> {
+    let settings = server.settings();
+    let share = settings.shares.find(tree.share.name())?;
     let shows_same = Arc::ptr_eq(&share.handler, &tree.share.handler)
         && share.encrypt_data() == tree.share.encrypt_data();
-    let access = share.access(identity);
-    let granted = tree_connect::maximal_access(share, access).and_then(|granted| {
-        let caller = server.identities().caller(identity, share)?;
-        share.permit(granted, &caller.token)
-    });
-    shows_same && granted.is_ok_and(|granted| granted.contains(tree.maximal_access))
+    let (caller, granted) = tree_connect::admit(server, share, Arc::clone(facts)).ok()?;
+    (shows_same && granted.contains(tree.maximal_access)).then_some(caller)
+}
+
+/// Whether somebody administers the server no longer. What is open on pipes asks for that at each call, of the caller
+/// who opened it.
+fn has_lost_administration(before: &Caller, now: &Caller) -> bool {
+    let administers = |caller: &Caller| caller.token.contains(&Sid::ADMINISTRATORS);
+    administers(before) && !administers(now)
 }

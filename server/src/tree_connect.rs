@@ -20,7 +20,7 @@ pub struct TreeConnect {
     pub maximal_access: AccessMask,
     /// CreationTime.
     pub creation_time: FileTime,
-    /// Who the user is for the share's handler; replaced by re-authentication.
+    /// Who the user is for the share's handler; replaced by re-authentication, and when the accounts change.
     pub caller: ArcSwap<Caller>,
     /// Counted in the share's CurrentUses.
     pub(crate) in_use: AtomicBool,
