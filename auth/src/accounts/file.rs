@@ -172,22 +172,28 @@ impl AccountFile {
     /// Changes an account by way of `change`, which may not change its name.
     ///
     /// # Errors
-    /// There is no such account, or the changed one cannot be written to the file.
+    /// There is no such account, the changed one cannot be written to the file, or its number has become a group's.
     pub fn update(
         &mut self,
         name: &str,
         change: impl FnOnce(&mut Account),
     ) -> Result<(), AccountFileError> {
-        let at = self.index.get(&fold_name(name)).copied();
-        let line = at.and_then(|at| self.lines.get_mut(at));
-        let Some(Line::Account(account)) = line else {
-            return Err(AccountFileError::Missing(name.to_owned()));
-        };
-        let mut changed = Account::clone(account);
+        let missing = || AccountFileError::Missing(name.to_owned());
+        let old = self.find(name).ok_or_else(missing)?;
+        let mut changed = Account::clone(&old);
         change(&mut changed);
-        changed.name.clone_from(&account.name);
+        changed.name.clone_from(&old.name);
         check_account(&changed)?;
-        *account = Arc::new(changed);
+        let (before, number) = (relative_id(&old), relative_id(&changed));
+        if number != before && have_number(self.declared(), number) {
+            return Err(AccountFileError::Number(number));
+        }
+        if let Some(at) = self.index.get(&fold_name(name)).copied() {
+            self.replace_line(at, Line::Account(Arc::new(changed)));
+        }
+        if number != before {
+            self.retire(before);
+        }
         Ok(())
     }
 

@@ -53,8 +53,9 @@ impl AccountFile {
                     old.disabled = account.disabled;
                     old.locked = account.locked;
                 });
+                updated.map_err(|error| (error.to_string(), RIGHT.to_owned()))?;
                 import.updated.push(name);
-                updated.map_err(|error| (error.to_string(), RIGHT.to_owned()))
+                Ok(())
             }
             Err(error) => Err((error.to_string(), RIGHT.to_owned())),
         }
@@ -129,5 +130,19 @@ eve:x:XXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX:8846F7EAEE8FB117AD06BDD830B7586C:[U      
         );
         let bob = file.find("bob").unwrap();
         assert!(bob.disabled && bob.nt_hash.is_none());
+    }
+
+    #[test]
+    fn a_uid_whose_number_is_a_groups_is_left_out_and_the_file_stays_readable() {
+        let text = "Alice:-:groups=staff\n@crew:rid=3000\n";
+        let mut file = AccountFile::parse(text).unwrap();
+        let before = file.find("alice");
+        let import = file.import_smbpasswd(
+            "alice:1000:X:8846F7EAEE8FB117AD06BDD830B7586C:[U          ]:LCT-63A1B2C3:\n",
+        );
+        assert_eq!((import.added.len(), import.updated.len()), (0, 0));
+        assert_eq!(import.skipped.len(), 1);
+        assert_eq!(file.find("alice"), before);
+        assert!(AccountFile::parse(&file.render()).is_ok());
     }
 }
