@@ -249,7 +249,8 @@ impl Share {
     pub fn access(&self, user: &str, groups: &[String]) -> Access {
         let listed = |list: &[String]| list.iter().any(|name| same_name(name, user));
         let everybody = self.users.is_empty() && self.groups.is_empty();
-        let in_group = || self.groups.iter().any(|group| groups.contains(group));
+        let is_in = |group: &String| groups.iter().any(|name| same_name(name, group));
+        let in_group = || self.groups.iter().any(is_in);
         if listed(&self.denied_users) {
             Access::Denied
         } else if listed(&self.read_only_users) {
@@ -503,6 +504,7 @@ mod tests {
         assert_eq!(share.access("carol", &[]), Access::Read);
         assert_eq!(share.access("dave", &[]), Access::Read);
         assert_eq!(share.access("erin", &names(&["staff"])), Access::Full);
+        assert_eq!(share.access("erin", &names(&["STAFF"])), Access::Full);
         assert_eq!(share.access("erin", &names(&["other"])), Access::Denied);
     }
 
