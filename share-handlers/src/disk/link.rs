@@ -102,7 +102,8 @@ impl Opening {
     }
 }
 
-/// Removes a name on its way, unless a server may still need it.
+/// Removes a name on its way, unless a server may still need it, or it is the last name of a file: then somebody
+/// else has called it so, or removed the other, and there is something to lose.
 pub(super) fn remove_if_left(folder: BorrowedFd<'_>, name: &CStr, now: FileTime) {
     let Ok(stat) = link_stat(folder, name.to_bytes()) else {
         return;
@@ -110,7 +111,8 @@ pub(super) fn remove_if_left(folder: BorrowedFd<'_>, name: &CStr, now: FileTime)
     // Making the link has changed the file.
     let changed = FileTime::from_unix(stat.stx_ctime.tv_sec, stat.stx_ctime.tv_nsec);
     let age = Duration::from_nanos(now.0.saturating_sub(changed.0).saturating_mul(100));
-    if age > LONGEST_WAY && file_type(&stat) != FileType::Directory {
+    let has_others = stat.stx_nlink > 1 && file_type(&stat) != FileType::Directory;
+    if age > LONGEST_WAY && has_others {
         remove(folder, name.to_bytes());
     }
 }
@@ -233,5 +235,17 @@ mod tests {
         assert_eq!(fixture.names().len(), 2);
         remove_if_left(folder.as_fd(), &name, later(90));
         assert_eq!(fixture.names(), ["file"]);
+    }
+
+    #[test]
+    fn a_file_that_has_no_other_name_is_never_removed() {
+        let fixture = Fixture::new();
+        let own = String::from_utf8(names::on_its_way(7)).unwrap();
+        std::fs::write(fixture.path(&own), "of value").unwrap();
+        let folder = std::fs::File::open(fixture.path("")).unwrap();
+        let name = std::ffi::CString::new(own.clone()).unwrap();
+        let later = FileTime(now().0 + 90 * 10_000_000);
+        remove_if_left(folder.as_fd(), &name, later);
+        assert_eq!(std::fs::read(fixture.path(&own)).unwrap(), b"of value");
     }
 }
