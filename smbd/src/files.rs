@@ -129,13 +129,20 @@ pub(crate) fn create_private_folder(path: &Path) -> Result<(), Failure> {
     created.map_err(Failure::with("create", path))
 }
 
-/// Writes a file that must not exist yet, and waits until it is on the disk.
+/// Writes a file in place of what a killed process with this one's number has left there, and waits until it is on
+/// the disk.
 fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
+    let create = || {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600).open(path)
+    };
+    let mut file = match create() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            create()?
+        }
+        created => created?,
+    };
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
@@ -172,6 +179,17 @@ mod tests {
             0o700
         );
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_has_left_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets");
+        let left = format!("secrets.{}.new", std::process::id());
+        fs::write(folder.path().join(left), "half a te").unwrap();
+        replace_private(&path, "text").unwrap();
+        assert_eq!(read_private(&path).unwrap().as_deref(), Some("text"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
