@@ -115,11 +115,10 @@ impl Directory {
     /// The accounts in a group of the account file.
     pub(super) fn members(&self, group: &str) -> Vec<Sid> {
         let accounts = self.accounts();
+        let group = group.to_lowercase();
         let is_in = |account: &&Arc<Account>| {
-            account
-                .groups
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(group))
+            let mut groups = account.groups.iter();
+            groups.any(|name| name.to_lowercase() == group)
         };
         accounts
             .iter()

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use server::access::{Privileges, SecurityToken};
 use server::accounts::{Identity, LogonKind};
 use server::share::{
-    Caller, LogOnFacts, NoAdministration, Printer, ServerSnapshot, ServerView, SessionSnapshot,
-    ShareKind, ShareSnapshot,
+    Administration, Caller, LogOnFacts, NoAdministration, Printer, ServerSnapshot, ServerView,
+    SessionSnapshot, ShareKind, ShareSnapshot,
 };
 use wire::NtStatus;
 use wire::dtyp::{FileTime, Sid};
@@ -92,6 +92,19 @@ impl Client {
             caller: Arc::new(caller("alice", kind, groups)),
             handles: Handles::new(1),
             interface,
+        }
+    }
+
+    /// The same, where somebody keeps accounts.
+    pub(super) fn administered_by(self, administration: Arc<dyn Administration>) -> Self {
+        let services = Services {
+            view: Arc::clone(&self.services.view),
+            administration,
+            workers: Workers::new(Arc::new(Inline)),
+        };
+        Self {
+            services: Arc::new(services),
+            ..self
         }
     }
 

@@ -5,6 +5,7 @@
 //! aliases that every machine has are empty, but for the one of administrators, which is a group of the account
 //! file, too. Only accounts of the account file are members.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use server::accounts::{
@@ -303,9 +304,17 @@ pub(super) fn memberships(
         return Ok((Numbers::default(), nt::ACCESS_DENIED));
     };
     let directory = Directory::new(call.services);
+    // Each account is looked at once, whatever the number of aliases, and of identifiers that a client names.
+    let named: HashSet<Sid> = sids.0.into_iter().flatten().collect();
+    let accounts = directory.accounts().into_iter();
+    let named = accounts.filter(|account| named.contains(&directory.sid_of(account)));
+    let groups: HashSet<String> = named
+        .flat_map(|account| account.groups.clone())
+        .map(|group| group.to_lowercase())
+        .collect();
     let is_member = |alias: &Alias| {
-        let members = members(&directory, alias);
-        sids.0.iter().flatten().any(|sid| members.contains(sid))
+        let group = alias.group.as_ref().map(|group| group.to_lowercase());
+        group.is_some_and(|group| groups.contains(&group))
     };
     let found = aliases(&directory, domain).into_iter().filter(is_member);
     let numbers = found.map(|alias| alias.number).collect();

@@ -12,6 +12,8 @@ mod groups;
 mod objects;
 mod password;
 mod security;
+#[cfg(test)]
+mod tests;
 mod types;
 mod user_facts;
 mod users;

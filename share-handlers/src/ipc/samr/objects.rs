@@ -1,6 +1,6 @@
 //! Handles: what is behind each, and the rights it carries.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use server::accounts::{Account, relative_id};
 use wire::Utf16String;
@@ -34,10 +34,12 @@ pub(super) struct OpenDomain {
     pub granted: u32,
 }
 
-/// An account that is open.
+/// An account that is open. A later one of the same name is another one.
 #[derive(Debug, Clone)]
 pub(super) struct OpenUser {
     pub name: String,
+    /// The number; of an account that is being made it is known when it has been.
+    pub number: Arc<OnceLock<u32>>,
     pub granted: u32,
 }
 
@@ -216,8 +218,12 @@ pub(super) fn open_user(
     };
     match granted(call, &USER_RIGHTS, wanted) {
         Some(granted) => {
-            let name = account.name.clone();
-            Ok((call.handles.open(OpenUser { name, granted })?, nt::SUCCESS))
+            let open = OpenUser {
+                name: account.name.clone(),
+                number: Arc::new(relative.into()),
+                granted,
+            };
+            Ok((call.handles.open(open)?, nt::SUCCESS))
         }
         None => Ok((Handle::NULL, nt::ACCESS_DENIED)),
     }
@@ -245,9 +251,9 @@ pub(super) fn user(
         return Ok(Err(nt::ACCESS_DENIED));
     }
     let accounts = call.services.administration.accounts();
-    let found = accounts
-        .into_iter()
-        .find(|account| account.name == open.name);
+    let found = accounts.into_iter().find(|account| {
+        account.name == open.name && open.number.get() == Some(&relative_id(account))
+    });
     Ok(found.ok_or(nt::NO_SUCH_USER))
 }
 

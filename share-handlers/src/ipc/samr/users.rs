@@ -1,5 +1,7 @@
 //! Accounts: how administrators make, change and delete one.
 
+use std::sync::{Arc, OnceLock};
+
 use server::accounts::{Account, relative_id};
 use server::share::{AccountChange, AccountUpdate};
 
@@ -201,8 +203,10 @@ pub(super) fn create_2(
         } else {
             u32::MAX
         };
+    let number = Arc::new(OnceLock::new());
     let open = call.handles.open(OpenUser {
         name: name.clone(),
+        number: Arc::clone(&number),
         granted,
     })?;
     let ending = call.handles.ending(&open)?;
@@ -213,7 +217,10 @@ pub(super) fn create_2(
         let accounts = administration.accounts();
         let account = accounts.iter().find(|account| account.name == name);
         match account.filter(|_| status == nt::SUCCESS) {
-            Some(account) => (open, granted, relative_id(account), nt::SUCCESS),
+            Some(account) => {
+                let id = *number.get_or_init(|| relative_id(account));
+                (open, granted, id, nt::SUCCESS)
+            }
             None => {
                 ending.end();
                 (Handle::NULL, 0, 0, nt::failure(status, nt::NO_SUCH_USER))
