@@ -157,8 +157,8 @@ impl Server {
     }
 
     /// Where records of persistent opens are kept, if anywhere.
-    pub(crate) fn persistent_store(&self) -> Option<&dyn PersistentStore> {
-        self.surroundings.persistent_store.as_deref()
+    pub(crate) fn persistent_store(&self) -> Option<&Arc<dyn PersistentStore>> {
+        self.surroundings.persistent_store.as_ref()
     }
 
     /// The settings in force, as one consistent whole.

@@ -20,10 +20,23 @@ struct State {
     /// How many more requests there is room for; none for any number.
     room: Option<u32>,
     failures: u64,
+    /// What becomes of the next request.
+    next: Option<Trouble>,
+    /// Failures that have not been counted yet.
+    uncounted: u64,
     puts: u64,
     is_slow: bool,
     /// Who waits for an answer of a slow store.
     waiting: Vec<Waker>,
+}
+
+/// How a request fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nothing is changed.
+    NotMade,
+    /// The changes are made, and their survival is not sure.
+    Made,
 }
 
 impl Records {
@@ -56,6 +69,11 @@ impl Records {
         self.lock().room = Some(requests);
     }
 
+    /// Has the next request fail, which nobody can know before its turn has come.
+    pub fn fail_next(&self, trouble: Trouble) {
+        self.lock().next = Some(trouble);
+    }
+
     /// Has no answer come, or all that are due and those to come.
     pub fn set_slow(&self, is_slow: bool) {
         let mut state = self.lock();
@@ -65,6 +83,23 @@ impl Records {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("one thread")
+    }
+}
+
+impl State {
+    fn make(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Put(row, bytes) => {
+                    self.puts += 1;
+                    self.rows.insert(row, bytes);
+                }
+                Change::Remove(row) => {
+                    self.rows.remove(&row);
+                }
+                Change::RemoveAll(open) => self.rows.retain(|row, _| row.open != open),
+            }
+        }
     }
 }
 
@@ -79,18 +114,15 @@ impl PersistentStore for Records {
             }
             Some(left) => *left -= 1,
         }
-        for change in changes {
-            match change {
-                Change::Put(row, bytes) => {
-                    state.puts += 1;
-                    state.rows.insert(row, bytes);
-                }
-                Change::Remove(row) => {
-                    state.rows.remove(&row);
-                }
-                Change::RemoveAll(open) => state.rows.retain(|row, _| row.open != open),
-            }
+        let trouble = state.next.take();
+        if trouble != Some(Trouble::NotMade) {
+            state.make(changes);
         }
+        state.uncounted += u64::from(trouble.is_some());
+        let result = match trouble {
+            None => Ok(()),
+            Some(_) => Err(NtStatus::DISK_FULL),
+        };
         let shared = self.0.clone();
         Box::pin(poll_fn(move |task| {
             let mut state = shared.lock().expect("one thread");
@@ -98,7 +130,8 @@ impl PersistentStore for Records {
                 state.waiting.push(task.waker().clone());
                 return Poll::Pending;
             }
-            Poll::Ready(Ok(()))
+            state.failures += std::mem::take(&mut state.uncounted);
+            Poll::Ready(result)
         }))
     }
 

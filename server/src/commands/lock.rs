@@ -50,7 +50,7 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     Ok(Response::Lock(LockResponse).into())
 }
 
-/// Takes back locks of which there is no record.
+/// Takes back locks of which there is no record, or nobody knows whether there is one.
 fn undo(context: &Context, open: &Open, request: &LockRequest) {
     let mut state = open.state.lock();
     state.lock_sequences.forget(request.lock_sequence.0);
@@ -60,6 +60,8 @@ fn undo(context: &Context, open: &Open, request: &LockRequest) {
         .server
         .object_store
         .unlock(&open.attachment, &ranges);
+    // Before whoever waits for the ranges gets them. Nobody waits for this record: the request has failed.
+    drop(persistence::note(&context.server, open));
     effects::carry_out(&context.server, outcome.effects);
 }
 
@@ -98,7 +100,13 @@ async fn unlock(
     for effects in todo {
         effects::carry_out(&context.server, effects);
     }
-    unlocked.and(persistence::all(written).await)
+    let written = persistence::all(written).await;
+    if written.is_err() {
+        // Others may have the ranges by now: what is recorded must not say for longer than need be that these are
+        // locked still.
+        drop(persistence::note(&context.server, open));
+    }
+    unlocked.and(written)
 }
 
 // [MS-SMB2] 3.3.5.14.1

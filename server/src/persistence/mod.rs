@@ -94,7 +94,25 @@ pub(crate) fn note(server: &Server, open: &Open) -> Option<Answer<'static, ()>> 
     let locks = server
         .object_store
         .locks_to_record(&open.attachment, extent);
-    Some(store.change(changes(open.id(), &record, extent, locks)))
+    let written = store.change(changes(open.id(), &record, extent, locks));
+    Some(unless_others_failed(store.clone(), failures, written))
+}
+
+/// The answer to what was written after so many failures. One that has come since may have lost what this
+/// builds upon: locks of this request that went with the record of another one.
+fn unless_others_failed(
+    store: Arc<dyn PersistentStore>,
+    failures: u64,
+    written: Answer<'static, ()>,
+) -> Answer<'static, ()> {
+    Box::pin(async move {
+        written.await?;
+        if store.failures() == failures {
+            Ok(())
+        } else {
+            Err(NtStatus::INSUFFICIENT_RESOURCES)
+        }
+    })
 }
 
 /// What is to be changed in the store for an open's record to be this one, and for its locks to be these.
@@ -160,7 +178,7 @@ pub(crate) fn note_end(server: &Server, open: &Open) -> Option<Answer<'static, (
 
 /// Waits until everything written so far survives.
 pub async fn settle(server: &Server) {
-    let settled = server.persistent_store().map(PersistentStore::settle);
+    let settled = server.persistent_store().map(|store| store.settle());
     if let Err(status) = all(settled).await {
         tracing::error!(%status, "persistent opens have not all been recorded");
     }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use conformance::client::requests;
 use conformance::fuzz::rig::Rig;
+use conformance::sim::records::Trouble;
 use server::persistence::Restored;
-use wire::create::{LeaseState, ShareAccess};
+use wire::create::{CreateOptions, LeaseState, ShareAccess};
 use wire::fscc::SetFileInformation;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{CreateRequest, FileId, LockRequest, NtStatus, OplockLevel};
@@ -173,6 +174,74 @@ fn what_could_not_be_recorded_of_locks_is_with_the_next_record() {
     let mut client = world.client(1);
     let again = opened(&send(&mut client, returning("file", file_id))).file_id;
     assert_eq!(locked(&mut client, again, &[1, 2, 3, 4]), [2, 4]);
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.14
+#[test]
+fn a_lock_that_went_with_a_record_that_failed_is_not_told_as_granted() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let request = CreateRequest {
+        requested_oplock_level: OplockLevel::NONE,
+        ..persistent("file")
+    };
+    let file_id = opened(&send(&mut client, request)).file_id;
+    let mut other = world.client(2);
+    let passing = CreateRequest {
+        create_options: CreateOptions::DELETE_ON_CLOSE,
+        ..requests::open_or_create("file")
+    };
+    let others = opened(&send(&mut other, passing)).file_id;
+    let lock = ranges(others, &[1], LOCKING);
+    assert_eq!(status(&mut other, lock), NtStatus::SUCCESS);
+    let waiting = ranges(file_id, &[1], LockFlags::EXCLUSIVE_LOCK);
+    assert_eq!(status(&mut client, waiting), NtStatus::PENDING);
+    // The close gives the lock away, and has the deletion recorded that is pending from now on.
+    world.estate.records.fail_next(Trouble::NotMade);
+    world.estate.records.set_slow(true);
+    let close = other
+        .client
+        .prepare(other.scope, requests::close(others).into());
+    let mut frame = BytesMut::new();
+    other.client.encode(&[close], &mut frame);
+    other.send(frame).expect("the connection stands");
+    world.estate.records.set_slow(false);
+    let told = client.send_nothing().expect("the connection stands");
+    assert_eq!(told[0].status(), NtStatus::INSUFFICIENT_RESOURCES);
+    let rows = world.estate.records.all().len();
+    assert_eq!(rows, 1, "the open and no lock");
+    let lock = ranges(file_id, &[1], LOCKING);
+    assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+    other.end.close(None);
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.14.2
+#[test]
+fn no_record_stays_of_a_lock_that_was_refused_for_want_of_one() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    world.estate.records.fail_next(Trouble::Made);
+    let lock = ranges(file_id, &[1], LOCKING);
+    assert_eq!(status(&mut client, lock), NtStatus::DISK_FULL);
+    assert_eq!(world.estate.records.all().len(), 1);
+    client.finish();
+}
+
+// test [MS-SMB2] 3.3.5.14.1
+#[test]
+fn what_was_unlocked_without_a_record_of_it_is_recorded_soon_and_keeps_nobody_out() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let lock = ranges(file_id, &[1], LOCKING);
+    assert_eq!(status(&mut client, lock), NtStatus::SUCCESS);
+    world.estate.records.fail_next(Trouble::NotMade);
+    let unlock = ranges(file_id, &[1], LockFlags::UNLOCK);
+    assert_eq!(status(&mut client, unlock), NtStatus::DISK_FULL);
+    assert_eq!(world.estate.records.all().len(), 1);
     client.finish();
 }
 
