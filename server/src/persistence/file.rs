@@ -47,8 +47,8 @@ impl Coming<'_> {
     }
 }
 
-/// Has the records of all persistent opens of a file say what is about to change of it. Whoever calls this
-/// calls [`save_file`] once it has, or has not.
+/// Has the records of all persistent opens of a file say what is about to change of it. Whoever has announced
+/// something calls [`save_file`] once it has changed, or has not.
 ///
 /// # Errors
 /// Those of [`super::PersistentStore::change`]: then nothing may change.
@@ -63,7 +63,20 @@ pub(crate) async fn announce(
         let coming = file.and_then(|file| coming.after(file));
         state.coming_file = coming;
     }
-    all(note_file(server, object)).await
+    let announced = all(note_file(server, object)).await;
+    if announced.is_err() {
+        retract(server, object);
+    }
+    announced
+}
+
+/// Takes back what was announced: it is not going to happen.
+fn retract(server: &Server, object: ObjectId) {
+    for open in server.persistent.of_object(server, object) {
+        open.state.lock().coming_file = None;
+    }
+    // Until that is recorded, the records say that something may have changed.
+    drop(note_file(server, object));
 }
 
 /// Writes the records of all persistent opens of a file, whose name, time of creation or disposition

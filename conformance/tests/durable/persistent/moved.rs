@@ -8,6 +8,7 @@ use conformance::sim::world::Estate;
 use wire::dtyp::FileTime;
 use wire::fscc::file_info::BasicChange;
 use wire::fscc::{SetFileInformation, TimeChange};
+use wire::lock::{LockFlags, LockSequence};
 use wire::{FileId, NtStatus, SetInfoRequest};
 
 use super::estate::*;
@@ -94,6 +95,27 @@ fn an_open_is_found_where_it_was_if_what_was_announced_has_not_been_done() {
     let mut client = world.client(1);
     let request = returning("file", file_id);
     assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
+    client.finish();
+}
+
+#[test]
+fn what_could_not_be_announced_is_not_in_later_records() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let before = world.estate.records.all();
+    for change in [rename(file_id, "new"), new_time(file_id)] {
+        world.estate.records.set_full(true);
+        assert_eq!(status(&mut client, change), NtStatus::DISK_FULL);
+        world.estate.records.set_full(false);
+        let sequence = LockSequence::default();
+        let lock = status(&mut client, locking(file_id, sequence));
+        assert_eq!(lock, NtStatus::SUCCESS);
+        let after = world.estate.records.all();
+        assert_eq!(after[0], before[0]);
+        let unlock = requests::lock(file_id, 0, 1, LockFlags::UNLOCK);
+        assert_eq!(status(&mut client, unlock), NtStatus::SUCCESS);
+    }
     client.finish();
 }
 
