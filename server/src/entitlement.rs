@@ -31,7 +31,8 @@ pub struct Ended {
 }
 
 /// Ends the sessions, and closes the tree connects and the opens that wait for their client, that neither
-/// the settings in force nor `accounts` entitle any longer. A changed password ends nothing: it was right when it was given.
+/// the settings in force nor `accounts` entitle any longer. A changed password ends nothing: it was right when
+/// it was given.
 pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended {
     let mut ended = Ended::default();
     for session in server.sessions() {

@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use wire::dtyp::Guid;
 
 use super::restore::Remains;
+use crate::durable::DurableOwner;
 use crate::object_store::OpenId;
 use crate::share::Opened;
 
@@ -21,6 +22,18 @@ pub(crate) struct AbsentOpens {
     /// How many there are, so that a server without any takes no lock.
     count: AtomicUsize,
     table: Mutex<BTreeMap<u64, Absent>>,
+    /// Somebody is making opens out of them.
+    is_looked_for: AtomicBool,
+}
+
+/// The right to make opens out of what is left, which one task has at a time: of two, the second would find
+/// the first one's opens in its way, and drop their records.
+pub(super) struct Search<'a>(&'a AtomicBool);
+
+impl Drop for Search<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
 }
 
 /// One of them.
@@ -34,6 +47,12 @@ impl AbsentOpens {
     /// The number of opens.
     pub(crate) fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
+    }
+
+    /// Begins to look for what they wait for; none while somebody else does.
+    pub(super) fn search(&self) -> Option<Search<'_>> {
+        let others = self.is_looked_for.swap(true, Ordering::AcqRel);
+        (!others).then(|| Search(&self.is_looked_for))
     }
 
     /// Has an open wait until then, or as long as was said before.
@@ -73,12 +92,17 @@ impl AbsentOpens {
             .collect()
     }
 
-    /// Whether one has this number, or this CreateGuid.
-    pub(crate) fn has(&self, id: Option<OpenId>, create_guid: Option<Guid>) -> bool {
-        let is_it = |number, remains: &Remains| {
-            id == Some(OpenId(number)) || create_guid == Some(remains.create_guid())
-        };
-        self.any(is_it)
+    /// Whether one of this owner has this number, or this CreateGuid.
+    pub(crate) fn has(
+        &self,
+        owner: &DurableOwner,
+        id: Option<OpenId>,
+        create_guid: Option<Guid>,
+    ) -> bool {
+        self.any(|number, remains| {
+            let is_it = id == Some(OpenId(number)) || create_guid == Some(remains.create_guid());
+            is_it && remains.owner() == owner
+        })
     }
 
     /// Whether one is on what was opened.

@@ -21,7 +21,7 @@ use wire::{DecodeError, FileId, NtStatus, SessionId, TreeId};
 use super::record::{self, Record, RecordedFile, RecordedUser};
 use super::{Change, Row, all, later, note, settle};
 use crate::commands::{teardown, tree_connect};
-use crate::durable::{self, Durability};
+use crate::durable::{self, Durability, DurableOwner};
 use crate::entitlement;
 use crate::object_store::{
     Arrival, Disposition, LockElement, Moment, OpenId, OpenRequest, StreamKind,
@@ -74,6 +74,11 @@ impl Remains {
     /// CreateGuid.
     pub(super) fn create_guid(&self) -> Guid {
         self.record.create_guid
+    }
+
+    /// DurableOwner.
+    pub(super) fn owner(&self) -> &DurableOwner {
+        &self.record.owner
     }
 
     /// Whether this is the open's file.
@@ -140,13 +145,18 @@ pub async fn restore(
 }
 
 /// Makes opens out of what waits for its share or volume, as far as that is there by now. What has waited for
-/// as long as its client was promised is dropped. Clients are told meanwhile to ask again.
+/// as long as its client was promised is dropped. Clients are told meanwhile to ask again. Does nothing while
+/// it is under way already.
 pub async fn retry(server: &Arc<Server>, accounts: &dyn AccountStore) -> Restored {
     let mut told = Restored::default();
     let absent = &server.persistent.absent;
     if absent.len() == 0 {
         return told;
     }
+    let Some(_search) = absent.search() else {
+        told.absent = absent.len();
+        return told;
+    };
     for number in absent.take_expired(server.environment().now()) {
         tracing::warn!(
             number,

@@ -1,14 +1,18 @@
 //! Servers that are started before the volume of a share, or the share, is there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use conformance::client::requests;
 use conformance::fuzz::rig::leftovers;
-use conformance::sim::world::{Estate, accounts};
+use conformance::sim::Virtual;
+use conformance::sim::world::{Estate, SHARE, accounts};
+use server::object_store::ShareId;
 use server::persistence::{self, Restored};
-use server::{Settings, ShareList};
+use server::share::Share;
+use server::{Environment, Settings, ShareList};
 use share_handlers::memory::{MemoryHandler, MemoryOptions};
+use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::dtyp::FileTime;
 use wire::lock::LockFlags;
 use wire::{CreateRequest, FileId, NtStatus};
@@ -148,4 +152,52 @@ fn an_open_waits_for_its_volume_no_longer_than_for_its_client() {
         assert_eq!(status(&mut client, early.returning()), expected);
         client.finish();
     }
+}
+
+/// Has each call wait for a second.
+struct Late(Virtual);
+
+impl Faults for Late {
+    fn next(&self, _: &'static str) -> Fault {
+        Fault {
+            delay: Some(self.0.sleep(Duration::from_secs(1))),
+            ..Fault::default()
+        }
+    }
+}
+
+#[test]
+fn of_two_who_look_at_once_for_what_opens_wait_for_none_takes_the_others_away() {
+    let (early, _) = Early::new(Duration::ZERO);
+    let scene = &early.world.scene;
+    let whole = early.whole.find(SHARE).expect("there is one");
+    let late = Faulty::over(
+        whole.handler.clone(),
+        Arc::new(Late(scene.environment.clone())),
+    );
+    let share = Share::new(ShareId(1), whole.settings.clone(), late);
+    early.show([Arc::new(share)].into_iter().collect());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    for _ in 0..2 {
+        let (server, told) = (scene.server.clone(), told.clone());
+        scene.environment.spawn(Box::pin(async move {
+            let restored = persistence::retry(&server, &accounts()).await;
+            told.lock().expect("one thread").push(restored);
+        }));
+    }
+    scene.environment.run();
+    scene.pass(Duration::from_secs(10));
+    assert_eq!(*told.lock().expect("one thread"), [ABSENT, only_open()]);
+    assert_eq!(scene.server.open_count(), 1);
+    assert_eq!(early.world.estate.records.all().len(), 2);
+}
+
+// test [MS-SMB2] 3.3.5.9.12
+#[test]
+fn nobody_is_told_of_an_open_of_another_user_that_waits_for_its_volume() {
+    let (early, _) = Early::new(Duration::ZERO);
+    let mut client = early.world.scene.client_of_another_user(1);
+    let expected = NtStatus::OBJECT_NAME_NOT_FOUND;
+    assert_eq!(status(&mut client, early.returning()), expected);
+    client.end.close(None);
 }

@@ -23,8 +23,8 @@ use crate::share::Name;
 ///
 /// # Errors
 /// `OBJECT_NAME_NOT_FOUND` when there is no such open that waits, or not for this client;
-/// `FILE_NOT_AVAILABLE` when it waits for its volume; `INVALID_PARAMETER` for a lease on another name, or for an open as persistent that is not; `ACCESS_DENIED`
-/// for another user.
+/// `FILE_NOT_AVAILABLE` when it waits for its volume; `INVALID_PARAMETER` for a lease on another name, or for
+/// an open as persistent that is not; `ACCESS_DENIED` for another user.
 pub(super) async fn run(
     context: &mut Context,
     request: &CreateRequest,
@@ -32,7 +32,7 @@ pub(super) async fn run(
 ) -> Result<Answer, NtStatus> {
     // departs [MS-SMB2] 3.3.5.9.12: an open that waits for its volume is there again in a moment; so answered,
     // clients ask again
-    if is_absent(context, reconnect) {
+    if is_absent(context, reconnect)? {
         return Err(NtStatus::FILE_NOT_AVAILABLE);
     }
     let known = find(context, reconnect).ok_or(NtStatus::OBJECT_NAME_NOT_FOUND)?;
@@ -84,11 +84,13 @@ pub(super) async fn resume(context: &mut Context, id: OpenId) -> Result<Arc<Open
     }
 }
 
-/// Whether the open waits for its share or volume.
-fn is_absent(context: &Context, reconnect: Reconnect) -> bool {
+/// Whether the open waits for its share or volume. Of others' opens nobody is told.
+fn is_absent(context: &Context, reconnect: Reconnect) -> Result<bool, NtStatus> {
+    let owner = context.session()?.owner();
     let id = OpenId(reconnect.file_id.persistent);
     let create_guid = reconnect.v2.map(|v2| v2.create_guid);
-    context.server.persistent.absent.has(Some(id), create_guid)
+    let absent = &context.server.persistent.absent;
+    Ok(absent.has(&owner, Some(id), create_guid))
 }
 
 /// The open that a client wants back.

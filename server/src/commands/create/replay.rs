@@ -127,11 +127,11 @@ fn persistent(context: &Context, wish: Wish, create: Guid) -> Result<Option<Arc<
         return Ok(None);
     }
     let server = &context.server;
-    if server.persistent.absent.has(None, Some(create)) {
+    let owner = context.session()?.owner();
+    if server.persistent.absent.has(&owner, None, Some(create)) {
         return Err(NtStatus::FILE_NOT_AVAILABLE);
     }
     let opens = server.persistent.of_create_guid(server, create);
-    let owner = context.session()?.owner();
     // Others may have chosen the same GUID.
     let own = opens.iter().find(|open| open.owner == owner);
     let Some(open) = own.or(opens.first()) else {
