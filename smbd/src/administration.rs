@@ -39,7 +39,7 @@ struct Files {
     machine: MachineId,
     /// The server, which is made later, and what takes changes over.
     running: OnceLock<(Weak<Assembly>, Weak<Server>)>,
-    /// One change of the shares at a time.
+    /// One change of the configuration at a time, by whomever.
     changing: Mutex<()>,
 }
 
@@ -67,6 +67,18 @@ impl Administrator {
             .0
             .running
             .set((Arc::downgrade(assembly), Arc::downgrade(server)));
+    }
+
+    /// Has `take_over` put another configuration in the place of the one in force, which it is given, while
+    /// nobody else does so.
+    pub(crate) fn change<T>(
+        &self,
+        server: &Server,
+        take_over: impl FnOnce(Configuration) -> T,
+    ) -> T {
+        let _one = self.0.changing.lock();
+        let current = server.settings().configuration.clone();
+        take_over(current)
     }
 }
 

@@ -6,7 +6,7 @@ use auth::{
     AccountStore, Anonymous, AuthPolicy, Guest, NtHash, NtlmMechanism, NtlmV1, ServerNames, Spnego,
 };
 use bytes::Bytes;
-use config::{Configuration, GuestPolicy};
+use config::{Configuration, GuestPolicy, reload::Changes};
 use parking_lot::Mutex;
 use server::{
     Server, Settings, Surroundings,
@@ -116,9 +116,11 @@ impl Assembly {
     /// Has shares show what is mounted in the place of their folder by now, and makes opens out of records
     /// that wait for that.
     pub(crate) async fn look_again(&self, server: &Arc<Server>) {
-        let configuration = server.settings().configuration.clone();
-        if self.shares.have_moved(&configuration) {
-            match self.replace(server, configuration) {
+        if self.shares.have_moved(&server.settings().shares) {
+            match self
+                .administrator
+                .change(server, |now| self.replace(server, now))
+            {
                 Ok(()) => drop(entitlement::enforce(server, &*self.accounts).await),
                 Err(failure) => tracing::debug!("shares stay as they are: {failure}"),
             }
@@ -133,24 +135,29 @@ impl Assembly {
         }
     }
 
-    /// Takes over a new configuration and the accounts, or neither, and ends what they no longer
-    /// entitle anybody to.
+    /// Takes over the configuration that `read` finds and the accounts, or neither, and ends what they no
+    /// longer entitle anybody to.
     pub(crate) async fn reload(
         &self,
         server: &Arc<Server>,
-        new: Configuration,
-    ) -> Result<Ended, Failure> {
-        self.identities.check(&new)?;
-        let identity = new.identity.clone();
-        let settings = self.settings(new, Some(&server.settings()))?;
-        self.accounts.reload()?;
-        self.identities.reload(identity);
-        server.reload(settings);
-        Ok(entitlement::enforce(server, &*self.accounts).await)
+        read: impl FnOnce() -> Result<Configuration, Failure>,
+    ) -> Result<(Changes, Ended), Failure> {
+        let changes = self.administrator.change(server, |current| {
+            let (new, changes) = current.reloaded(read()?);
+            self.identities.check(&new)?;
+            let identity = new.identity.clone();
+            let settings = self.settings(new, Some(&server.settings()))?;
+            self.accounts.reload()?;
+            self.identities.reload(identity);
+            server.reload(settings);
+            Ok::<_, Failure>(changes)
+        })?;
+        let ended = entitlement::enforce(server, &*self.accounts).await;
+        Ok((changes, ended))
     }
 
     /// Takes over a configuration in which nothing but shares, and what an administrator may change from
-    /// a client, has changed.
+    /// a client, has changed. Only while nobody else changes it.
     pub(crate) fn replace(&self, server: &Server, new: Configuration) -> Result<(), Failure> {
         let settings = self.settings(new, Some(&server.settings()))?;
         let log = settings.configuration.log.clone();

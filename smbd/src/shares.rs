@@ -49,8 +49,8 @@ pub(crate) struct Shares {
     memories: Mutex<Vec<Memory>>,
     /// The print queues, by their folders. They outlive a reload that changes what is around them.
     queues: Mutex<Vec<(PathBuf, Arc<Queue>)>>,
-    /// Which folder each disk share shows, by its name.
-    roots: Mutex<BTreeMap<String, FolderId>>,
+    /// Which folder each disk share shows.
+    roots: Mutex<BTreeMap<ShareId, FolderId>>,
     /// The number that the next new share gets.
     next_id: AtomicU32,
 }
@@ -92,6 +92,9 @@ impl Shares {
         configuration: &Configuration,
         old: Option<&ShareList>,
     ) -> Result<ShareList, Failure> {
+        let is_there =
+            |id: &ShareId| old.is_some_and(|old| old.iter().any(|share| share.id == *id));
+        self.roots.lock().retain(|id, _| is_there(id));
         let own = [ipc_settings()];
         let settings = own.iter().chain(&configuration.shares);
         let list = settings.map(|settings| self.share(settings, old));
@@ -117,7 +120,7 @@ impl Shares {
         old: Option<&ShareList>,
     ) -> Result<Arc<Share>, Failure> {
         let old = old.and_then(|old| old.find(&settings.name));
-        let old = old.filter(|_| !self.has_moved(settings));
+        let old = old.filter(|old| !self.has_moved(old));
         if let Some(old) = old.filter(|old| old.settings == *settings) {
             return Ok(old.clone());
         }
@@ -132,16 +135,14 @@ impl Shares {
 
     /// Whether another folder has come to the path of a share: something was mounted there, or was
     /// unmounted.
-    pub(crate) fn have_moved(&self, configuration: &Configuration) -> bool {
-        let mut shares = configuration.shares.iter();
-        shares.any(|share| self.has_moved(share))
+    pub(crate) fn have_moved(&self, shares: &ShareList) -> bool {
+        shares.iter().any(|share| self.has_moved(share))
     }
 
-    fn has_moved(&self, share: &config::Share) -> bool {
-        let shown = self.roots.lock().get(&share.name).copied();
-        let there = share.path.as_deref().and_then(folder_id);
-        let is_disk = share.kind == ShareKind::Disk;
-        is_disk && shown.is_some() && there.is_some() && there != shown
+    fn has_moved(&self, share: &Share) -> bool {
+        let shown = self.roots.lock().get(&share.id).copied();
+        let there = || share.settings.path.as_deref().and_then(folder_id);
+        shown.is_some_and(|shown| there().is_some_and(|there| there != shown))
     }
 
     fn handler(
@@ -194,7 +195,7 @@ impl Shares {
             .map_err(Failure::with("serve", path))?;
         handler.report_to(self.outside_changes(share, id));
         let mut roots = self.roots.lock();
-        shown.map(|shown| roots.insert(share.name.clone(), shown));
+        shown.map(|shown| roots.insert(id, shown));
         Ok(Arc::new(handler))
     }
 
@@ -441,6 +442,26 @@ mod tests {
         let (old, new) = pair("c");
         assert!(!Arc::ptr_eq(&old.handler, &new.handler));
         assert_ne!(old.id, new.id);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_came_to_a_path_while_another_share_could_not_be_made_is_shown_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::create_dir(&path).unwrap();
+        let shares = shares();
+        let text = format!("[[share]]\nname = 'a'\npath = '{}'\n", path.display());
+        let before = shares.list(&parse(&text), None).unwrap();
+        assert!(!shares.have_moved(&before));
+        fs::rename(&path, folder.path().join("old")).unwrap();
+        fs::create_dir(&path).unwrap();
+        let wrong = format!("{text}[[share]]\nname = 'b'\npath = '/no/where'\n");
+        assert!(shares.list(&parse(&wrong), Some(&before)).is_err());
+        assert!(shares.have_moved(&before), "nothing was taken over");
+        let after = shares.list(&parse(&text), Some(&before)).unwrap();
+        assert!(!shares.have_moved(&after));
+        let (old, new) = (before.find("a").unwrap(), after.find("a").unwrap());
+        assert!(!Arc::ptr_eq(&old.handler, &new.handler));
     }
 
     #[tokio::test]

@@ -135,18 +135,12 @@ impl Running {
     /// Takes over a changed configuration and the accounts. If anything is wrong with them, nothing
     /// changes.
     async fn reload(&self, server: &Arc<Server>, assembly: &Assembly) {
-        let read = read_configuration(&self.path).map_err(Failure::from);
-        let read = read.and_then(with_added_shares);
-        let new = match read {
-            Ok(configuration) => self.options.apply(configuration),
-            Err(failure) => {
-                tracing::error!("the reload changed nothing: {failure}");
-                return;
-            }
+        let read = || {
+            let read = with_added_shares(read_configuration(&self.path)?)?;
+            Ok(self.options.apply(read))
         };
-        let (new, changes) = server.settings().configuration.reloaded(new);
-        let ended = match assembly.reload(server, new).await {
-            Ok(ended) => ended,
+        let (changes, ended) = match assembly.reload(server, read).await {
+            Ok(reloaded) => reloaded,
             Err(failure) => {
                 tracing::error!("the reload changed nothing: {failure}");
                 return;
