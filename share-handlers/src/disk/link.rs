@@ -4,7 +4,7 @@
 //! file, it is made under such a name in the same folder and renamed from there, so that at each moment
 //! the name is one file's or the other's. Clients neither see nor reach names on their way
 //! ([`names::is_on_its_way`]). One that a server has left that was killed is removed by whoever next
-//! lists the folder, wants to delete it, or makes another.
+//! lists the folder or wants to delete it, unless it has become the only name of its file.
 
 use std::ffi::CStr;
 use std::hash::BuildHasher;
