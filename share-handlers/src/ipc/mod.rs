@@ -8,6 +8,7 @@
 //! Owns the names of pipes. What is said over them is decoded by pure functions, answered from snapshots, and never
 //! looks at a clock or a file.
 
+mod budget;
 mod calendar;
 mod directory;
 mod dssetup;
@@ -47,6 +48,7 @@ use wire::dtyp::FileTime;
 use wire::fscc::upcase::eq_ignore_case;
 use wire::{NtStatus, Utf16String};
 
+use self::budget::Budget;
 use self::dssetup::DSSETUP;
 use self::epmapper::EPMAPPER;
 use self::initshutdown::INITSHUTDOWN;
@@ -68,6 +70,7 @@ use crate::ready::ready;
 pub struct IpcHandler {
     services: Arc<Services>,
     groups: Arc<Groups>,
+    budget: Budget,
     last_open: AtomicU64,
 }
 
@@ -87,6 +90,7 @@ impl IpcHandler {
                 workers: Workers::new(pool),
             }),
             groups: Arc::default(),
+            budget: Budget::default(),
             last_open: AtomicU64::new(0),
         }
     }
@@ -105,7 +109,7 @@ impl IpcHandler {
         let groups = Arc::clone(&self.groups);
         let association = Association::new(services, (pipe, interfaces), caller, groups);
         let name = Name::root().child(Utf16String::from(pipe));
-        let pipe = Pipe::new(object, name.clone(), association);
+        let pipe = Pipe::new(object, name.clone(), association, self.budget.part());
         Ok(Opened {
             created: false,
             created_with_file: false,

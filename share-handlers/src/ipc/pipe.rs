@@ -22,6 +22,7 @@ use wire::fscc::fsctl_data::PipePeekResponse;
 use wire::fscc::{FileAttributes, FileInfoClass, FileInformation, Fsctl};
 use wire::{NtStatus, Writer};
 
+use super::budget::Part;
 use super::pdu::Header;
 use super::rpc::{Association, Pending, Reply};
 use crate::ready::ready;
@@ -39,6 +40,8 @@ struct State {
     input: BytesMut,
     /// What is to be read, a message each; of the first one perhaps only what is left.
     output: VecDeque<Bytes>,
+    /// What both of them, and a request whose last fragment has not come, take of what all pipes may hold.
+    held: Part,
     mode: PipeInformation,
     end: Option<End>,
     /// A call is being waited for; whoever does so carries on with what comes meanwhile.
@@ -64,11 +67,12 @@ struct Taken {
 }
 
 impl Pipe {
-    pub(super) fn new(object: ObjectId, name: Name, association: Association) -> Self {
+    pub(super) fn new(object: ObjectId, name: Name, association: Association, held: Part) -> Self {
         let state = State {
             association,
             input: BytesMut::new(),
             output: VecDeque::new(),
+            held,
             mode: PipeInformation {
                 read_mode: PipeType::MESSAGE,
                 completion_mode: WAITS,
@@ -114,10 +118,8 @@ impl Pipe {
             return Err(NtStatus::INSUFFICIENT_RESOURCES);
         }
         state.input.extend_from_slice(data);
-        if state.is_busy {
-            return Ok(None);
-        }
-        let running = state.answer();
+        let running = if state.is_busy { None } else { state.answer() };
+        state.count();
         self.tell(state);
         Ok(running)
     }
@@ -134,6 +136,7 @@ impl Pipe {
             let answers = state.association.resume(pending);
             state.output.extend(answers);
             next = state.answer();
+            state.count();
             self.tell(state);
         }
     }
@@ -213,7 +216,7 @@ impl Pipe {
     fn close_now(&self) {
         let mut state = self.state.lock();
         state.end = Some(End::Closed);
-        state.output.clear();
+        state.give_up();
         self.tell(state);
     }
 }
@@ -272,7 +275,24 @@ impl State {
 
     fn disconnect(&mut self) {
         self.end = Some(End::Disconnected);
-        self.input.clear();
+        self.input = BytesMut::new();
+    }
+
+    /// Counts what is held, and gives it up if that is more than it may be.
+    fn count(&mut self) {
+        let unread: usize = self.output.iter().map(Bytes::len).sum();
+        let bytes = unread + self.input.len() + self.association.unfinished_bytes();
+        if !self.held.holds(bytes) {
+            self.disconnect();
+            self.give_up();
+        }
+    }
+
+    fn give_up(&mut self) {
+        self.input = BytesMut::new();
+        self.output.clear();
+        self.association.forget_unfinished();
+        self.held.holds(0);
     }
 
     /// Takes from the messages, of which there is one at least, what fits.
@@ -349,7 +369,11 @@ impl Turn<'_> {
         let first = state.readers.first_key_value();
         let is_first = first.is_some_and(|(number, _)| *number == self.number);
         match (state.output.is_empty(), state.end) {
-            (false, _) if is_first => return Poll::Ready(Ok(state.take(into))),
+            (false, _) if is_first => {
+                let taken = state.take(into);
+                state.count();
+                return Poll::Ready(Ok(taken));
+            }
             (true, Some(_)) => return Poll::Ready(Err(NtStatus::PIPE_BROKEN)),
             (true, None) if state.mode.completion_mode != WAITS => {
                 return Poll::Ready(Err(NtStatus::PIPE_EMPTY));

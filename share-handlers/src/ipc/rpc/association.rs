@@ -130,6 +130,17 @@ impl Association {
         }
     }
 
+    /// The bytes of a request that wait for its last fragment.
+    pub(in crate::ipc) fn unfinished_bytes(&self) -> usize {
+        let in_progress = self.in_progress.as_ref();
+        in_progress.map_or(0, |request| request.stub.len())
+    }
+
+    /// Drops a request that waits for its last fragment.
+    pub(in crate::ipc) fn forget_unfinished(&mut self) {
+        self.in_progress = None;
+    }
+
     /// Goes on after something that was waited for.
     pub(in crate::ipc) fn resume(&mut self, pending: Pending) -> Vec<Bytes> {
         match pending {

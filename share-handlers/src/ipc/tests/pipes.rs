@@ -187,3 +187,33 @@ fn who_never_reads_is_not_answered_for_ever() {
     write(&*pipe, &all).unwrap();
     assert_eq!(write(&*pipe, &packet), Err(NtStatus::PIPE_DISCONNECTED));
 }
+
+#[test]
+fn pipes_that_hold_too_much_together_are_broken_and_those_with_little_go_on() {
+    let mut handler = IpcHandler::new(Arc::new(Lab), Arc::new(NoAdministration), Arc::new(Inline));
+    handler.budget = Budget::new(210_000);
+    let how = OpenHow::to_look(AccessMask::FILE_GENERIC_READ);
+    let name = Name::parse_text("srvsvc").unwrap();
+    let open = || now(handler.open(&caller(&[]), &name, &how)).unwrap().handle;
+    let unfinished = fragment(0x01, 7, 15, &[0; 20_000]);
+    let begin = |pipe: &dyn Handle| {
+        assert_eq!(transact(pipe, &bytes(MACOS_BIND)).data[2], 12);
+        write(pipe, &unfinished).unwrap();
+        write(pipe, &[5])
+    };
+    let pipes: Vec<_> = (0..10).map(|_| open()).collect();
+    for pipe in &pipes {
+        assert_eq!(begin(&**pipe), Ok(1));
+    }
+    let late = open();
+    assert_eq!(begin(&*late), Err(NtStatus::PIPE_DISCONNECTED));
+    assert_eq!(read(&*late, 100), Err(NtStatus::PIPE_BROKEN));
+    // Whoever finishes, or closes, gives room to others.
+    let rest = fragment(0x02, 7, 15, &[]);
+    write(&*pipes[0], &rest[1..]).unwrap();
+    assert_eq!(read(&*pipes[0], 1000).unwrap().0[2], 2);
+    assert_eq!(begin(&*open()), Ok(1));
+    now(pipes[1].close(CloseHow::Keep)).unwrap();
+    let next = open();
+    assert_eq!(begin(&*next), Ok(1));
+}
