@@ -23,11 +23,14 @@ mod table;
 use std::sync::Arc;
 
 use auth::LogonKind;
+use wire::create::LeaseState;
 use wire::dtyp::{FileTime, Guid};
 use wire::{LeaseKey, NtStatus, OplockLevel};
 
 use crate::durable::Durability;
-use crate::object_store::{Caching, GrantedCaching, LeaseRequest, LockChange, LockExtent, OpenId};
+use crate::object_store::{
+    Caching, GrantedCaching, Held, LeaseRequest, LockChange, LockExtent, OpenId,
+};
 use crate::open::{Open, OpenState};
 use crate::server::Server;
 use crate::share::{Answer, ObjectId, Opened};
@@ -256,17 +259,29 @@ fn record_of(server: &Server, open: &Open, state: &OpenState) -> Option<Record> 
         opened: open.creation_time,
         timeout,
         waits_until: state.waits_until,
-        caching: caching(open.client_guid, store.held(&open.attachment).caching),
+        caching: caching(open.client_guid, store.held(&open.attachment)),
         delete_on_close: open.attachment.delete_on_close(),
         delete_pending: store.is_delete_pending(&open.attachment),
         lock_sequences: state.lock_sequences.clone(),
     })
 }
 
-/// What must be asked for to get this caching again.
-fn caching(client: Guid, held: GrantedCaching) -> Caching {
-    match held {
+/// What must be asked for to get this caching again. Of what is being broken nothing is left, as if the break
+/// were never acknowledged: what it was broken for may have happened, and who comes next has not been told.
+// [MS-SMB2] 3.3.6.1
+// [MS-SMB2] 3.3.6.5
+fn caching(client: Guid, held: Held) -> Caching {
+    match held.caching {
         GrantedCaching::Oplock(OplockLevel::NONE) => Caching::None,
+        GrantedCaching::Oplock(_) if held.breaking => Caching::None,
+        GrantedCaching::Lease(lease) if held.breaking => Caching::Lease(LeaseRequest {
+            client,
+            key: lease.key,
+            parent: lease.parent,
+            state: LeaseState::NONE,
+            version: lease.version,
+            epoch: lease.epoch.wrapping_add(1),
+        }),
         GrantedCaching::Oplock(level) => Caching::Oplock(level),
         GrantedCaching::Lease(lease) => Caching::Lease(LeaseRequest {
             client,

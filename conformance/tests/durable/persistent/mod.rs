@@ -308,6 +308,28 @@ fn what_a_client_has_given_up_of_its_lease_it_does_not_find_again() {
     client.finish();
 }
 
+// test [MS-SMB2] 3.3.6.5
+#[test]
+fn what_was_being_broken_when_the_server_was_killed_a_client_does_not_find_again() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let request = with_lease_v2(persistent("file"), 9, RH, 0);
+    let file_id = opened(&send(&mut client, request)).file_id;
+    let mut other = world.client(2);
+    let others = opened(&send(&mut other, requests::open_or_create("file"))).file_id;
+    let data = Bytes::from_static(b"new");
+    let write = requests::write(others, 0, data);
+    assert_eq!(status(&mut other, write), NtStatus::SUCCESS);
+    let told = client.send_nothing().expect("the connection stands");
+    assert!(told[0].is_notification());
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    let request = with_lease_v2(returning("file", file_id), 9, LeaseState::NONE, 0);
+    let again = opened(&send(&mut client, request));
+    assert_eq!(granted(&again), (None, Some((LeaseState::NONE, 3))));
+    client.finish();
+}
+
 /// A client with a leased persistent open, which is away, and another that deletes the file by an open
 /// that was there before, and has to wait.
 fn deletion_in_absence(world: &World) -> (FileId, Rig) {

@@ -64,16 +64,16 @@ impl Break {
 pub(super) fn begin(server: &Arc<Server>, broken: Break) {
     if broken.wants_acknowledgment() {
         AwaitedBreaks::start(server, broken.id());
-    } else {
-        // The holder has lost it already. Nobody waits for that, and so not for the records of it either.
-        drop(note(server, &broken));
     }
+    // What is broken is not to be found again: what it is broken for may come at once. Nobody waits for that,
+    // and so not for the records of it either.
+    drop(note(server, &broken));
     if let Some(broken) = server.unanswered.hold_back(broken) {
         tell(server, &broken);
     }
 }
 
-/// Begins to write the records of those who have lost what is broken.
+/// Begins to write the records of those who have lost what is broken, or are about to.
 fn note(server: &Server, broken: &Break) -> Vec<Answer<'static, ()>> {
     match broken {
         Break::Oplock(broken) => {
