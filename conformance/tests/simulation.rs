@@ -70,6 +70,15 @@ fn ranges_are_locked_together_or_not_at_all_and_nobody_waits_in_vain() {
 }
 
 #[test]
+fn what_is_persistent_outlives_the_server_and_all_else_ends_with_it() {
+    let met = simulate_many(60, Profile::Persistent);
+    assert!(
+        met.kills > 150 && met.restored > 250 && met.gone > 200 && met.reconnects > 80,
+        "{met:?}"
+    );
+}
+
+#[test]
 fn the_loss_of_a_channel_loses_nothing_and_what_is_repeated_happens_once() {
     let met = simulate_many(60, Profile::Channels);
     assert!(

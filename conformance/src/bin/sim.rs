@@ -2,7 +2,7 @@
 //!
 //! One seed prints every operation; `--seeds N` runs so many from SEED on and prints failures only. What
 //! clients do says the profile, each of which is all those before it and more: `oplocks`, `leases`,
-//! `durable`, `folders`, `locks`, `channels`.
+//! `durable`, `folders`, `locks`, and then `persistent` or `channels`.
 
 use std::process::ExitCode;
 

@@ -16,6 +16,10 @@ pub(super) struct Durable {
     /// CreateGuid; 0 where the client gave none.
     pub(super) create_guid: u128,
     pub(super) user: &'static str,
+    /// The client that made the open.
+    pub(super) maker: usize,
+    /// Whether it outlives the server.
+    pub(super) is_persistent: bool,
 }
 
 impl Model {
@@ -41,7 +45,9 @@ impl Model {
         for id in here {
             let open = &self.opens[&id];
             let contends = |operation: &Operation| self.concerns(operation, open.file);
-            let is_needed = self.has_lost_lease(open)
+            let may_go = !open.is_persistent() && kept.len() >= MOST_AWAY;
+            let is_needed = may_go
+                || self.has_lost_lease(open)
                 || self.disturbed.contains(&open.file)
                 || under_way.iter().any(contends);
             let timeout = self.durability(open);
@@ -53,7 +59,7 @@ impl Model {
                     }
                 }
                 (None, true) => return Err(format!("{id} was kept: {open:?}")),
-                (Some(_), false) if kept.len() < MOST_AWAY && !is_needed => {
+                (Some(_), false) if open.is_persistent() || !is_needed => {
                     return Err(format!("{id} was not kept: {open:?}"));
                 }
                 (_, false) => self.close(id),
@@ -83,7 +89,9 @@ impl Model {
         let cache = self.caches.get(&open.holder);
         let is_breaking = cache.is_some_and(|cache| cache.breaking.is_some());
         let is_disturbed = is_breaking || self.disturbed.contains(&file);
-        if !is_over && !is_disturbed && !under_way.iter().any(contends) {
+        let may_go = is_disturbed || under_way.iter().any(contends);
+        // [MS-SMB2] 3.3.4.7
+        if !is_over && (open.is_persistent() || !may_go) {
             return Err(format!(
                 "{id} was closed, though nobody needs its file: {open:?}"
             ));
@@ -99,7 +107,7 @@ impl Model {
     // [MS-SMB2] 3.3.7.1
     fn durability(&self, open: &Open) -> Option<Duration> {
         let durable = open.durable.as_ref()?;
-        if self.has_lost_lease(open) {
+        if durable.is_persistent || self.has_lost_lease(open) {
             return Some(durable.timeout);
         }
         let cache = self.caches.get(&open.holder)?;
@@ -138,6 +146,7 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
         name,
         lease,
         create_guid,
+        persistent,
         user,
     } = operation
     else {
@@ -163,8 +172,13 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     };
     let is_its_guid = create_guid.is_none_or(|guid| guid == durable.create_guid);
     let is_over = open.away.is_some_and(|until| until <= model.now);
-    if !is_its_lease || !is_its_guid || is_over || !model.keeps_handle(open) {
+    let is_kept = durable.is_persistent || model.keeps_handle(open);
+    let wants_less = create_guid.is_some() && durable.is_persistent && !persistent;
+    if !is_its_lease || !is_its_guid || is_over || !is_kept || wants_less {
         wrong.push(NtStatus::OBJECT_NAME_NOT_FOUND);
+    }
+    if create_guid.is_some() && *persistent && !durable.is_persistent {
+        wrong.push(NtStatus::INVALID_PARAMETER);
     }
     if durable.user != *user {
         wrong.push(NtStatus::ACCESS_DENIED);

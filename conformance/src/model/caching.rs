@@ -18,7 +18,9 @@ pub(super) struct Cache {
     pub(super) breaking: Option<Breaking>,
     /// What was there when the holder began to cache reads, and what it has done to it since.
     view: View,
-    opens: BTreeSet<u64>,
+    pub(super) opens: BTreeSet<u64>,
+    /// Whether it may be less by now: its client was away.
+    pub(super) is_doubtful: bool,
     /// Whether the context of the lease was of version 2.
     pub(super) is_v2: bool,
 }
@@ -99,6 +101,7 @@ impl Model {
             breaking: None,
             view: view.clone(),
             opens: BTreeSet::new(),
+            is_doubtful: false,
             is_v2,
         };
         // [MS-SMB2] 3.3.5.9.8
@@ -107,6 +110,9 @@ impl Model {
             .retain(|holder, cache| *holder != open.holder || cache.file == open.file);
         let cache = self.caches.entry(open.holder).or_insert(fresh);
         cache.opens.insert(id);
+        if std::mem::take(&mut cache.is_doubtful) {
+            (cache.breaking, cache.state) = (None, cache.state & state);
+        }
         if !state.contains(cache.state) || cache.breaking.is_some() && state != cache.state {
             return Err(format!("{state:?} was granted to {cache:?}"));
         }
@@ -178,7 +184,10 @@ impl Model {
     /// Whether nobody relies on what is not so.
     pub(super) fn check_caches(&self) -> Result<(), String> {
         for (holder, cache) in &self.caches {
-            let reads = cache.breaking.is_none() && cache.state.contains(LeaseState::READ_CACHING);
+            let is_told_later = cache.is_doubtful && self.is_absent(cache);
+            let reads = !is_told_later
+                && cache.breaking.is_none()
+                && cache.state.contains(LeaseState::READ_CACHING);
             if reads && cache.view != self.view(cache.file) {
                 return Err(format!("{holder:?} relies on what is stale: {cache:?}"));
             }

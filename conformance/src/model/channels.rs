@@ -40,6 +40,7 @@ impl Model {
         if let Operation::Watch { room } = operation {
             self.watch(client, *room);
         }
+        self.unsettle(operation);
         let sending = sending.unwrap_or_default();
         self.find_again(client, operation, sending);
         // [MS-SMB2] 3.3.5.22.2

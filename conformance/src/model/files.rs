@@ -88,6 +88,7 @@ impl Model {
         {
             return self.judge_list(*open, elements, *sequence, outcome.status());
         }
+        self.unsettle(operation);
         let allowed = rules::allowed(self, client, operation);
         if !allowed.contains(&outcome.status()) {
             return Err(format!(
@@ -138,8 +139,21 @@ impl Model {
         outcome: &Outcome,
     ) -> Result<(), String> {
         match (operation, outcome) {
-            (Operation::Open { name, .. }, Outcome::Opened { created, .. }) => {
+            (
+                Operation::Open {
+                    name,
+                    persistent: wanted,
+                    ..
+                },
+                Outcome::Opened {
+                    created,
+                    persistent,
+                    ..
+                },
+            ) => {
                 expect("FILE_CREATED", created, &!self.names.contains_key(name))?;
+                // [MS-SMB2] 3.3.5.9.10
+                expect("SMB2_DHANDLE_FLAG_PERSISTENT", persistent, wanted)?;
                 self.open(client, operation, outcome)?;
             }
             (Operation::OpenRoot { .. }, Outcome::Opened { .. }) => {
@@ -147,6 +161,7 @@ impl Model {
             }
             (Operation::Reconnect { open, .. }, Outcome::Opened { id, state, .. }) => {
                 expect("persistent FileId", id, open)?;
+                self.settle_doubt(*open, *state);
                 self.check_told(*open, *state)?;
                 if let Some(open) = self.opens.get_mut(open) {
                     (open.client, open.away) = (client, None);
@@ -255,7 +270,11 @@ impl Model {
         outcome: &Outcome,
     ) -> Result<(), String> {
         let Outcome::Opened {
-            id, state, durable, ..
+            id,
+            state,
+            durable,
+            persistent,
+            ..
         } = outcome
         else {
             return Ok(());
@@ -300,6 +319,8 @@ impl Model {
                 timeout,
                 create_guid: create_guid.unwrap_or(0),
                 user,
+                maker: client,
+                is_persistent: *persistent,
             });
             if disposition.destroys() {
                 self.files.entry(open.file).or_default().contents.clear();
@@ -412,7 +433,7 @@ impl File {
     }
 }
 
-fn expect<T: PartialEq + std::fmt::Debug + ?Sized>(
+pub(super) fn expect<T: PartialEq + std::fmt::Debug + ?Sized>(
     what: &str,
     found: &T,
     right: &T,

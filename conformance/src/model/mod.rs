@@ -11,6 +11,7 @@ mod files;
 mod locks;
 mod operation;
 mod order;
+mod restart;
 mod rules;
 mod watching;
 

@@ -117,6 +117,8 @@ pub enum Operation {
         lease: Option<Leasing>,
         /// CreateGuid, where the open is to be durable by version 2.
         create_guid: Option<u128>,
+        /// SMB2_DHANDLE_FLAG_PERSISTENT, where the server knows it.
+        persistent: bool,
         /// As whom.
         user: &'static str,
     },
@@ -130,6 +132,8 @@ pub enum Operation {
         lease: Option<Leasing>,
         /// CreateGuid, where the context is of version 2.
         create_guid: Option<u128>,
+        /// SMB2_DHANDLE_FLAG_PERSISTENT.
+        persistent: bool,
         /// As whom.
         user: &'static str,
     },
@@ -299,6 +303,8 @@ pub enum Outcome {
         state: LeaseState,
         /// For how long it is kept without its client.
         durable: Option<Duration>,
+        /// Whether it outlives the server.
+        persistent: bool,
     },
     /// OPLOCK_BREAK: what the client keeps.
     Kept(LeaseState),

@@ -80,6 +80,9 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
         });
         return wrong;
     };
+    if model.is_kept_for_another(client, operation, *id) {
+        wrong.push(NtStatus::FILE_NOT_AVAILABLE);
+    }
     let file = &model.files[id];
     if file.delete_pending {
         wrong.push(NtStatus::DELETE_PENDING);

@@ -99,6 +99,8 @@ impl Actor {
     ) -> Self {
         let dialects = match profile {
             Profile::Channels => &DIALECTS[2..],
+            // One without persistent opens is there, for those of the others to meet.
+            Profile::Persistent => &DIALECTS[1..],
             _ => &DIALECTS[..],
         };
         let dialect = *random.pick(dialects);

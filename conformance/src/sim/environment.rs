@@ -135,6 +135,17 @@ impl Virtual {
         }
     }
 
+    /// Ends everything that runs or waits, where it stands; time and randomness go on.
+    pub fn kill(&self) {
+        while self.tasks() > 0 {
+            // A task may look at this environment when it ends, and begin another.
+            let tasks = std::mem::take(&mut self.lock().tasks);
+            drop(tasks);
+        }
+        let inner = self.lock();
+        inner.ready.0.lock().expect("one thread").clear();
+    }
+
     /// The number of tasks that have not ended.
     #[must_use]
     pub fn tasks(&self) -> usize {

@@ -11,6 +11,7 @@ mod locks;
 pub mod plan;
 pub mod random;
 pub mod records;
+mod restart;
 mod script;
 pub mod server_end;
 pub mod simulation;

@@ -35,18 +35,21 @@ pub enum Profile {
     Folders,
     /// They lock and unlock several ranges at once, and cancel what waits.
     Locks,
-    /// They have sessions with several channels, lose some of these, and repeat requests over others.
+    /// They have persistent opens besides, of a server that is killed and started again.
+    Persistent,
+    /// Instead of these, they have sessions with several channels, lose some of these, and repeat requests over others.
     Channels,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Oplocks,
         Self::Leases,
         Self::Durable,
         Self::Folders,
         Self::Locks,
+        Self::Persistent,
         Self::Channels,
     ];
 }
@@ -61,6 +64,7 @@ impl FromStr for Profile {
             "durable" => Ok(Self::Durable),
             "folders" => Ok(Self::Folders),
             "locks" => Ok(Self::Locks),
+            "persistent" => Ok(Self::Persistent),
             "channels" => Ok(Self::Channels),
             _ => Err(format!("no such profile: {text}")),
         }
@@ -94,6 +98,12 @@ pub struct Summary {
     pub missed: u64,
     /// Requests that came too late.
     pub stale: u64,
+    /// Servers that were killed.
+    pub kills: u64,
+    /// Opens that a new server had from the one before.
+    pub restored: u64,
+    /// Opens of the one before that nobody finds again.
+    pub gone: u64,
 }
 
 impl Summary {
@@ -131,6 +141,9 @@ impl std::ops::AddAssign for Summary {
         self.losses += other.losses;
         self.missed += other.missed;
         self.stale += other.stale;
+        self.kills += other.kills;
+        self.restored += other.restored;
+        self.gone += other.gone;
     }
 }
 

@@ -155,22 +155,31 @@ fn ask_for_durability(
     random: &mut Random,
 ) {
     let Operation::Open {
-        create_guid, user, ..
+        create_guid,
+        persistent,
+        user,
+        ..
     } = operation
     else {
         return;
     };
     *user = actor.user();
-    if request.requested_oplock_level != OplockLevel::LEASE {
+    let is_shareable = actor.profile == Profile::Persistent && random.once_in(2);
+    if request.requested_oplock_level != OplockLevel::LEASE && !is_shareable {
         request.requested_oplock_level = OplockLevel::BATCH;
     }
-    let is_v2 = random.once_in(2) && actor.dialect().0 >= Dialect::SMB_3_0.0;
+    let wants_v2 = match actor.profile {
+        Profile::Persistent => !random.once_in(6),
+        _ => random.once_in(2),
+    };
+    let is_v2 = wants_v2 && actor.dialect().0 >= Dialect::SMB_3_0.0;
     let context = if is_v2 {
         let guid = u128::from(random.number());
         *create_guid = Some(guid);
+        *persistent = actor.profile == Profile::Persistent && !random.once_in(4);
         CreateContext::DurableHandleRequestV2 {
             timeout_ms: *random.pick(&[0, 10_000]),
-            flags: DurableHandleFlags::NONE,
+            flags: flags(*persistent),
             create_guid: Guid(guid.to_be_bytes()),
         }
     } else {
@@ -179,18 +188,28 @@ fn ask_for_durability(
     request.contexts = with(&request.contexts, context);
 }
 
+fn flags(is_persistent: bool) -> DurableHandleFlags {
+    if is_persistent {
+        DurableHandleFlags::PERSISTENT
+    } else {
+        DurableHandleFlags::NONE
+    }
+}
+
 /// Asks for an open back, mostly rightly.
 fn reconnect(actor: &mut Actor, handle: &Handle, random: &mut Random) {
     let Operation::Open {
         name,
         lease,
         create_guid,
+        persistent,
         ..
     } = &handle.operation
     else {
         return;
     };
     let (mut name, mut lease, mut create_guid) = (name.clone(), *lease, *create_guid);
+    let mut persistent = *persistent;
     match random.below(24) {
         0 => name = random.pick(&NAMES).to_string(),
         1 => {
@@ -204,6 +223,7 @@ fn reconnect(actor: &mut Actor, handle: &Handle, random: &mut Random) {
         3 => create_guid = create_guid.map(|guid| guid + 1),
         4 => create_guid = Some(7),
         5 => create_guid = None,
+        6 if actor.profile == Profile::Persistent => persistent = !persistent,
         _ => {}
     }
     create_guid = create_guid.filter(|_| actor.dialect().0 >= Dialect::SMB_3_0.0);
@@ -212,7 +232,7 @@ fn reconnect(actor: &mut Actor, handle: &Handle, random: &mut Random) {
         Some(guid) => CreateContext::DurableHandleReconnectV2 {
             file_id,
             create_guid: Guid(guid.to_be_bytes()),
-            flags: DurableHandleFlags::NONE,
+            flags: flags(persistent),
         },
         None => CreateContext::DurableHandleReconnect { file_id },
     };
@@ -228,6 +248,7 @@ fn reconnect(actor: &mut Actor, handle: &Handle, random: &mut Random) {
         name,
         lease,
         create_guid,
+        persistent,
         user: actor.user(),
     };
     actor.ask(operation, request.into());
@@ -343,6 +364,7 @@ fn open(random: &mut Random) -> (Operation, CreateRequest) {
         delete_on_close,
         lease: None,
         create_guid: None,
+        persistent: false,
         user: USER,
     };
     (operation, request)

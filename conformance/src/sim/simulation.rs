@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use server::share::ShareHandler;
 use server::{Census, Environment, Server};
 use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::oplock_break::OplockBreakNotification;
@@ -19,9 +20,10 @@ use super::actor::{Actor, Asked, RequestId};
 use super::environment::Virtual;
 use super::plan::{Failure, Plan, Profile, Summary};
 use super::random::Random;
+use super::restart;
 use super::script::{self, Handle};
 use super::translation::{outcome, state_of};
-use super::world;
+use super::world::{self, Estate};
 use crate::client::Reply;
 use crate::fuzz::rig::leftovers;
 use crate::model::{Event, Holder, Model, Notice, Operation, Outcome};
@@ -54,9 +56,11 @@ pub(super) struct Simulation {
     pub(super) environment: Virtual,
     pub(super) actors: Vec<Actor>,
     /// The latest durable opens.
-    handles: Vec<Handle>,
+    pub(super) handles: Vec<Handle>,
     /// None in a faulty run.
     pub(super) model: Option<Model>,
+    /// What outlives the server, where it is killed.
+    pub(super) estate: Option<Estate>,
     pub(super) summary: Summary,
     /// The requests that were answered in this step, with the open that came of each.
     answered: Vec<(Asked, Option<u64>)>,
@@ -66,17 +70,24 @@ impl Simulation {
     fn new(plan: Plan) -> Self {
         let mut random = Random::new(plan.seed);
         let is_judged = plan.seed.is_multiple_of(2);
-        let (server, environment) = world::build(random.number(), |memory, environment| {
-            let memory = Arc::new(memory);
+        let wrap = |volume: Arc<dyn ShareHandler>, environment: &Virtual| {
             if is_judged {
-                return memory;
+                return volume;
             }
             let faults = Seeded {
                 random: Mutex::new(Random::new(plan.seed)),
                 environment: environment.clone(),
             };
-            Faulty::over(memory, Arc::new(faults))
-        });
+            Faulty::over(volume, Arc::new(faults))
+        };
+        let seed = random.number();
+        let (server, environment, estate) = if plan.profile == Profile::Persistent {
+            restart::build(seed, wrap)
+        } else {
+            let wrap = |memory, environment: &Virtual| wrap(Arc::new(memory), environment);
+            let (server, environment) = world::build(seed, wrap);
+            (server, environment, None)
+        };
         let connect =
             |client| Actor::connect(client, plan.profile, (&server, &environment), &mut random);
         let actors = (0..plan.clients.max(1)).map(connect).collect();
@@ -88,6 +99,7 @@ impl Simulation {
             actors,
             handles: Vec::new(),
             model: is_judged.then(Model::new),
+            estate,
             summary: Summary::default(),
             answered: Vec::new(),
         }
@@ -116,6 +128,7 @@ impl Simulation {
             }
             0..80 if actor.has_link() => self.deliver(client)?,
             80..88 => actor.acknowledge(&mut self.random),
+            88 if self.estate.is_some() => self.kill()?,
             88..90 if self.plan.profile < Profile::Channels => actor.acknowledge(&mut self.random),
             88..96 if self.plan.profile >= Profile::Channels => self.change_channels(client)?,
             90..92 => actor.cancel(&mut self.random),
@@ -178,7 +191,7 @@ impl Simulation {
     }
 
     /// The opens that wait for their clients.
-    fn kept(&self) -> BTreeSet<u64> {
+    pub(super) fn kept(&self) -> BTreeSet<u64> {
         let kept = self.server.disconnected_opens();
         kept.iter().map(|open| open.id().0).collect()
     }
@@ -321,7 +334,11 @@ impl Simulation {
 
     /// Remembers a durable open: for its client to come back for, and for others to try.
     fn remember(&mut self, file_id: FileId, operation: &Operation) {
-        if self.handles.len() >= MOST_HANDLES {
+        let most = match self.plan.profile {
+            Profile::Persistent => MOST_PERSISTENT_HANDLES,
+            _ => MOST_HANDLES,
+        };
+        if self.handles.len() >= most {
             self.handles.remove(0);
         }
         self.handles.push(Handle {
@@ -340,6 +357,11 @@ impl Simulation {
         }
         if !self.environment.run_to_the_end() {
             return Err(format!("{} tasks wait for ever", self.environment.tasks()));
+        }
+        if let Some(left) = self.estate.map(|estate| estate.records.all())
+            && !left.is_empty()
+        {
+            return Err(format!("{} rows are left of opens", left.len()));
         }
         leftovers(&self.server).map_or(Ok(self.summary), Err)
     }
@@ -453,5 +475,7 @@ impl Faults for Seeded {
 const MOST_ASKED: usize = 6;
 /// Durable opens that are remembered at most.
 const MOST_HANDLES: usize = 12;
+/// The same where all clients lose theirs at once.
+const MOST_PERSISTENT_HANDLES: usize = 48;
 /// How often time jumps at the end.
 const LONGEST_END: usize = 20;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use wire::change_notify::ChangeNotifyFlags;
-use wire::create::{CreateAction, CreateResponseContext, LeaseState, ShareAccess};
+use wire::create::{
+    CreateAction, CreateResponseContext, DurableHandleFlags, LeaseState, ShareAccess,
+};
 use wire::dtyp::AccessMask;
 use wire::fscc::directory_info::decode_listing;
 use wire::fscc::file_info::{RenameFlags, RenameInformation};
@@ -131,11 +133,13 @@ pub fn outcome(reply: &Reply) -> Result<Outcome, String> {
 fn opened(create: &CreateResponse) -> Outcome {
     let mut state = state_of(create.oplock_level);
     let mut durable = None;
+    let mut persistent = false;
     for context in &create.contexts {
         match context {
             CreateResponseContext::Lease(lease) => state = lease.lease_state,
             CreateResponseContext::DurableHandle => durable = Some(V1_TIMEOUT),
-            CreateResponseContext::DurableHandleV2 { timeout_ms, .. } => {
+            CreateResponseContext::DurableHandleV2 { timeout_ms, flags } => {
+                persistent = flags.contains(DurableHandleFlags::PERSISTENT);
                 durable = Some(Duration::from_millis((*timeout_ms).into()));
             }
             _ => {}
@@ -147,6 +151,7 @@ fn opened(create: &CreateResponse) -> Outcome {
         created: create.create_action == CreateAction::CREATED,
         state,
         durable,
+        persistent,
     }
 }
 

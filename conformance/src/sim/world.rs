@@ -67,6 +67,8 @@ pub struct Estate {
     pub records: Arc<Records>,
     /// The permissions of the share [`SHARE`].
     pub permissions: Option<Permissions>,
+    /// How many opens of each user may wait.
+    pub disconnected_opens_per_user: u32,
 }
 
 impl Estate {
@@ -77,6 +79,7 @@ impl Estate {
             volume: Arc::new(memory(environment)),
             records: Arc::default(),
             permissions: None,
+            disconnected_opens_per_user: 8,
         }
     }
 
@@ -88,6 +91,7 @@ impl Estate {
     pub fn server(&self, environment: &Virtual) -> Arc<Server> {
         let configuration = Configuration::parse(CONFIGURATION, "sim.toml");
         let mut configuration = configuration.expect("is legal");
+        configuration.limits.disconnected_opens_per_user = self.disconnected_opens_per_user;
         // The configuration file refuses that for memory, which is empty after a restart. This one is not.
         for share in &mut configuration.shares {
             share.continuous_availability = true;

@@ -55,6 +55,7 @@ impl Early {
             volume: Arc::new(volume.expect("an empty volume fits")),
             records: estate.records.clone(),
             permissions: None,
+            disconnected_opens_per_user: 8,
         };
         let world = World {
             scene,

@@ -82,6 +82,7 @@ fn an_open_is_found_where_it_was_if_what_was_announced_has_not_been_done() {
             volume: estate.volume.clone(),
             records: Arc::default(),
             permissions: None,
+            disconnected_opens_per_user: 8,
         },
     };
     let mut other = unknowing.client(2);

@@ -86,6 +86,7 @@ fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
             volume: estate.volume.clone(),
             records: Arc::default(),
             permissions: None,
+            disconnected_opens_per_user: 8,
         },
     };
     let mut other = unknowing.client(2);

@@ -1,0 +1,148 @@
+//! Opens that outlive the server: what is as it was when it is there again, and what is gone with it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use wire::create::LeaseState;
+
+use super::caching::Cache;
+use super::files::{Model, Open, expect};
+use super::operation::{Access, Holder, Operation};
+
+impl Model {
+    /// The server has been killed, and another has these opens of it: all persistent ones whose time is not
+    /// over, with what they cache, lock and delete. Says how many there are no more.
+    ///
+    /// # Errors
+    /// One is there that must not be, or one that must be is not.
+    // [MS-SMB2] 3.3.5.9.12
+    // [MS-SMB2] 3.3.6.2
+    pub fn restart(&mut self, now: Duration, kept: &BTreeSet<u64>) -> Result<u64, String> {
+        let before = self.opens.len();
+        self.watches.clear();
+        self.disturbed.clear();
+        let is_lost = |(id, open): &(&u64, &Open)| {
+            let may_be_lost = self.has_lost_lease(open) && !kept.contains(id);
+            !open.is_persistent() || may_be_lost
+        };
+        let lost = self.opens.iter().filter(is_lost);
+        let lost: Vec<_> = lost.map(|(id, _)| *id).collect();
+        lost.into_iter().for_each(|id| self.forget(id));
+        for cache in self.caches.values_mut() {
+            // Whether its holder has given up what it was asked for, the records may say or not.
+            cache.is_doubtful |= cache.breaking.take().is_some();
+        }
+        self.now = now;
+        for open in self.opens.values_mut() {
+            let timeout = open.durable.as_ref().map_or(now, |it| now + it.timeout);
+            open.away.get_or_insert(timeout);
+        }
+        let is_over = |open: &Open| open.away.is_some_and(|until| until <= now);
+        let over = self.opens.iter().filter(|(_, open)| is_over(open));
+        let over: Vec<_> = over.map(|(id, _)| *id).collect();
+        over.into_iter().for_each(|id| self.close(id));
+        expect("what waits again", kept, &self.away().collect())?;
+        Ok((before - self.opens.len()) as u64)
+    }
+
+    /// An open is gone with the server: what it would have done in the end is not done.
+    fn forget(&mut self, id: u64) {
+        let Some(open) = self.opens.remove(&id) else {
+            return;
+        };
+        self.release(id, open.holder);
+        let is_open = self.opens.values().any(|other| {
+            let is_kept = other.is_persistent();
+            other.file == open.file && is_kept
+        });
+        if let Some(file) = self.files.get_mut(&open.file) {
+            file.locks.retain(|lock| lock.open != id);
+            file.delete_pending &= is_open;
+        }
+    }
+
+    /// Whether a persistent open of this file waits for another than who asks for it, or would have to be
+    /// told of that.
+    // [MS-SMB2] 3.3.5.9
+    pub(super) fn is_kept_for_another(
+        &self,
+        client: usize,
+        operation: &Operation,
+        file: u64,
+    ) -> bool {
+        let Operation::Open {
+            access,
+            disposition,
+            lease,
+            ..
+        } = operation
+        else {
+            return false;
+        };
+        let key = lease.map(|lease| lease.key);
+        let holder = key.map(|key| Holder::Lease { client, key });
+        let only_looks = *access == Access::NONE && !disposition.destroys();
+        let is_harmless = |open: &Open| {
+            let maker = open.durable.as_ref().map(|durable| durable.maker);
+            maker == Some(client) && (only_looks || holder == Some(open.holder))
+        };
+        let waits = |open: &&Open| open.file == file && open.away.is_some() && open.is_persistent();
+        let mut waiting = self.opens.values().filter(waits);
+        !waiting.all(is_harmless)
+    }
+
+    /// Whether all opens of a holder wait for their client, and its caching does too.
+    pub(super) fn is_absent(&self, cache: &Cache) -> bool {
+        let opens = cache.opens.iter().filter_map(|id| self.opens.get(id));
+        let is_here = opens.clone().any(|open| open.away.is_none());
+        !is_here && opens.clone().any(Open::is_persistent)
+    }
+
+    /// A request has come that others may lose caching by: those who are away are told later, or see it.
+    // [MS-SMB2] 3.3.4.6
+    // [MS-SMB2] 3.3.4.7
+    pub(super) fn unsettle(&mut self, operation: &Operation) {
+        let asks_for_much = matches!(
+            operation,
+            Operation::Write { .. }
+                | Operation::SetEndOfFile { .. }
+                | Operation::SetDisposition { .. }
+                | Operation::Rename { .. }
+                | Operation::Lock { .. }
+                | Operation::LockList { .. }
+        );
+        let asking = operation.open().and_then(|id| self.opens.get(&id));
+        let Some(asking) = asking.filter(|_| asks_for_much) else {
+            return;
+        };
+        let concerns = |(holder, cache): &(&Holder, &Cache)| {
+            cache.file == asking.file && **holder != asking.holder && self.is_absent(cache)
+        };
+        let others = self.caches.iter().filter(concerns);
+        let others: Vec<_> = others.map(|(holder, _)| *holder).collect();
+        for holder in others {
+            if let Some(cache) = self.caches.get_mut(&holder) {
+                cache.is_doubtful = true;
+            }
+        }
+    }
+
+    /// A client that has an open back hears what is left of its caching, where that may be less than it was.
+    pub(super) fn settle_doubt(&mut self, open: u64, told: LeaseState) {
+        let holder = self.opens[&open].holder;
+        if let Some(cache) = self.caches.get_mut(&holder)
+            && std::mem::take(&mut cache.is_doubtful)
+            && cache.state.contains(told)
+        {
+            cache.state = told;
+        }
+    }
+}
+
+impl Open {
+    /// Whether it outlives the server.
+    pub(super) fn is_persistent(&self) -> bool {
+        let durable = self.durable.as_ref();
+        durable.is_some_and(|durable| durable.is_persistent)
+    }
+}
