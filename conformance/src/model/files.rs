@@ -139,21 +139,8 @@ impl Model {
         outcome: &Outcome,
     ) -> Result<(), String> {
         match (operation, outcome) {
-            (
-                Operation::Open {
-                    name,
-                    persistent: wanted,
-                    ..
-                },
-                Outcome::Opened {
-                    created,
-                    persistent,
-                    ..
-                },
-            ) => {
-                expect("FILE_CREATED", created, &!self.names.contains_key(name))?;
-                // [MS-SMB2] 3.3.5.9.10
-                expect("SMB2_DHANDLE_FLAG_PERSISTENT", persistent, wanted)?;
+            (Operation::Open { .. }, Outcome::Opened { .. }) => {
+                self.check_new(operation, outcome)?;
                 self.open(client, operation, outcome)?;
             }
             (Operation::OpenRoot { .. }, Outcome::Opened { .. }) => {
@@ -209,6 +196,29 @@ impl Model {
             _ => return Err(format!("{operation:?} cannot give {outcome:?}")),
         }
         Ok(())
+    }
+
+    /// Whether a client is told the right things of a new open.
+    fn check_new(&self, operation: &Operation, outcome: &Outcome) -> Result<(), String> {
+        let Operation::Open {
+            name,
+            persistent: wanted,
+            ..
+        } = operation
+        else {
+            return Ok(());
+        };
+        let Outcome::Opened {
+            created,
+            persistent,
+            ..
+        } = outcome
+        else {
+            return Ok(());
+        };
+        expect("FILE_CREATED", created, &!self.names.contains_key(name))?;
+        // [MS-SMB2] 3.3.5.9.10
+        expect("SMB2_DHANDLE_FLAG_PERSISTENT", persistent, wanted)
     }
 
     /// Whether a client that has an open back is told what it may cache.
