@@ -10,7 +10,7 @@ use super::files::{Model, Open};
 use super::operation::{Holder, Operation};
 
 /// What makes an open durable.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Durable {
     pub(super) timeout: Duration,
     /// CreateGuid; 0 where the client gave none.

@@ -10,7 +10,7 @@ use super::files::{Model, Open};
 use super::operation::{Access, Holder};
 
 /// One oplock or lease, as its holder was told of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Cache {
     pub(super) file: u64,
     /// What the holder has until the break in progress is over.
@@ -26,14 +26,14 @@ pub(super) struct Cache {
 }
 
 /// A break that the holder was told of, and has not acknowledged.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Breaking {
     pub(super) to: LeaseState,
     since: Duration,
 }
 
 /// What can be cached: the bytes of a file, or the names in a folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum View {
     Bytes(Vec<u8>),
     Names(Vec<String>),

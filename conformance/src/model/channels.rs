@@ -22,7 +22,7 @@ pub struct Counted {
 }
 
 /// What an open knows of its requests.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Hash)]
 pub(super) struct ChannelSequence {
     present: u16,
     outstanding: u32,

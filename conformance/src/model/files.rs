@@ -16,7 +16,7 @@ use super::rules;
 use super::watching::Watch;
 
 /// All files of one share.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Model {
     pub(super) names: BTreeMap<String, u64>,
     pub(super) files: BTreeMap<u64, File>,
@@ -30,7 +30,7 @@ pub struct Model {
     last_file: u64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub(super) struct File {
     pub(super) name: String,
     pub(super) contents: Vec<u8>,
@@ -38,7 +38,7 @@ pub(super) struct File {
     pub(super) locks: Vec<Lock>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Open {
     pub(super) client: usize,
     pub(super) file: u64,

@@ -8,7 +8,7 @@ use super::files::{File, Model};
 use super::operation::Operation;
 
 /// A range that is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Lock {
     pub(super) open: u64,
     pub(super) offset: u64,

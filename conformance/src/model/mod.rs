@@ -20,4 +20,4 @@ pub use channels::{Counted, Sending};
 pub use files::Model;
 pub use locks::{Element, ElementKind, LockSequence};
 pub use operation::{Access, Disposition, Holder, Leasing, Operation, Outcome, Sharing};
-pub use order::Event;
+pub use order::{Event, Objection};

@@ -9,7 +9,7 @@ use wire::fscc::FileAction;
 use super::locks::{Element, LockSequence};
 
 /// The access of an open, as far as it matters to others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Access {
     /// FILE_READ_DATA.
     pub read: bool,
@@ -20,7 +20,7 @@ pub struct Access {
 }
 
 /// Whose caching it is: that of one open, or of all opens that share a client's lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Holder {
     /// An oplock.
     Open(u64),
@@ -43,7 +43,7 @@ impl Access {
 }
 
 /// What an open lets others do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Sharing {
     /// FILE_SHARE_READ.
     pub read: bool,

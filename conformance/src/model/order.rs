@@ -1,5 +1,9 @@
 //! Judges what came at once: in some order, all of it must be right.
 
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use super::caching::Notice;
 use super::files::Model;
 use super::operation::{Holder, Leasing, Operation, Outcome};
@@ -22,6 +26,15 @@ pub enum Event {
     Gone(u64),
 }
 
+/// Why the model does not go on with what has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Objection {
+    /// The server was wrong: in this, in the first order that was tried.
+    Wrong(String),
+    /// There are more orders than are looked at, and none of those is right.
+    Undecided,
+}
+
 impl Model {
     /// Judges events that came at once, in some order that makes them all right: whose operation was
     /// the first, the server does not say. These operations are under way or answered.
@@ -30,63 +43,28 @@ impl Model {
     /// other caching; there may be none.
     ///
     /// # Errors
-    /// What was wrong in the first order.
+    /// No order was found in which all is right.
     pub fn judge_together(
         &self,
         events: &[&Event],
         under_way: &[Operation],
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Objection> {
         // For most of what comes at once, somebody has waited until an acknowledgment came.
         let mut events = events.to_vec();
         events.sort_by_key(|event| !event.acknowledges());
+        let all: Vec<_> = (0..events.len()).collect();
         let stale = self.stale();
         let better = |model: &Self| model.stale().is_subset(&stale);
-        let (mut few, mut all) = (MOST_TRIES, u32::MAX);
-        self.judge_in_order(&events, under_way, &better, &mut few)
-            .or_else(|_| self.judge_in_order(&events, under_way, &|_| true, &mut all))
-    }
-
-    fn judge_in_order(
-        &self,
-        events: &[&Event],
-        under_way: &[Operation],
-        is_good: &dyn Fn(&Self) -> bool,
-        tries: &mut u32,
-    ) -> Result<Self, String> {
-        *tries = tries.saturating_sub(1);
-        if events.is_empty() {
-            self.check_caches()?;
-            if !is_good(self) {
-                return Err("a view becomes stale".to_owned());
-            }
-            let mut settled = self.clone();
-            settled.disturbed.clear();
-            return Ok(settled);
+        let mut search = Search::new(&events, under_way, &better, MOST_TRIES_FOR_BETTER);
+        if let Ok(model) = search.judge_in_order(self, &all) {
+            return Ok(model);
         }
-        let mut first_error = None;
-        for (at, next) in events.iter().enumerate() {
-            let earlier = &events[..at];
-            if earlier.iter().any(|event| event.comes_before(next)) {
-                continue;
-            }
-            let mut trial = self.clone();
-            let taken = trial.take(next, under_way);
-            let is_right = taken.is_ok();
-            let judged = taken.and_then(|()| {
-                let mut rest = events.to_vec();
-                rest.remove(at);
-                trial.judge_in_order(&rest, under_way, is_good, tries)
-            });
-            match judged {
-                Ok(model) => return Ok(model),
-                Err(error) => _ = first_error.get_or_insert(error),
-            }
-            // What changes nothing and is right here: the fault is in the others.
-            if is_right && next.changes_nothing() || *tries == 0 {
-                break;
-            }
-        }
-        first_error.map_or_else(|| Ok(self.clone()), Err)
+        let mut search = Search::new(&events, under_way, &|_| true, MOST_TRIES);
+        let judged = search.judge_in_order(self, &all);
+        judged.map_err(|error| match search.tries {
+            0 => Objection::Undecided,
+            _ => Objection::Wrong(error),
+        })
     }
 
     fn take(&mut self, event: &Event, under_way: &[Operation]) -> Result<(), String> {
@@ -102,6 +80,103 @@ impl Model {
             }
             Event::Gone(open) => self.vanish(*open, under_way),
         }
+    }
+}
+
+/// A search for an order.
+struct Search<'a> {
+    events: &'a [&'a Event],
+    under_way: &'a [Operation],
+    is_good: &'a dyn Fn(&Model) -> bool,
+    /// How often the model may still go on with an event.
+    tries: u32,
+    /// By the hash of model and events that are left: that no order of these is right. Where events do not
+    /// concern each other, many orders lead there.
+    dead_ends: HashSet<u64>,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        events: &'a [&'a Event],
+        under_way: &'a [Operation],
+        is_good: &'a dyn Fn(&Model) -> bool,
+        tries: u32,
+    ) -> Self {
+        Self {
+            events,
+            under_way,
+            is_good,
+            tries,
+            dead_ends: HashSet::new(),
+        }
+    }
+
+    /// Goes on with the events that are left, by their places among all.
+    fn judge_in_order(&mut self, model: &Model, left: &[usize]) -> Result<Model, String> {
+        if left.is_empty() {
+            model.check_caches()?;
+            if !(self.is_good)(model) {
+                return Err("a view becomes stale".to_owned());
+            }
+            let mut settled = model.clone();
+            settled.disturbed.clear();
+            return Ok(settled);
+        }
+        let here = hash(model, left);
+        if self.dead_ends.contains(&here) {
+            return Err("nothing that was not tried before".to_owned());
+        }
+        let mut first_error = None;
+        for (at, place) in left.iter().enumerate() {
+            let next = self.events[*place];
+            let mut earlier = left[..at].iter();
+            if earlier.any(|place| self.events[*place].comes_before(next)) {
+                continue;
+            }
+            if self.tries == 0 {
+                return Err(first_error.unwrap_or_else(|| "not tried".to_owned()));
+            }
+            self.tries -= 1;
+            let mut trial = model.clone();
+            let taken = trial.take(next, self.under_way);
+            let is_right = taken.is_ok();
+            let judged = taken.and_then(|()| {
+                let mut left = left.to_vec();
+                left.remove(at);
+                self.judge_in_order(&trial, &left)
+            });
+            match judged {
+                Ok(model) => return Ok(model),
+                Err(error) => _ = first_error.get_or_insert(error),
+            }
+            // What changes nothing and is right here: the fault is in the others.
+            if is_right && next.changes_nothing() {
+                break;
+            }
+        }
+        self.dead_ends.insert(here);
+        first_error.map_or_else(|| Ok(model.clone()), Err)
+    }
+}
+
+fn hash(model: &Model, left: &[usize]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (model, left).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl fmt::Display for Objection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wrong(text) => f.write_str(text),
+            Self::Undecided => write!(f, "too many orders: none of those tried is right"),
+        }
+    }
+}
+
+impl From<String> for Objection {
+    fn from(text: String) -> Self {
+        Self::Wrong(text)
     }
 }
 
@@ -174,5 +249,7 @@ impl Event {
     }
 }
 
-/// How many orders are looked at for a better one.
-const MOST_TRIES: u32 = 1_000;
+/// How many events are tried in search of a better order.
+const MOST_TRIES_FOR_BETTER: u32 = 1_000;
+/// How many events are tried in search of any order that is right.
+const MOST_TRIES: u32 = 200_000;

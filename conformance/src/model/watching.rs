@@ -6,7 +6,7 @@ use wire::fscc::FileAction;
 use super::files::Model;
 
 /// The watch of one client.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Watch {
     /// What may be kept between two requests, in bytes.
     capacity: u32,

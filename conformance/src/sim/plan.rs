@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use wire::NtStatus;
 
-use crate::model::{Operation, Outcome};
+use crate::model::{Objection, Operation, Outcome};
 
 /// How a run is to be.
 #[derive(Debug, Clone, Copy)]
@@ -147,19 +147,23 @@ impl std::ops::AddAssign for Summary {
     }
 }
 
-/// A run in which the server was wrong.
+/// A run in which the server was wrong, or may have been.
 #[derive(Debug)]
 pub struct Failure {
     /// The seed that shows it.
     pub seed: u64,
     /// In which step.
     pub step: usize,
-    /// What was wrong.
-    pub text: String,
+    /// What was wrong, as far as that could be decided.
+    pub objection: Objection,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "seed {}, step {}: {}", self.seed, self.step, self.text)
+        write!(
+            f,
+            "seed {}, step {}: {}",
+            self.seed, self.step, self.objection
+        )
     }
 }

@@ -26,27 +26,29 @@ use super::translation::{outcome, state_of};
 use super::world::{self, Estate};
 use crate::client::Reply;
 use crate::fuzz::rig::leftovers;
-use crate::model::{Event, Holder, Model, Notice, Operation, Outcome};
+use crate::model::{Event, Holder, Model, Notice, Objection, Operation, Outcome};
 
 /// Runs one simulation.
 ///
 /// # Errors
-/// The server was wrong.
+/// The server was wrong, or whether it was could not be decided.
 pub fn run(plan: Plan) -> Result<Summary, Failure> {
     let mut simulation = Simulation::new(plan);
     for step in 0..plan.steps {
         let taken = simulation.step();
-        taken.map_err(|text| Failure {
+        taken.map_err(|objection| Failure {
             seed: plan.seed,
             step,
-            text,
+            objection,
         })?;
     }
     let step = plan.steps;
     let seed = plan.seed;
-    simulation
-        .finish()
-        .map_err(|text| Failure { seed, step, text })
+    simulation.finish().map_err(|objection| Failure {
+        seed,
+        step,
+        objection,
+    })
 }
 
 pub(super) struct Simulation {
@@ -105,7 +107,7 @@ impl Simulation {
         }
     }
 
-    fn step(&mut self) -> Result<(), String> {
+    fn step(&mut self) -> Result<(), Objection> {
         let client = self.random.below(self.actors.len());
         if !self.lose_dead_channel(client)? {
             self.take_step(client)?;
@@ -197,7 +199,7 @@ impl Simulation {
     }
 
     /// Takes what the server has sent to anybody, and has it judged.
-    fn collect(&mut self) -> Result<(), String> {
+    fn collect(&mut self) -> Result<(), Objection> {
         let now = self.environment.elapsed();
         let mut events = Vec::new();
         for client in 0..self.actors.len() {
@@ -235,7 +237,7 @@ impl Simulation {
             }
         }
         self.check_hearing()?;
-        self.check_waiting()
+        Ok(self.check_waiting()?)
     }
 
     /// Whether everybody who waits has something to wait for, and has not been told to stop.
@@ -348,7 +350,7 @@ impl Simulation {
     }
 
     /// Lets everything end, compares the contents, and checks that nothing is left.
-    fn finish(mut self) -> Result<Summary, String> {
+    fn finish(mut self) -> Result<Summary, Objection> {
         if self.model.is_some() {
             self.settle()?;
         }
@@ -356,18 +358,19 @@ impl Simulation {
             actor.close();
         }
         if !self.environment.run_to_the_end() {
-            return Err(format!("{} tasks wait for ever", self.environment.tasks()));
+            let tasks = self.environment.tasks();
+            return Err(format!("{tasks} tasks wait for ever").into());
         }
         if let Some(left) = self.estate.map(|estate| estate.records.all())
             && !left.is_empty()
         {
-            return Err(format!("{} rows are left of opens", left.len()));
+            return Err(format!("{} rows are left of opens", left.len()).into());
         }
-        leftovers(&self.server).map_or(Ok(self.summary), Err)
+        leftovers(&self.server).map_or(Ok(self.summary), |left| Err(left.into()))
     }
 
     /// Delivers what is under way, and lets each client close what it has open.
-    fn settle(&mut self) -> Result<(), String> {
+    fn settle(&mut self) -> Result<(), Objection> {
         for client in 0..self.actors.len() {
             while self.actors[client].has_link() {
                 self.deliver(client)?;
@@ -387,10 +390,10 @@ impl Simulation {
             let may_wait =
                 |asked: &&Operation| asked.is_lock() || matches!(asked, Operation::Watch { .. });
             if let Some(asked) = actor.waiting().find(|asked| !may_wait(asked)) {
-                return Err(format!("client {client}: {asked:?} is not answered"));
+                return Err(format!("client {client}: {asked:?} is not answered").into());
             }
         }
-        self.compare()
+        Ok(self.compare()?)
     }
 
     /// Whether the server holds what the model does.
