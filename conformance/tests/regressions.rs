@@ -189,3 +189,13 @@ fn a_lease_that_is_given_anew_before_its_end_was_told_is_told_as_it_was_given() 
     simulate(5_956, 500, Profile::Durable);
     simulate(19_122, 500, Profile::Durable);
 }
+
+#[test]
+fn a_break_of_a_lease_that_a_reply_granted_with_durability_follows_what_the_reply_told() {
+    simulate(5_070, 500, Profile::Locks);
+}
+
+#[test]
+fn many_opens_that_one_acknowledgment_sets_free_are_judged_in_the_end() {
+    simulate(3_802, 500, Profile::Oplocks);
+}
