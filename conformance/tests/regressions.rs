@@ -199,3 +199,8 @@ fn a_break_of_a_lease_that_a_reply_granted_with_durability_follows_what_the_repl
 fn many_opens_that_one_acknowledgment_sets_free_are_judged_in_the_end() {
     simulate(3_802, 500, Profile::Oplocks);
 }
+
+#[test]
+fn an_open_that_waited_when_a_persistent_open_lost_its_client_is_not_told_of_that() {
+    simulate(1_006, 500, Profile::Persistent);
+}

@@ -57,6 +57,8 @@ pub(super) struct Open {
     pub(super) channel_sequence: ChannelSequence,
     /// Until when it waits for its client, while that is away.
     pub(super) away: Option<Duration>,
+    /// Whether its file was being opened when its client went away: whoever did that may go on.
+    pub(super) was_wanted: bool,
 }
 
 impl Model {
@@ -307,6 +309,7 @@ impl Model {
             is_replay_eligible: false,
             channel_sequence: ChannelSequence::default(),
             away: None,
+            was_wanted: false,
         };
         if let Operation::Open {
             name,

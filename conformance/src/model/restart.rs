@@ -86,9 +86,19 @@ impl Model {
             let maker = open.durable.as_ref().map(|durable| durable.maker);
             maker == Some(client) && (only_looks || holder == Some(open.holder))
         };
-        let waits = |open: &&Open| open.file == file && open.away.is_some() && open.is_persistent();
-        let mut waiting = self.opens.values().filter(waits);
-        !waiting.all(is_harmless)
+        !self.waiting_for(file).all(is_harmless)
+    }
+
+    /// Whether an open of this file may have begun before it was kept for another.
+    pub(super) fn may_have_begun_before(&self, file: u64) -> bool {
+        self.waiting_for(file).any(|open| open.was_wanted)
+    }
+
+    /// The persistent opens of a file that wait for their client.
+    fn waiting_for(&self, file: u64) -> impl Iterator<Item = &Open> {
+        let waits =
+            move |open: &&Open| open.file == file && open.away.is_some() && open.is_persistent();
+        self.opens.values().filter(waits)
     }
 
     /// Whether all opens of a holder wait for their client, and its caching does too.

@@ -82,6 +82,9 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
     };
     if model.is_kept_for_another(client, operation, *id) {
         wrong.push(NtStatus::FILE_NOT_AVAILABLE);
+        if model.may_have_begun_before(*id) {
+            wrong.push(NtStatus::SHARING_VIOLATION);
+        }
     }
     let file = &model.files[id];
     if file.delete_pending {
