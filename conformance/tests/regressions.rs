@@ -204,3 +204,8 @@ fn many_opens_that_one_acknowledgment_sets_free_are_judged_in_the_end() {
 fn an_open_that_waited_when_a_persistent_open_lost_its_client_is_not_told_of_that() {
     simulate(1_006, 500, Profile::Persistent);
 }
+
+#[test]
+fn locks_outlive_a_server_that_another_open_had_broken_the_caching_of_while_it_began() {
+    simulate(2_386, 500, Profile::Persistent);
+}

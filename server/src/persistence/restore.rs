@@ -242,7 +242,12 @@ async fn enter(
     let (opened, file) = reopen(&tree.share, &caller, record).await?;
     match make_open(server, id, record, tree, &opened, looked_up) {
         Ok(open) => {
-            open.state.lock().recorded_file = Some(file);
+            {
+                let mut state = open.state.lock();
+                state.recorded_file = Some(file);
+                // The rows of its locks stay, until it has the locks themselves.
+                state.recorded_after = server.persistent_store().map(|store| store.failures());
+            }
             server.persistent.insert(&open);
             server.app_instances.insert(&open);
             Ok(open)
@@ -463,7 +468,12 @@ fn resume(server: &Arc<Server>, remains: &Remains, open: &Arc<Open>) -> Result<R
     let Some(left) = time_left(server, record) else {
         return Ok(Resumed::Expired);
     };
-    open.state.lock().waits_until = record.waits_until;
+    {
+        let mut state = open.state.lock();
+        state.waits_until = record.waits_until;
+        // The locks have other numbers now: all their rows are written anew.
+        state.recorded_after = None;
+    }
     if !durable::wait_again(server, open, left) {
         return Err(Refusal::TooMany);
     }
