@@ -43,6 +43,25 @@ fn what_is_told_again_is_news_to_a_client_that_has_opened_the_file_meanwhile() {
 
 // test [MS-SMB2] 3.3.4.7
 #[test]
+fn what_is_told_again_is_the_same_to_a_client_that_has_heard_of_nothing_else() {
+    let [mut holder, mut other] = two_clients(&[]);
+    let created = send(
+        &mut holder,
+        with_lease(requests::open_or_create("file"), 1, RWH),
+    );
+    let mut second = channel(&holder);
+    send(&mut other, requests::open("file"));
+    holder.end.close(None);
+    let broken = broken_lease(&received(&mut second)[0]);
+    assert_eq!(broken.new_epoch, epoch(told_lease(&created[0])) + 1);
+    let kept = send(&mut second, keep_lease(1, RH));
+    assert_eq!(statuses(&kept), [NtStatus::SUCCESS]);
+    assert_eq!(statuses(&received(&mut other)), [NtStatus::SUCCESS]);
+    finish([second, other]);
+}
+
+// test [MS-SMB2] 3.3.4.7
+#[test]
 fn what_is_told_again_follows_the_reply_to_a_create_under_way() {
     let [mut holder, mut other] = two_clients(&["set"]);
     send(

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use wire::dtyp::Guid;
 use wire::oplock_break::OplockBreakNotification;
-use wire::{Command, SessionId};
+use wire::{Command, LeaseKey, SessionId};
 
 use super::awaited::BREAK_TIMEOUT;
 use super::{Break, end_untold, notify};
@@ -31,6 +32,8 @@ struct SentNotice {
     broken: Break,
     connection: u64,
     at: Instant,
+    /// Whether the client may know its epoch by a reply that has come since.
+    is_known: bool,
 }
 
 impl SentNotices {
@@ -44,7 +47,20 @@ impl SentNotices {
             broken,
             connection,
             at,
+            is_known: false,
         });
+    }
+
+    /// A reply tells the epoch of a lease that is being broken.
+    pub(crate) fn tell(&self, client: Guid, key: LeaseKey, epoch: u16) {
+        let mut sent = self.0.lock();
+        let is_told = |one: &&mut SentNotice| {
+            matches!(one.broken, Break::Lease(lease)
+                if (lease.client, lease.key, lease.epoch) == (client, key, epoch))
+        };
+        sent.iter_mut()
+            .filter(is_told)
+            .for_each(|one| one.is_known = true);
     }
 
     /// The number of notices remembered.
@@ -52,12 +68,12 @@ impl SentNotices {
         self.0.lock().len()
     }
 
-    /// Takes what went over a connection.
-    fn take(&self, connection: u64) -> Vec<Break> {
+    /// Takes what went over a connection, each with whether the client may know its epoch.
+    fn take(&self, connection: u64) -> Vec<(Break, bool)> {
         let mut sent = self.0.lock();
         let is_lost = |one: &SentNotice| one.connection == connection;
         let lost = sent.iter().filter(|one| is_lost(one));
-        let lost = lost.map(|one| one.broken).collect();
+        let lost = lost.map(|one| (one.broken, one.is_known)).collect();
         sent.retain(|one| !is_lost(one));
         lost
     }
@@ -108,12 +124,16 @@ pub(super) fn send(
 // [MS-SMB2] 3.3.4.6
 // [MS-SMB2] 3.3.4.7
 pub(crate) fn resend(server: &Arc<Server>, connection: u64) {
-    for broken in server.sent_notices.take(connection) {
+    for (broken, is_known) in server.sent_notices.take(connection) {
         let is_awaited = server.awaited_breaks.awaits(broken.id());
         if broken.wants_acknowledgment() && !is_awaited {
             continue;
         }
-        let broken = counted_again(server, broken);
+        let broken = if is_known {
+            counted_again(server, broken)
+        } else {
+            broken
+        };
         let ready = server.unanswered.hold_back(broken);
         if ready.is_some_and(|broken| notify(server, &broken).is_none()) && is_awaited {
             end_untold(server, &broken);
@@ -121,7 +141,7 @@ pub(crate) fn resend(server: &Arc<Server>, connection: u64) {
     }
 }
 
-/// The client may know the epoch of the break by a reply that has come since.
+/// To a client that knows the epoch of the break by a reply, it would be no news.
 // [MS-SMB2] 3.2.5.19.2
 fn counted_again(server: &Server, broken: Break) -> Break {
     match broken {

@@ -128,6 +128,9 @@ pub(super) fn told(context: &Context, open: &Open, granted: GrantedCaching) -> G
             lease.state = untold.current;
             lease.breaking = false;
         }
+    } else if was_breaking {
+        let notices = &server.sent_notices;
+        notices.tell(open.client_guid, lease.key, lease.epoch);
     }
     GrantedCaching::Lease(lease)
 }
