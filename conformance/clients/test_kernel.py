@@ -89,22 +89,23 @@ def boot(kernel, script, *options):
     return said
 
 
+def assert_said_ok(said, check):
+    verdict, detail = said.get(check, ("FAIL", f"the guest said nothing about it: {said['status']}"))
+    assert verdict == "ok", detail
+
+
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("mount", MOUNTS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_kernel(guest_said, kernel, mount, check):
-    said = guest_said(kernel)
-    verdict, detail = said.get(f"{mount}.{check}", ("FAIL", f"the guest said nothing about it: {said['status']}"))
-    assert verdict == "ok", detail
+    assert_said_ok(guest_said(kernel), f"{mount}.{check}")
 
 
 @FSX
 @pytest.mark.parametrize("check", FSX_CHECKS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_fsx_while_another_client_reads(guest_said, kernel, check):
-    said = guest_said(kernel)
-    verdict, detail = said.get(check, ("FAIL", f"the guest said nothing about it: {said['status']}"))
-    assert verdict == "ok", detail
+    assert_said_ok(guest_said(kernel), check)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -116,6 +117,4 @@ def test_the_guest_ended_well(guest_said, kernel):
 @pytest.mark.parametrize("check", COMPARTMENT_CHECKS)
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_administration_share(compartments_said, kernel, check):
-    said = compartments_said(kernel)
-    verdict, detail = said.get(check, ("FAIL", f"the guest said nothing about it: {said['status']}"))
-    assert verdict == "ok", detail
+    assert_said_ok(compartments_said(kernel), check)

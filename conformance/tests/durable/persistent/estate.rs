@@ -62,6 +62,22 @@ impl World {
         };
         Self { scene, ..self }
     }
+
+    /// The server is killed, and the next one knows nothing of the records, which are given back.
+    pub fn without_records(self) -> (Self, Estate) {
+        let Self { scene, estate } = self.without_server(Duration::ZERO);
+        let unknowing = Estate {
+            volume: estate.volume.clone(),
+            records: Arc::default(),
+            permissions: None,
+            disconnected_opens_per_user: 8,
+        };
+        let unknowing = Self {
+            scene,
+            estate: unknowing,
+        };
+        (unknowing, estate)
+    }
 }
 
 /// Runs something to its end.

@@ -396,6 +396,13 @@ fn only_open() -> Restored {
     }
 }
 
+fn only_refused() -> Restored {
+    Restored {
+        refused: 1,
+        ..Restored::default()
+    }
+}
+
 fn only_expired() -> Restored {
     Restored {
         expired: 1,

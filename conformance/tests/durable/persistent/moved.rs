@@ -1,10 +1,8 @@
 //! Files that get another name or time of creation while the server is killed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use conformance::client::requests;
-use conformance::sim::world::Estate;
 use wire::dtyp::FileTime;
 use wire::fscc::file_info::BasicChange;
 use wire::fscc::{SetFileInformation, TimeChange};
@@ -75,16 +73,7 @@ fn an_open_is_found_where_it_was_if_what_was_announced_has_not_been_done() {
     assert_eq!(changed, NtStatus::DISK_FULL);
     world.estate.records.set_full(false);
     // As if it had not been renamed.
-    let World { scene, estate } = world.without_server(Duration::ZERO);
-    let unknowing = World {
-        scene,
-        estate: Estate {
-            volume: estate.volume.clone(),
-            records: Arc::default(),
-            permissions: None,
-            disconnected_opens_per_user: 8,
-        },
-    };
+    let (unknowing, estate) = world.without_records();
     let mut other = unknowing.client(2);
     let others = opened(&send(&mut other, requests::open_or_create("new"))).file_id;
     let back = rename(others, "file");

@@ -1,13 +1,11 @@
 //! Who gets no persistent open: by what it says, because of what has become of the file, or because
 //! nothing can be recorded.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use conformance::client::requests;
 use conformance::fuzz::rig::leftovers;
-use conformance::sim::world::Estate;
 use server::persistence::{Restored, Row};
 use wire::create::{CreateContext, CreateOptions, LeaseState};
 use wire::dtyp::Guid;
@@ -15,6 +13,7 @@ use wire::lock::LockSequence;
 use wire::{CreateRequest, NtStatus};
 
 use super::estate::*;
+use super::only_refused;
 use crate::scene::*;
 
 // test [MS-SMB2] 3.3.5.9.12
@@ -79,16 +78,7 @@ fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
     let mut client = world.client(1);
     let file_id = opened(&send(&mut client, deleting("file"))).file_id;
     // Somebody who knows nothing of the records replaces the file meanwhile.
-    let World { scene, estate } = world.without_server(Duration::ZERO);
-    let unknowing = World {
-        scene,
-        estate: Estate {
-            volume: estate.volume.clone(),
-            records: Arc::default(),
-            permissions: None,
-            disconnected_opens_per_user: 8,
-        },
-    };
+    let (unknowing, estate) = world.without_records();
     let mut other = unknowing.client(2);
     for options in [CreateOptions::DELETE_ON_CLOSE, CreateOptions::NONE] {
         let request = CreateRequest {
@@ -104,11 +94,7 @@ fn another_file_that_has_come_to_the_name_is_not_served_under_the_old_open() {
     other.finish();
     let scene = unknowing.scene;
     let (world, restored) = World { scene, estate }.killed(Duration::ZERO);
-    let expected = Restored {
-        refused: 1,
-        ..Restored::default()
-    };
-    assert_eq!(restored, expected);
+    assert_eq!(restored, only_refused());
     assert_eq!(leftovers(&world.scene.server), None);
     assert_eq!(world.estate.records.all(), []);
     let mut client = world.client(1);
@@ -133,11 +119,7 @@ fn whom_the_permissions_of_the_share_do_not_let_in_any_more_finds_nothing() {
     let readers = "D:(A;;FR;;;WD)".parse().expect("is a list of permissions");
     world.estate.permissions = Some(readers);
     let (world, restored) = world.killed(Duration::ZERO);
-    let expected = Restored {
-        refused: 1,
-        ..Restored::default()
-    };
-    assert_eq!(restored, expected);
+    assert_eq!(restored, only_refused());
     assert_eq!(leftovers(&world.scene.server), None);
     assert_eq!(world.estate.records.all(), []);
     let mut client = world.client(1);
