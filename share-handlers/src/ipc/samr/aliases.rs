@@ -20,7 +20,7 @@ use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rights::{Rights, granted};
 use super::super::rpc::{Call, Fault, Later};
-use super::changes::change;
+use super::changes::{at_once, change, remove};
 use super::objects::{CREATE_ALIAS, DELETE, Domain, GET_ALIAS_MEMBERSHIP, LOOKUP, domain};
 use super::types::{AliasGeneral, AliasInfo, Name, Numbers};
 
@@ -87,11 +87,6 @@ fn alias(call: &Call<'_>, handle: &Handle, right: u32) -> Result<Result<Alias, u
         .into_iter()
         .find(|alias| open.number.get() == Some(&alias.number));
     Ok(found.ok_or(nt::NO_SUCH_ALIAS))
-}
-
-/// An answer that needs no waiting.
-fn at_once<T: Send + 'static>(answer: T) -> Later<T> {
-    Box::pin(std::future::ready(answer))
 }
 
 // [MS-SAMR] 3.1.5.1.8
@@ -206,17 +201,7 @@ pub(super) fn delete(
         }
         Ok(alias) => alias.name,
     };
-    let ending = call.handles.ending(&handle)?;
-    let made = change(call, AccountChange::RemoveGroup(group));
-    Ok(Box::pin(async move {
-        match made.await {
-            nt::SUCCESS => {
-                ending.end();
-                (Handle::NULL, nt::SUCCESS)
-            }
-            status => (handle, status),
-        }
-    }))
+    remove(call, handle, AccountChange::RemoveGroup(group))
 }
 
 // [MS-SAMR] 3.1.5.5.4

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use server::share::{AccountChange, Administration};
 
+use super::super::ndr::Handle;
 use super::super::nt;
-use super::super::rpc::Call;
+use super::super::rpc::{Call, Fault, Later};
 
 /// Somebody who changes the account file.
 pub(super) struct Changer {
@@ -51,6 +52,30 @@ pub(super) fn change(
     change: AccountChange,
 ) -> impl Future<Output = u32> + Send + use<> {
     Changer::of(call).make(change)
+}
+
+/// Has what a handle stands for removed, and ends the handle with it.
+pub(super) fn remove(
+    call: &mut Call<'_>,
+    handle: Handle,
+    removal: AccountChange,
+) -> Result<Later<(Handle, u32)>, Fault> {
+    let ending = call.handles.ending(&handle)?;
+    let made = change(call, removal);
+    Ok(Box::pin(async move {
+        match made.await {
+            nt::SUCCESS => {
+                ending.end();
+                (Handle::NULL, nt::SUCCESS)
+            }
+            status => (handle, status),
+        }
+    }))
+}
+
+/// An answer that needs no waiting.
+pub(super) fn at_once<T: Send + 'static>(answer: T) -> Later<T> {
+    Box::pin(std::future::ready(answer))
 }
 
 /// What a change is, in words that may stand in a log. Names are quoted, for clients choose them.

@@ -9,7 +9,7 @@ use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Later};
 use super::aliases::check_new_name;
-use super::changes::change;
+use super::changes::{at_once, change, remove};
 use super::objects::{
     CREATE_USER, DELETE, Domain, FORCE_PASSWORD_CHANGE, OpenUser, READ_GENERAL, WRITE_ACCOUNT,
     domain, user,
@@ -250,18 +250,8 @@ pub(super) fn delete(
     (handle,): (Handle,),
 ) -> Result<Later<(Handle, u32)>, Fault> {
     let account = match user(call, &handle, DELETE)? {
-        Err(status) => return Ok(Box::pin(std::future::ready((handle, status)))),
+        Err(status) => return Ok(at_once((handle, status))),
         Ok(account) => account,
     };
-    let ending = call.handles.ending(&handle)?;
-    let made = change(call, AccountChange::Remove(account.name.clone()));
-    Ok(Box::pin(async move {
-        match made.await {
-            nt::SUCCESS => {
-                ending.end();
-                (Handle::NULL, nt::SUCCESS)
-            }
-            status => (handle, status),
-        }
-    }))
+    remove(call, handle, AccountChange::Remove(account.name.clone()))
 }
