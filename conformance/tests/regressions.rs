@@ -203,6 +203,8 @@ fn many_opens_that_one_acknowledgment_sets_free_are_judged_in_the_end() {
 #[test]
 fn an_open_that_waited_when_a_persistent_open_lost_its_client_is_not_told_of_that() {
     simulate(1_006, 500, Profile::Persistent);
+    simulate(3_884, 500, Profile::Persistent);
+    simulate(5_990, 500, Profile::Persistent);
 }
 
 #[test]

@@ -46,18 +46,19 @@ impl Model {
             let open = &self.opens[&id];
             let contends = |operation: &Operation| self.concerns(operation, open.file);
             let may_go = !open.is_persistent() && kept.len() >= MOST_AWAY;
-            let is_wanted = under_way.iter().any(contends);
+            let contending = under_way.iter().filter(|operation| contends(operation));
+            let contending: Vec<_> = contending.cloned().collect();
             let is_needed = may_go
                 || self.has_lost_lease(open)
                 || self.disturbed.contains(&open.file)
-                || is_wanted;
+                || !contending.is_empty();
             let timeout = self.durability(open);
             match (timeout, kept.contains(&id)) {
                 (Some(timeout), true) => {
                     let until = self.now + timeout;
                     if let Some(open) = self.opens.get_mut(&id) {
                         open.away = Some(until);
-                        open.was_wanted = is_wanted;
+                        open.wanted_by = contending;
                     }
                 }
                 (None, true) => return Err(format!("{id} was kept: {open:?}")),

@@ -57,8 +57,8 @@ pub(super) struct Open {
     pub(super) channel_sequence: ChannelSequence,
     /// Until when it waits for its client, while that is away.
     pub(super) away: Option<Duration>,
-    /// Whether its file was being opened when its client went away: whoever did that may go on.
-    pub(super) was_wanted: bool,
+    /// The CREATEs of its file that were under way when its client went away: they may go on.
+    pub(super) wanted_by: Vec<Operation>,
 }
 
 impl Model {
@@ -309,7 +309,7 @@ impl Model {
             is_replay_eligible: false,
             channel_sequence: ChannelSequence::default(),
             away: None,
-            was_wanted: false,
+            wanted_by: Vec::new(),
         };
         if let Operation::Open {
             name,

@@ -17,7 +17,7 @@ pub(super) struct Lock {
 }
 
 /// What an element of a LOCK request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ElementKind {
     /// SMB2_LOCKFLAG_SHARED_LOCK.
     Shared,
@@ -28,7 +28,7 @@ pub enum ElementKind {
 }
 
 /// One element of a LOCK request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Element {
     /// What it is for.
     pub kind: ElementKind,
@@ -41,7 +41,7 @@ pub struct Element {
 }
 
 /// By what a LOCK request is known again, where its dialect has that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LockSequence {
     /// LockSequenceIndex, from 1 to 64.
     pub index: u8,

@@ -63,7 +63,7 @@ impl Sharing {
 }
 
 /// What CREATE does to what it finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Disposition {
     /// FILE_OPEN.
     Open,
@@ -88,7 +88,7 @@ impl Disposition {
 }
 
 /// The lease that a CREATE asks for or names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Leasing {
     /// The client's key.
     pub key: u128,
@@ -99,7 +99,7 @@ pub struct Leasing {
 }
 
 /// An operation of a client. Opens are known by the number that the server gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// CREATE of a file in the root.
     Open {

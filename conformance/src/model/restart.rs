@@ -9,6 +9,17 @@ use super::caching::Cache;
 use super::files::{Model, Open, expect};
 use super::operation::{Access, Holder, Operation};
 
+/// Whether a file is kept from a CREATE, for a client that is away and has a persistent open of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reservation {
+    /// It is not.
+    None,
+    /// It is.
+    ForAnother,
+    /// It was not yet when the CREATE came, which has waited since. Whether the server looks again is its business.
+    SinceItBegan,
+}
+
 impl Model {
     /// The server has been killed, and another has these opens of it: all persistent ones whose time is not
     /// over, with what they cache, lock and delete. Says how many there are no more.
@@ -61,15 +72,14 @@ impl Model {
         }
     }
 
-    /// Whether a persistent open of this file waits for another than who asks for it, or would have to be
-    /// told of that.
+    /// Whether a file is kept from a CREATE.
     // [MS-SMB2] 3.3.5.9
-    pub(super) fn is_kept_for_another(
+    pub(super) fn reservation(
         &self,
         client: usize,
         operation: &Operation,
         file: u64,
-    ) -> bool {
+    ) -> Reservation {
         let Operation::Open {
             access,
             disposition,
@@ -77,21 +87,23 @@ impl Model {
             ..
         } = operation
         else {
-            return false;
+            return Reservation::None;
         };
         let key = lease.map(|lease| lease.key);
         let holder = key.map(|key| Holder::Lease { client, key });
         let only_looks = *access == Access::NONE && !disposition.destroys();
-        let is_harmless = |open: &Open| {
+        let is_harmed = |open: &&Open| {
             let maker = open.durable.as_ref().map(|durable| durable.maker);
-            maker == Some(client) && (only_looks || holder == Some(open.holder))
+            maker != Some(client) || !only_looks && holder != Some(open.holder)
         };
-        !self.waiting_for(file).all(is_harmless)
-    }
-
-    /// Whether an open of this file may have begun before it was kept for another.
-    pub(super) fn may_have_begun_before(&self, file: u64) -> bool {
-        self.waiting_for(file).any(|open| open.was_wanted)
+        let mut for_others = self.waiting_for(file).filter(is_harmed).peekable();
+        if for_others.peek().is_none() {
+            Reservation::None
+        } else if for_others.all(|open| open.wanted_by.contains(operation)) {
+            Reservation::SinceItBegan
+        } else {
+            Reservation::ForAnother
+        }
     }
 
     /// The persistent opens of a file that wait for their client.

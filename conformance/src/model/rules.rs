@@ -7,6 +7,7 @@ use super::away;
 use super::files::{File, Model, Open};
 use super::locks::Lock;
 use super::operation::{Access, Disposition, Holder, Operation, Sharing};
+use super::restart::Reservation;
 
 /// All statuses that are right; `SUCCESS` among them if it is. None where no answer is right yet.
 pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Vec<NtStatus> {
@@ -51,8 +52,6 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
 fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtStatus> {
     let Operation::Open {
         name,
-        access,
-        sharing,
         disposition,
         lease,
         ..
@@ -80,11 +79,9 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
         });
         return wrong;
     };
-    if model.is_kept_for_another(client, operation, *id) {
+    let reservation = model.reservation(client, operation, *id);
+    if reservation == Reservation::ForAnother {
         wrong.push(NtStatus::FILE_NOT_AVAILABLE);
-        if model.may_have_begun_before(*id) {
-            wrong.push(NtStatus::SHARING_VIOLATION);
-        }
     }
     let file = &model.files[id];
     if file.delete_pending {
@@ -93,9 +90,35 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
     if *disposition == Disposition::Create {
         wrong.push(NtStatus::OBJECT_NAME_COLLISION);
     }
-    if !wrong.is_empty() {
-        return wrong;
+    let mut allowed = if wrong.is_empty() {
+        allowed_beside_others(model, holder, operation, *id)
+    } else {
+        wrong
+    };
+    // [MS-SMB2] 3.3.5.9
+    if reservation == Reservation::SinceItBegan {
+        allowed.push(NtStatus::FILE_NOT_AVAILABLE);
     }
+    allowed
+}
+
+/// What those who have the file open already have to say to a CREATE.
+// [MS-FSA] 2.1.5.1.2
+fn allowed_beside_others(
+    model: &Model,
+    holder: Option<Holder>,
+    operation: &Operation,
+    file: u64,
+) -> Vec<NtStatus> {
+    let Operation::Open {
+        access,
+        sharing,
+        disposition,
+        ..
+    } = operation
+    else {
+        return Vec::new();
+    };
     let implied = Access {
         read: access.read,
         write: access.write
@@ -105,7 +128,7 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
             ),
         delete: access.delete || *disposition == Disposition::Supersede,
     };
-    let others = model.opens.values().filter(|open| open.file == *id);
+    let others = model.opens.values().filter(|open| open.file == file);
     let excludes = |open: &&Open| conflicts((implied, *sharing), (open.access, open.sharing));
     let excluding: Vec<_> = others.filter(excludes).collect();
     // Who would give a handle up is asked to before anybody is refused because of it.
