@@ -211,3 +211,19 @@ fn an_open_that_waited_when_a_persistent_open_lost_its_client_is_not_told_of_tha
 fn locks_outlive_a_server_that_another_open_had_broken_the_caching_of_while_it_began() {
     simulate(2_386, 500, Profile::Persistent);
 }
+
+#[test]
+fn nobody_waits_for_caching_that_was_being_broken_when_the_server_was_killed() {
+    simulate(330, 500, Profile::Persistent);
+    simulate(3_234, 500, Profile::Persistent);
+}
+
+#[test]
+fn what_was_under_way_when_the_server_was_killed_may_have_broken_caching() {
+    simulate(6_012, 500, Profile::Persistent);
+}
+
+#[test]
+fn an_open_that_deletes_on_close_breaks_the_caching_of_others_at_its_end() {
+    simulate(7_798, 500, Profile::Persistent);
+}

@@ -19,10 +19,22 @@ pub(super) struct Cache {
     /// What was there when the holder began to cache reads, and what it has done to it since.
     view: View,
     pub(super) opens: BTreeSet<u64>,
-    /// Whether it may be less by now: its client was away.
-    pub(super) is_doubtful: bool,
+    /// Whether it may be less by now.
+    pub(super) doubt: Doubt,
     /// Whether the context of the lease was of version 2.
     pub(super) is_v2: bool,
+}
+
+/// What nobody but the server knows of a cache whose client is away, until it comes back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Doubt {
+    /// Nothing: it is as it was.
+    #[default]
+    None,
+    /// Whether it is being broken. Its holder has all of it until it is told, but for what needs no acknowledgment.
+    Broken,
+    /// Whether anything is left of it: the server was killed while it was being broken, or may have been.
+    Lost,
 }
 
 /// A break that the holder was told of, and has not acknowledged.
@@ -101,7 +113,7 @@ impl Model {
             breaking: None,
             view: view.clone(),
             opens: BTreeSet::new(),
-            is_doubtful: false,
+            doubt: Doubt::None,
             is_v2,
         };
         // [MS-SMB2] 3.3.5.9.8
@@ -110,7 +122,7 @@ impl Model {
             .retain(|holder, cache| *holder != open.holder || cache.file == open.file);
         let cache = self.caches.entry(open.holder).or_insert(fresh);
         cache.opens.insert(id);
-        if std::mem::take(&mut cache.is_doubtful) {
+        if std::mem::take(&mut cache.doubt) != Doubt::None {
             (cache.breaking, cache.state) = (None, cache.state & state);
         }
         if !state.contains(cache.state) || cache.breaking.is_some() && state != cache.state {
@@ -150,27 +162,26 @@ impl Model {
         }
     }
 
-    /// Whether somebody else than `holder` may keep a handle of the file that it would give up.
+    /// Whether somebody else than `holder` keeps a handle of the file that it would give up.
     pub(super) fn others_keep_handles(&self, file: u64, holder: Holder) -> bool {
-        self.caches.iter().any(|(other, cache)| {
-            let keeps = cache.state.contains(LeaseState::HANDLE_CACHING);
-            *other != holder && cache.file == file && keeps
-        })
+        self.caches
+            .iter()
+            .any(|(other, cache)| *other != holder && cache.file == file && cache.keeps_handle())
     }
 
     /// The same of leases alone.
     pub(super) fn others_keep_leased_handles(&self, file: u64, holder: Holder) -> bool {
         self.caches.iter().any(|(other, cache)| {
-            let keeps = cache.state.contains(LeaseState::HANDLE_CACHING);
             let is_lease = matches!(other, Holder::Lease { .. });
-            is_lease && *other != holder && cache.file == file && keeps
+            is_lease && *other != holder && cache.file == file && cache.keeps_handle()
         })
     }
 
     /// Whether the holder of this open would give its handle up.
     pub(super) fn keeps_handle(&self, open: &Open) -> bool {
-        let cache = self.caches.get(&open.holder);
-        cache.is_some_and(|cache| cache.state.contains(LeaseState::HANDLE_CACHING))
+        self.caches
+            .get(&open.holder)
+            .is_some_and(Cache::keeps_handle)
     }
 
     /// Whether the key of this open's lease has gone to another file, as its own is being deleted: then
@@ -184,7 +195,7 @@ impl Model {
     /// Whether nobody relies on what is not so.
     pub(super) fn check_caches(&self) -> Result<(), String> {
         for (holder, cache) in &self.caches {
-            let is_told_later = cache.is_doubtful && self.is_absent(cache);
+            let is_told_later = cache.doubt != Doubt::None && self.is_absent(cache);
             let reads = !is_told_later
                 && cache.breaking.is_none()
                 && cache.state.contains(LeaseState::READ_CACHING);
@@ -222,6 +233,13 @@ impl Model {
         }
         let contents = self.files.get(&file).map(|file| file.contents.clone());
         View::Bytes(contents.unwrap_or_default())
+    }
+}
+
+impl Cache {
+    /// Whether its holder has a handle that it would give up, beyond doubt.
+    fn keeps_handle(&self) -> bool {
+        self.doubt != Doubt::Lost && self.state.contains(LeaseState::HANDLE_CACHING)
     }
 }
 

@@ -370,6 +370,10 @@ impl Model {
         if open.file == ROOT {
             return;
         }
+        if open.delete_on_close {
+            // [MS-FSA] 2.1.4.12
+            self.doubt_others(open.file, Some(open.holder));
+        }
         let is_last = !self.opens.values().any(|other| other.file == open.file);
         let file = self.files.entry(open.file).or_default();
         file.locks.retain(|lock| lock.open != id);

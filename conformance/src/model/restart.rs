@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use wire::create::LeaseState;
 
-use super::caching::Cache;
+use super::caching::{Cache, Doubt};
 use super::files::{Model, Open, expect};
 use super::operation::{Access, Holder, Operation};
 
@@ -21,15 +21,24 @@ pub(super) enum Reservation {
 }
 
 impl Model {
-    /// The server has been killed, and another has these opens of it: all persistent ones whose time is not
-    /// over, with what they cache, lock and delete. Says how many there are no more.
+    /// The server has been killed while these operations were under way, and another has these opens of it: all
+    /// persistent ones whose time is not over, with what they cache, lock and delete. Says how many there are no
+    /// more.
     ///
     /// # Errors
     /// One is there that must not be, or one that must be is not.
     // [MS-SMB2] 3.3.5.9.12
     // [MS-SMB2] 3.3.6.2
-    pub fn restart(&mut self, now: Duration, kept: &BTreeSet<u64>) -> Result<u64, String> {
+    pub fn restart(
+        &mut self,
+        now: Duration,
+        kept: &BTreeSet<u64>,
+        under_way: &[Operation],
+    ) -> Result<u64, String> {
         let before = self.opens.len();
+        for operation in under_way {
+            self.unsettle(operation);
+        }
         self.watches.clear();
         self.disturbed.clear();
         let is_lost = |(id, open): &(&u64, &Open)| {
@@ -40,8 +49,12 @@ impl Model {
         let lost: Vec<_> = lost.map(|(id, _)| *id).collect();
         lost.into_iter().for_each(|id| self.forget(id));
         for cache in self.caches.values_mut() {
-            // Whether its holder has given up what it was asked for, the records may say or not.
-            cache.is_doubtful |= cache.breaking.take().is_some();
+            // [MS-SMB2] 3.3.6.1
+            // [MS-SMB2] 3.3.6.5
+            // Nobody will acknowledge a break of the server that is gone.
+            if cache.breaking.take().is_some() || cache.doubt != Doubt::None {
+                cache.doubt = Doubt::Lost;
+            }
         }
         self.now = now;
         for open in self.opens.values_mut() {
@@ -124,27 +137,45 @@ impl Model {
     // [MS-SMB2] 3.3.4.6
     // [MS-SMB2] 3.3.4.7
     pub(super) fn unsettle(&mut self, operation: &Operation) {
-        let asks_for_much = matches!(
-            operation,
-            Operation::Write { .. }
-                | Operation::SetEndOfFile { .. }
-                | Operation::SetDisposition { .. }
-                | Operation::Rename { .. }
-                | Operation::Lock { .. }
-                | Operation::LockList { .. }
-        );
         let asking = operation.open().and_then(|id| self.opens.get(&id));
-        let Some(asking) = asking.filter(|_| asks_for_much) else {
-            return;
+        let asking = asking.map(|open| (open.file, Some(open.holder)));
+        let named = |name: &String| self.names.get(name).copied();
+        let (own, other) = match operation {
+            Operation::Write { .. }
+            | Operation::SetEndOfFile { .. }
+            | Operation::SetDisposition { .. }
+            | Operation::Lock { .. }
+            | Operation::LockList { .. } => (asking, None),
+            // [MS-FSA] 2.1.5.15.12
+            Operation::Rename { target, .. } => {
+                let replaced = asking.and_then(|(_, holder)| Some((named(target)?, holder)));
+                (asking, replaced)
+            }
+            // All others are refused for those who are away.
+            Operation::Open { name, .. } => {
+                let is_old = |file: &u64| {
+                    let mut waiting = self.waiting_for(*file);
+                    waiting.any(|open| open.wanted_by.contains(operation))
+                };
+                (None, named(name).filter(is_old).map(|file| (file, None)))
+            }
+            _ => (None, None),
         };
-        let concerns = |(holder, cache): &(&Holder, &Cache)| {
-            cache.file == asking.file && **holder != asking.holder && self.is_absent(cache)
+        for (file, holder) in own.into_iter().chain(other) {
+            self.doubt_others(file, holder);
+        }
+    }
+
+    /// Something may be taken from those who cache a file, but for one, of which those who are away are not told.
+    pub(super) fn doubt_others(&mut self, file: u64, holder: Option<Holder>) {
+        let concerns = |(other, cache): &(&Holder, &Cache)| {
+            cache.file == file && Some(**other) != holder && self.is_absent(cache)
         };
         let others = self.caches.iter().filter(concerns);
         let others: Vec<_> = others.map(|(holder, _)| *holder).collect();
         for holder in others {
             if let Some(cache) = self.caches.get_mut(&holder) {
-                cache.is_doubtful = true;
+                cache.doubt = cache.doubt.max(Doubt::Broken);
             }
         }
     }
@@ -153,7 +184,7 @@ impl Model {
     pub(super) fn settle_doubt(&mut self, open: u64, told: LeaseState) {
         let holder = self.opens[&open].holder;
         if let Some(cache) = self.caches.get_mut(&holder)
-            && std::mem::take(&mut cache.is_doubtful)
+            && std::mem::take(&mut cache.doubt) != Doubt::None
             && cache.state.contains(told)
         {
             cache.state = told;

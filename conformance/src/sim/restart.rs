@@ -8,6 +8,7 @@ use server::persistence::{self, Restored};
 use server::share::ShareHandler;
 use server::{Environment, Server};
 
+use super::actor::Actor;
 use super::environment::Virtual;
 use super::simulation::Simulation;
 use super::world::{Estate, accounts};
@@ -33,6 +34,8 @@ impl Simulation {
             return Ok(());
         };
         self.summary.kills += 1;
+        let under_way = self.actors.iter().flat_map(Actor::waiting);
+        let under_way: Vec<_> = under_way.cloned().collect();
         for actor in &mut self.actors {
             // Nobody closes these: they are gone.
             actor.channels.clear();
@@ -55,7 +58,7 @@ impl Simulation {
         }
         let kept: BTreeSet<_> = self.kept();
         if let Some(model) = &mut self.model {
-            let gone = model.restart(self.environment.elapsed(), &kept)?;
+            let gone = model.restart(self.environment.elapsed(), &kept, &under_way)?;
             self.summary.gone += gone;
         }
         for actor in &mut self.actors {
