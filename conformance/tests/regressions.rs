@@ -227,3 +227,8 @@ fn what_was_under_way_when_the_server_was_killed_may_have_broken_caching() {
 fn an_open_that_deletes_on_close_breaks_the_caching_of_others_at_its_end() {
     simulate(7_798, 500, Profile::Persistent);
 }
+
+#[test]
+fn replies_about_one_lease_may_come_in_any_order_where_handlers_are_late() {
+    simulate(1_225, 500, Profile::Persistent);
+}

@@ -286,7 +286,7 @@ impl Simulation {
         let operation = asked.operation.clone();
         actor.caches.note(reply).map_err(blame)?;
         let outcome = outcome(reply)?;
-        if self.model.is_none() && operation.lease().is_some() && outcome.is_refused() {
+        if self.model.is_none() && leaves_doubt(actor, &operation, &outcome) {
             actor.caches.doubt();
         }
         if actor.profile >= Profile::Channels && !matches!(operation, Operation::Watch { .. }) {
@@ -425,6 +425,15 @@ impl Simulation {
         }
         Ok(())
     }
+}
+
+/// Whether a client does not know its lease by what came of an operation, where handlers are late and fail: one
+/// that was refused may have changed it before, and of another that is under way the reply may be the older one.
+fn leaves_doubt(actor: &Actor, operation: &Operation, outcome: &Outcome) -> bool {
+    let key = |operation: &Operation| operation.lease().map(|lease| lease.key);
+    let own = key(operation);
+    let mut others = actor.asked.values();
+    own.is_some() && (outcome.is_refused() || others.any(|other| key(&other.operation) == own))
 }
 
 /// What a notice says of whose caching.
