@@ -71,6 +71,11 @@ pub fn impostor(first: &Rig) -> Rig {
     other
 }
 
+/// A further client of the same server.
+pub fn further_client(first: &Rig, number: u8) -> Rig {
+    client(&first.server, &first.environment, number)
+}
+
 fn client(server: &Arc<Server>, environment: &Virtual, number: u8) -> Rig {
     let mut rig = connection(server, environment, number);
     rig.log_on();

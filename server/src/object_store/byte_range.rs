@@ -3,6 +3,7 @@
 //! Owns what is locked ([`table`]) and the calls on an open that use it. Locks belong to opens; nothing
 //! here knows processes or lock sequences.
 
+mod counts;
 mod listing;
 mod table;
 mod unrecorded;
@@ -40,7 +41,7 @@ pub struct LockElement {
 }
 
 /// How a range is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockKind {
     /// Others may read and lock shared; nobody may write.
     Shared,
@@ -139,8 +140,7 @@ fn wait_for(
         if let Some(stream) = state.stream_mut(stream) {
             if result == Some(Ok(())) {
                 // Granted, but nobody heard of it: as if it had been cancelled a moment before.
-                let _ = stream.locks.unlock(element.range, owner);
-                stream.locks.grant_waiting(&mut effects);
+                stream.locks.take_back(&[element], owner, &mut effects);
             } else {
                 stream
                     .locks
@@ -168,6 +168,18 @@ pub(super) fn end_waits(attachment: &Attachment) -> Effects {
     effects
 }
 
+/// Takes back locks that were granted, whatever else is locked of their ranges.
+pub(super) fn take_back(attachment: &Attachment, elements: &[LockElement]) -> Effects {
+    let mut effects = Effects::default();
+    let mut state = attachment.object.lock();
+    if let Some(stream) = state.stream_mut(attachment.stream) {
+        let locks = &mut stream.locks;
+        locks.take_back(elements, attachment.id, &mut effects);
+    }
+    drop(state);
+    effects
+}
+
 /// Unlocks ranges one by one until one is not locked.
 // [MS-SMB2] 3.3.5.14.1
 pub(super) fn unlock(attachment: &Attachment, ranges: &[Range]) -> Outcome<()> {
@@ -180,11 +192,7 @@ pub(super) fn unlock(attachment: &Attachment, ranges: &[Range]) -> Outcome<()> {
     let Some(stream) = state.stream_mut(attachment.stream) else {
         return Outcome::deny(NtStatus::FILE_CLOSED);
     };
-    let locks = &mut stream.locks;
-    let result = ranges
-        .iter()
-        .try_for_each(|range| locks.unlock(*range, attachment.id));
-    locks.grant_waiting(&mut effects);
+    let result = stream.locks.unlock_all(ranges, attachment.id, &mut effects);
     drop(state);
     Outcome::new(result.map_or_else(Decision::Deny, Decision::Grant), effects)
 }

@@ -386,6 +386,12 @@ impl ObjectStore {
         byte_range::end_waits(attachment)
     }
 
+    /// Takes back what [`ObjectStore::lock`] has granted, as if it had not: a range may have other locks of
+    /// the same open, which stay.
+    pub fn take_back(&self, attachment: &Attachment, elements: &[LockElement]) -> Effects {
+        byte_range::take_back(attachment, elements)
+    }
+
     /// Unlocks ranges one by one, each exactly as it was locked; stops at the first failure, and
     /// what was unlocked before stays so.
     ///

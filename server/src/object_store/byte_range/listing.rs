@@ -18,7 +18,7 @@ pub struct ListedLock {
 impl LockTable {
     /// Every lock and every request that waits for one.
     pub(in super::super) fn all(&self) -> impl Iterator<Item = ListedLock> {
-        let granted = self.granted.values().map(|lock| ListedLock {
+        let granted = self.granted.iter().map(|lock| ListedLock {
             owner: lock.owner,
             range: lock.range,
             kind: lock.kind,

@@ -3,8 +3,7 @@
 //! Owns which ranges are locked, by whom and how, and the queue of those that wait; decides what overlaps
 //! and what conflicts. Never knows opens, oplocks or who is told.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wire::NtStatus;
 
@@ -12,26 +11,34 @@ use super::super::attachment::AttachmentId;
 use super::super::effect::Effects;
 use super::super::oplock::Operation;
 use super::super::wait::Completer;
+use super::counts::RangeCounts;
 use super::unrecorded::{LockChange, LockExtent, Unrecorded};
 use super::{LockElement, LockKind, Range};
 
 /// The locks of one stream.
 #[derive(Default)]
 pub(in super::super) struct LockTable {
-    /// By first byte, then by age.
-    pub(super) granted: BTreeMap<(u64, u64), Lock>,
-    /// The longest granted range since the table was last empty: a lock that overlaps a byte
-    /// starts at most this far before it.
-    longest: u64,
+    pub(super) granted: BTreeSet<Lock>,
+    /// Those that are shared.
+    shared: RangeCounts,
+    /// Those that are exclusive.
+    exclusive: RangeCounts,
+    /// Those that are exclusive, of each open that has any.
+    own_exclusive: BTreeMap<AttachmentId, RangeCounts>,
     pub(super) waiting: VecDeque<WaitingLock>,
     next_age: u64,
     unrecorded: Unrecorded,
 }
 
+/// A range that is locked. Those of one open stand together, and there those of one range: what unlocks it
+/// takes the last of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Lock {
+    pub(super) owner: AttachmentId,
     pub(super) range: Range,
     pub(super) kind: LockKind,
-    pub(super) owner: AttachmentId,
+    /// Later ones have higher numbers.
+    pub(super) age: u64,
 }
 
 pub(super) struct WaitingLock {
@@ -63,30 +70,10 @@ impl Range {
         }
     }
 
-    /// Whether two ranges have a byte in common, or one of no length lies inside the other. Nothing
-    /// overlaps the range of no length at 0, nor one of no length another.
-    // [MS-FSA] 2.1.4.10
-    fn overlaps(self, other: Self) -> bool {
-        let is_before_end = |at: u64, range: Self| at.saturating_sub(range.offset) < range.length;
-        match (self.length, other.length) {
-            (0, 0) => false,
-            (0, _) => self.offset > other.offset && is_before_end(self.offset, other),
-            (_, 0) => other.offset > self.offset && is_before_end(other.offset, self),
-            _ if self.offset >= other.offset => is_before_end(self.offset, other),
-            _ => is_before_end(other.offset, self),
-        }
-    }
-}
-
-impl Lock {
-    // [MS-FSA] 2.1.4.10
-    fn refuses(&self, intent: Intent, owner: AttachmentId) -> bool {
-        match (self.kind, intent) {
-            (LockKind::Exclusive, Intent::Lock(LockKind::Exclusive)) => true,
-            (LockKind::Exclusive, _) => self.owner != owner,
-            (LockKind::Shared, Intent::Write | Intent::Lock(LockKind::Exclusive)) => true,
-            (LockKind::Shared, Intent::Read | Intent::Lock(LockKind::Shared)) => false,
-        }
+    /// The last byte; none for a range of no length. What would lie past 2^64 is not there.
+    pub(super) fn last(self) -> Option<u64> {
+        let further = self.length.checked_sub(1)?;
+        Some(self.offset.saturating_add(further))
     }
 }
 
@@ -123,36 +110,77 @@ impl LockTable {
         length > 0 && self.conflicts(Range { offset, length }, intent, owner)
     }
 
+    /// Whether somebody's lock refuses `owner` what it intends. An exclusive one lets its owner read, write and
+    /// lock the range shared, but nobody lock it exclusively; a shared one lets nobody write.
+    // [MS-FSA] 2.1.4.10
     fn conflicts(&self, range: Range, intent: Intent, owner: AttachmentId) -> bool {
-        let first = range.offset.saturating_sub(self.longest);
-        let last = range.offset.saturating_add(range.length);
-        self.granted
-            .range((first, 0)..=(last, u64::MAX))
-            .any(|(_, lock)| lock.refuses(intent, owner) && lock.range.overlaps(range))
+        let is_shared = || self.shared.overlapping(range) > 0;
+        let exclusive = self.exclusive.overlapping(range);
+        let is_others = || {
+            let own = self.own_exclusive.get(&owner);
+            exclusive > own.map_or(0, |own| own.overlapping(range))
+        };
+        match intent {
+            Intent::Read | Intent::Lock(LockKind::Shared) => is_others(),
+            Intent::Write => is_others() || is_shared(),
+            Intent::Lock(LockKind::Exclusive) => exclusive > 0 || is_shared(),
+        }
     }
 
-    fn insert(&mut self, element: LockElement, owner: AttachmentId) -> (u64, u64) {
+    fn insert(&mut self, element: LockElement, owner: AttachmentId) -> Lock {
         let LockElement { range, kind } = element;
-        let key = (range.offset, self.next_age);
+        let age = self.next_age;
         self.next_age = self.next_age.wrapping_add(1);
-        self.longest = self.longest.max(range.length);
-        self.unrecorded.locked(owner, key.1, element);
-        self.granted.insert(key, Lock { range, kind, owner });
-        key
+        self.unrecorded.locked(owner, age, element);
+        match kind {
+            LockKind::Shared => self.shared.insert(range),
+            LockKind::Exclusive => {
+                self.exclusive.insert(range);
+                self.own_exclusive.entry(owner).or_default().insert(range);
+            }
+        }
+        let lock = Lock {
+            owner,
+            range,
+            kind,
+            age,
+        };
+        self.granted.insert(lock);
+        lock
     }
 
-    fn remove(&mut self, key: (u64, u64)) {
-        if let Some(lock) = self.granted.remove(&key) {
-            self.unrecorded.unlocked(lock.owner, key.1);
+    fn remove(&mut self, lock: Lock) {
+        if !self.granted.remove(&lock) {
+            return;
         }
-        if self.granted.is_empty() {
-            self.longest = 0;
+        let Lock {
+            owner, range, kind, ..
+        } = lock;
+        self.unrecorded.unlocked(owner, lock.age);
+        match kind {
+            LockKind::Shared => self.shared.remove(range),
+            LockKind::Exclusive => {
+                self.exclusive.remove(range);
+                if let Some(own) = self.own_exclusive.get_mut(&owner) {
+                    own.remove(range);
+                    if own.is_empty() {
+                        self.own_exclusive.remove(&owner);
+                    }
+                }
+            }
         }
     }
 
-    fn try_lock(&mut self, element: LockElement, owner: AttachmentId) -> Option<(u64, u64)> {
+    fn try_lock(&mut self, element: LockElement, owner: AttachmentId) -> Option<Lock> {
         let free = !self.conflicts(element.range, Intent::Lock(element.kind), owner);
         free.then(|| self.insert(element, owner))
+    }
+
+    /// The locks of one open.
+    fn held_by(&self, owner: AttachmentId) -> impl Iterator<Item = &Lock> {
+        let first = Lock::least(owner, Range::LEAST);
+        let held = self.granted.range(first..);
+        held.take_while(move |lock| lock.owner == owner)
     }
 
     /// Keeps note of the changes of an open's locks from now on.
@@ -171,10 +199,10 @@ impl LockTable {
         if extent == LockExtent::Changes {
             return changes;
         }
-        let held = self.granted.iter().filter(|(_, lock)| lock.owner == owner);
-        let mut all: Vec<_> = held
-            .map(|((_, age), lock)| LockChange {
-                number: *age,
+        let mut all: Vec<_> = self
+            .held_by(owner)
+            .map(|lock| LockChange {
+                number: lock.age,
                 lock: Some(LockElement {
                     range: lock.range,
                     kind: lock.kind,
@@ -202,9 +230,9 @@ impl LockTable {
                 Err(status) => Err(status),
             };
             match result {
-                Ok(key) => taken.push(key),
+                Ok(lock) => taken.push(lock),
                 Err(status) => {
-                    taken.into_iter().for_each(|key| self.remove(key));
+                    taken.into_iter().for_each(|lock| self.remove(lock));
                     return Err(status);
                 }
             }
@@ -212,38 +240,66 @@ impl LockTable {
         Ok(())
     }
 
-    /// Removes one lock: the exclusive one where several are exactly this range, else the latest.
+    /// Removes one lock after the other until there is none; grants what has waited for them.
     // [MS-FSA] 2.1.5.9
-    pub(super) fn unlock(&mut self, range: Range, owner: AttachmentId) -> Result<(), NtStatus> {
+    pub(super) fn unlock_all(
+        &mut self,
+        ranges: &[Range],
+        owner: AttachmentId,
+        effects: &mut Effects,
+    ) -> Result<(), NtStatus> {
+        let mut freed = RangeCounts::default();
+        let result = ranges.iter().try_for_each(|range| {
+            self.unlock(*range, owner)?;
+            freed.insert(*range);
+            Ok(())
+        });
+        self.grant_waiting(&freed, effects);
+        result
+    }
+
+    /// Removes one lock: an exclusive one where several are exactly this range, else the latest.
+    // [MS-FSA] 2.1.5.9
+    fn unlock(&mut self, range: Range, owner: AttachmentId) -> Result<(), NtStatus> {
         range.check()?;
-        let same_start = (
-            Bound::Included((range.offset, 0)),
-            Bound::Included((range.offset, u64::MAX)),
-        );
-        let mut found = None;
-        for (key, lock) in self.granted.range(same_start) {
-            if lock.range == range && lock.owner == owner {
-                found = Some(*key);
-                if lock.kind == LockKind::Exclusive {
-                    break;
-                }
-            }
-        }
-        let key = found.ok_or(NtStatus::RANGE_NOT_LOCKED)?;
-        self.remove(key);
+        let same = Lock::least(owner, range)..=Lock::greatest(owner, range);
+        let lock = self.granted.range(same).next_back();
+        let lock = *lock.ok_or(NtStatus::RANGE_NOT_LOCKED)?;
+        self.remove(lock);
         Ok(())
     }
 
-    /// Grants, first come first served, what no longer meets a conflict.
+    /// Removes locks that were granted and should not have been: of each range and kind the latest.
+    pub(super) fn take_back(
+        &mut self,
+        elements: &[LockElement],
+        owner: AttachmentId,
+        effects: &mut Effects,
+    ) {
+        let mut freed = RangeCounts::default();
+        for LockElement { range, kind } in elements {
+            let of = |age| Lock {
+                kind: *kind,
+                age,
+                ..Lock::least(owner, *range)
+            };
+            let latest = self.granted.range(of(0)..=of(u64::MAX)).next_back();
+            if let Some(lock) = latest.copied() {
+                self.remove(lock);
+                freed.insert(*range);
+            }
+        }
+        self.grant_waiting(&freed, effects);
+    }
+
+    /// Grants, first come first served, what has waited for the ranges that are free now and meets no other lock.
     // [MS-FSA] 2.1.5.8
-    pub(super) fn grant_waiting(&mut self, effects: &mut Effects) {
+    fn grant_waiting(&mut self, freed: &RangeCounts, effects: &mut Effects) {
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|wait| {
-            if self.conflicts(
-                wait.element.range,
-                Intent::Lock(wait.element.kind),
-                wait.owner,
-            ) {
+            let LockElement { range, kind } = wait.element;
+            let has_waited = freed.overlapping(range) > 0;
+            if !has_waited || self.conflicts(range, Intent::Lock(kind), wait.owner) {
                 return true;
             }
             if let Some(wakeup) = wait.completer.complete(Ok(())) {
@@ -257,16 +313,15 @@ impl LockTable {
 
     /// Releases all locks of an open and ends its waits.
     pub(in super::super) fn release(&mut self, owner: AttachmentId, effects: &mut Effects) {
-        let held = self.granted.len();
         self.unrecorded.end(owner);
-        self.granted.retain(|_, lock| lock.owner != owner);
-        if self.granted.is_empty() {
-            self.longest = 0;
+        let held: Vec<_> = self.held_by(owner).copied().collect();
+        let mut freed = RangeCounts::default();
+        for lock in held {
+            self.remove(lock);
+            freed.insert(lock.range);
         }
         self.end_waits(owner, effects);
-        if self.granted.len() < held {
-            self.grant_waiting(effects);
-        }
+        self.grant_waiting(&freed, effects);
     }
 
     /// Ends the waits of an open, as the unlock of what was never locked would end.
@@ -281,15 +336,46 @@ impl LockTable {
     }
 }
 
+impl Lock {
+    /// What stands before all locks of a range by an open.
+    fn least(owner: AttachmentId, range: Range) -> Self {
+        Self {
+            owner,
+            range,
+            kind: LockKind::Shared,
+            age: 0,
+        }
+    }
+
+    /// What stands behind all locks of a range by an open.
+    fn greatest(owner: AttachmentId, range: Range) -> Self {
+        Self {
+            owner,
+            range,
+            kind: LockKind::Exclusive,
+            age: u64::MAX,
+        }
+    }
+}
+
+impl Range {
+    /// What stands before all other ranges.
+    const LEAST: Self = Self {
+        offset: 0,
+        length: 0,
+    };
+}
+
 #[cfg(test)]
 impl LockTable {
     /// One line for each lock and each wait.
     pub(in super::super) fn show(&self) -> Vec<String> {
         let of =
             |range: Range, kind: LockKind| format!("{kind:?} {} {}", range.offset, range.length);
-        let granted = self
-            .granted
-            .values()
+        let mut granted: Vec<_> = self.granted.iter().collect();
+        granted.sort_by_key(|lock| (lock.range.offset, lock.age));
+        let granted = granted
+            .into_iter()
             .map(|lock| format!("    {}", of(lock.range, lock.kind)));
         let waiting = self
             .waiting
@@ -303,6 +389,7 @@ impl LockTable {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::counts::tests::overlaps_by_the_book;
     use super::*;
 
     fn range(offset: u64, length: u64) -> Range {
@@ -312,13 +399,15 @@ mod tests {
     const ALICE: AttachmentId = AttachmentId(1);
     const BOB: AttachmentId = AttachmentId(2);
 
-    /// The overlap as [MS-FSA] 2.1.4.10 writes it, in numbers that do not wrap.
-    fn overlaps_by_the_book(left: Range, right: Range) -> bool {
-        if left == range(0, 0) || right == range(0, 0) {
-            return false;
+    /// Whether a lock that overlaps refuses what somebody intends, or its own owner.
+    // [MS-FSA] 2.1.4.10
+    fn refuses(kind: LockKind, is_own: bool, intent: Intent) -> bool {
+        match (kind, intent) {
+            (LockKind::Exclusive, Intent::Lock(LockKind::Exclusive)) => true,
+            (LockKind::Exclusive, _) => !is_own,
+            (LockKind::Shared, Intent::Write | Intent::Lock(LockKind::Exclusive)) => true,
+            (LockKind::Shared, Intent::Read | Intent::Lock(LockKind::Shared)) => false,
         }
-        let last = |range: Range| i128::from(range.offset) + i128::from(range.length) - 1;
-        i128::from(left.offset) <= last(right) && last(left) >= i128::from(right.offset)
     }
 
     fn small_range() -> impl Strategy<Value = Range> {
@@ -331,12 +420,6 @@ mod tests {
     }
 
     proptest! {
-        // test [MS-FSA] 2.1.4.10
-        #[test]
-        fn overlap_is_that_of_the_specification(left in small_range(), right in small_range()) {
-            prop_assert_eq!(left.overlaps(right), overlaps_by_the_book(left, right));
-        }
-
         // test [MS-FSA] 2.1.5.8
         // test [MS-FSA] 2.1.5.9
         #[test]
@@ -349,8 +432,8 @@ mod tests {
                 let owner = AttachmentId(owner);
                 let conflict = |intent: Intent, list: &[(Range, LockKind, AttachmentId)]| {
                     list.iter().any(|(held, kind, by)| {
-                        let lock = Lock { range: *held, kind: *kind, owner: *by };
-                        overlaps_by_the_book(*held, range) && lock.refuses(intent, owner)
+                        let is_own = *by == owner;
+                        overlaps_by_the_book(*held, range) && refuses(*kind, is_own, intent)
                     })
                 };
                 match step {
@@ -407,23 +490,6 @@ mod tests {
             range(2, u64::MAX).check(),
             Err(NtStatus::INVALID_LOCK_RANGE)
         );
-    }
-
-    // test [MS-FSA] 2.1.4.10
-    #[test]
-    fn a_range_of_no_length_conflicts_only_strictly_inside_another() {
-        for (other, expected) in [
-            (range(10, 0), false),
-            (range(9, 1), false),
-            (range(10, 1), false),
-            (range(11, 1), false),
-            (range(9, 2), true),
-            (range(10, 2), false),
-            (range(9, 3), true),
-        ] {
-            assert_eq!(range(10, 0).overlaps(other), expected, "{other:?}");
-            assert_eq!(other.overlaps(range(10, 0)), expected, "{other:?}");
-        }
     }
 
     // test [MS-SMB2] 3.3.5.14.2
