@@ -8,7 +8,7 @@ use wire::{Dialect, LockRequest, LockResponse, NtStatus, Response};
 use super::{Answer, effects};
 use crate::context::Context;
 use crate::durable::Durability;
-use crate::object_store::{Blocking, Decision, Effects, LockElement, LockKind, Range, Replay};
+use crate::object_store::{Blocking, Decision, LockElement, LockKind, Range, Replay};
 use crate::open::Open;
 use crate::persistence;
 
@@ -23,9 +23,11 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     let is_verified = verifies_sequence(context, &open);
     let sequence = request.lock_sequence;
     if is_verified && open.state.lock().lock_sequences.check(sequence.0) == Replay::Done {
-        // The record of the first request may be on its way still.
+        // The record of the first request may be on its way still, or fail, and that one then too.
         persistence::save(&context.server, &open).await?;
-        return Ok(Response::Lock(LockResponse).into());
+        let is_done = open.state.lock().lock_sequences.confirm(sequence.0);
+        let is_done = is_done.then_some(Response::Lock(LockResponse).into());
+        return is_done.ok_or(NtStatus::INSUFFICIENT_RESOURCES);
     }
     let done = || {
         if is_verified {
@@ -43,26 +45,29 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
     }
     lock(context, &open, &request).await?;
     done();
-    if let Err(status) = persistence::save(&context.server, &open).await {
-        undo(context, &open, &request);
+    if let Err(status) = persistence::save(&context.server, &open).await
+        && undo(context, &open, &request)
+    {
         return Err(status);
     }
     Ok(Response::Lock(LockResponse).into())
 }
 
-/// Takes back locks of which there is no record, or nobody knows whether there is one.
-fn undo(context: &Context, open: &Open, request: &LockRequest) {
-    let mut state = open.state.lock();
-    state.lock_sequences.forget(request.lock_sequence.0);
-    drop(state);
-    let ranges: Vec<_> = request.locks.iter().map(range).collect();
-    let outcome = context
-        .server
-        .object_store
-        .unlock(&open.attachment, &ranges);
+/// Takes back locks of which there is no record, or nobody knows whether there is one; false if a repetition of
+/// the request has been told meanwhile that they stand, and has had them recorded.
+fn undo(context: &Context, open: &Open, request: &LockRequest) -> bool {
+    let sequence = request.lock_sequence.0;
+    if !open.state.lock().lock_sequences.forget(sequence) {
+        return false;
+    }
+    let elements = request.locks.iter().map(lock_element);
+    let granted: Vec<_> = elements.filter_map(Result::ok).collect();
+    let store = &context.server.object_store;
+    let todo = store.take_back(&open.attachment, &granted);
     // Before whoever waits for the ranges gets them. Nobody waits for this record: the request has failed.
     drop(persistence::note(&context.server, open));
-    effects::carry_out(&context.server, outcome.effects);
+    effects::carry_out(&context.server, todo);
+    true
 }
 
 /// Whether a repeated request is told from a new one: the open outlives its connection, or requests
@@ -79,27 +84,35 @@ fn verifies_sequence(context: &Context, open: &Open) -> bool {
     negotiated.dialect != Dialect::SMB_2_0_2 && (is_kept || has_channels)
 }
 
-/// Unlocks, and calls `done` if all of it went well.
+/// Unlocks one range after the other until one is not locked, and calls `done` if all of them were.
+// [MS-SMB2] 3.3.5.14.1
 async fn unlock(
     context: &Context,
     open: &Open,
     request: &LockRequest,
     done: impl FnOnce(),
 ) -> Result<(), NtStatus> {
-    let mut todo = Vec::new();
-    let unlocked = request
-        .locks
-        .iter()
-        .try_for_each(|element| unlock_one(context, open, element, &mut todo));
+    // [MS-SMB2] 2.2.26.1
+    // UNLOCK stands alone.
+    let is_unlock = |element: &&wire::lock::LockElement| element.flags == LockFlags::UNLOCK;
+    let elements = request.locks.iter().take_while(is_unlock);
+    let ranges: Vec<_> = elements.map(range).collect();
+    let store = &context.server.object_store;
+    let outcome = store.unlock(&open.attachment, &ranges);
+    let unlocked = match outcome.decision {
+        Decision::Deny(status) => Err(status),
+        Decision::Grant(_) | Decision::Wait(_) if ranges.len() < request.locks.len() => {
+            Err(NtStatus::INVALID_PARAMETER)
+        }
+        Decision::Grant(_) | Decision::Wait(_) => Ok(()),
+    };
     if unlocked.is_ok() {
         done();
     }
     // Before whoever waits for the ranges gets them: no two records may say that they have them. What stands
     // before an element that fails is unlocked all the same, and stays so whatever becomes of the record.
     let written = persistence::note(&context.server, open);
-    for effects in todo {
-        effects::carry_out(&context.server, effects);
-    }
+    effects::carry_out(&context.server, outcome.effects);
     let written = persistence::all(written).await;
     if written.is_err() {
         // Others may have the ranges by now: what is recorded must not say for longer than need be that these are
@@ -107,27 +120,6 @@ async fn unlock(
         drop(persistence::note(&context.server, open));
     }
     unlocked.and(written)
-}
-
-// [MS-SMB2] 3.3.5.14.1
-fn unlock_one(
-    context: &Context,
-    open: &Open,
-    element: &wire::lock::LockElement,
-    todo: &mut Vec<Effects>,
-) -> Result<(), NtStatus> {
-    // [MS-SMB2] 2.2.26.1
-    // UNLOCK stands alone.
-    if element.flags != LockFlags::UNLOCK {
-        return Err(NtStatus::INVALID_PARAMETER);
-    }
-    let store = &context.server.object_store;
-    let outcome = store.unlock(&open.attachment, &[range(element)]);
-    todo.push(outcome.effects);
-    match outcome.decision {
-        Decision::Deny(status) => Err(status),
-        Decision::Grant(_) | Decision::Wait(_) => Ok(()),
-    }
 }
 
 // [MS-SMB2] 3.3.5.14.2

@@ -6,7 +6,15 @@
 /// The entries of an open, `Open.LockSequenceArray`: index 1 to 64.
 // [MS-SMB2] 3.3.1.10
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LockSequences(Vec<Option<u8>>);
+pub struct LockSequences(Vec<Option<Entry>>);
+
+/// A request that has been carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry {
+    number: u8,
+    /// A repetition of it has been answered with success, or is about to be.
+    is_confirmed: bool,
+}
 
 /// What a sequence number says about a LOCK request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +34,23 @@ impl LockSequences {
         let Some(entry) = index.and_then(|index| self.0.get_mut(index)) else {
             return Replay::New;
         };
-        if *entry == Some(number) {
+        if entry.is_some_and(|entry| entry.number == number) {
             return Replay::Done;
         }
         *entry = None;
         Replay::New
+    }
+
+    /// Notes that a repetition of the request with this field is answered with success; false if the request
+    /// has failed after all, and is forgotten.
+    pub fn confirm(&mut self, field: u32) -> bool {
+        let (index, number) = split(field);
+        let entry = index.and_then(|index| self.0.get_mut(index)?.as_mut());
+        let Some(entry) = entry.filter(|entry| entry.number == number) else {
+            return false;
+        };
+        entry.is_confirmed = true;
+        true
     }
 
     /// Notes that the request with this field has been carried out.
@@ -44,24 +64,32 @@ impl LockSequences {
             self.0.resize(ENTRIES, None);
         }
         if let Some(entry) = self.0.get_mut(index) {
-            *entry = Some(number);
+            *entry = Some(Entry {
+                number,
+                is_confirmed: false,
+            });
         }
     }
 
-    /// Forgets what [`LockSequences::record`] noted: the request has failed after all.
-    pub fn forget(&mut self, field: u32) {
-        if let (Some(index), _) = split(field)
-            && let Some(entry) = self.0.get_mut(index)
-        {
+    /// Forgets what [`LockSequences::record`] noted, because the request has failed after all; false if a
+    /// repetition of it has been answered with success meanwhile.
+    pub fn forget(&mut self, field: u32) -> bool {
+        let (index, _) = split(field);
+        let Some(entry) = index.and_then(|index| self.0.get_mut(index)) else {
+            return true;
+        };
+        let is_confirmed = entry.is_some_and(|entry| entry.is_confirmed);
+        if !is_confirmed {
             *entry = None;
         }
+        !is_confirmed
     }
 
     /// The fields of the requests that are remembered, by index: recorded again, they make the same table.
     pub fn fields(&self) -> impl Iterator<Item = u32> {
         (1_u32..).zip(&self.0).filter_map(|(index, entry)| {
-            let number = u32::from((*entry)?);
-            Some(index << 4 | number)
+            let Entry { number, .. } = (*entry)?;
+            Some(index << 4 | u32::from(number))
         })
     }
 }
@@ -99,6 +127,21 @@ mod tests {
             Replay::New,
             "the entry was reset"
         );
+    }
+
+    #[test]
+    fn a_request_that_failed_is_forgotten_unless_a_repetition_was_told_otherwise() {
+        let mut sequences = LockSequences::default();
+        sequences.record(field(1, 3));
+        assert!(sequences.forget(field(1, 3)));
+        assert!(!sequences.confirm(field(1, 3)), "there is nothing left");
+        assert_eq!(sequences.check(field(1, 3)), Replay::New);
+        sequences.record(field(1, 3));
+        assert!(!sequences.confirm(field(1, 4)));
+        assert!(sequences.confirm(field(1, 3)));
+        assert!(!sequences.forget(field(1, 3)));
+        assert_eq!(sequences.check(field(1, 3)), Replay::Done);
+        assert!(sequences.forget(field(0, 3)), "it was never remembered");
     }
 
     // test [MS-SMB2] 3.3.5.14

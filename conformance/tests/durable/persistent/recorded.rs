@@ -230,6 +230,28 @@ fn no_record_stays_of_a_lock_that_was_refused_for_want_of_one() {
     client.finish();
 }
 
+// test [MS-SMB2] 3.3.5.14.2
+#[test]
+fn a_lock_that_was_refused_for_want_of_a_record_takes_no_other_of_its_range_along() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let exclusive = ranges(file_id, &[1], LOCKING);
+    assert_eq!(status(&mut client, exclusive), NtStatus::SUCCESS);
+    world.estate.records.fail_next(Trouble::NotMade);
+    let flags = LockFlags::SHARED_LOCK | LockFlags::FAIL_IMMEDIATELY;
+    let shared = ranges(file_id, &[1], flags);
+    assert_eq!(status(&mut client, shared), NtStatus::DISK_FULL);
+    // Who has it shared may not write it, either.
+    let write = requests::write(file_id, 1, Bytes::from_static(b"x"));
+    assert_eq!(status(&mut client, write), NtStatus::SUCCESS);
+    for expected in [NtStatus::SUCCESS, NtStatus::RANGE_NOT_LOCKED] {
+        let unlock = ranges(file_id, &[1], LockFlags::UNLOCK);
+        assert_eq!(status(&mut client, unlock), expected);
+    }
+    client.finish();
+}
+
 // test [MS-SMB2] 3.3.5.14.1
 #[test]
 fn what_was_unlocked_without_a_record_of_it_is_recorded_soon_and_keeps_nobody_out() {
