@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use conformance::client::{Offer, requests};
 use conformance::fuzz::rig::Rig;
 use conformance::sim::world;
 use wire::create::{CreateContext, CreateDisposition, LeaseState};
+use wire::fscc::Fsctl;
+use wire::ioctl::IoctlFlags;
 use wire::negotiate::Capabilities;
-use wire::{CreateRequest, Dialect, OplockLevel};
+use wire::{CreateRequest, Dialect, IoctlRequest, NtStatus, OplockLevel};
 
 use crate::clients::*;
 
@@ -104,4 +107,32 @@ fn a_share_gives_no_more_than_it_is_configured_to() {
         assert_eq!(created.oplock_level, OplockLevel::NONE);
         assert!(created.contexts.is_empty());
     }
+}
+
+// test [MS-SMB2] 3.3.5.15.8
+#[test]
+fn no_control_code_asks_for_an_oplock_or_acknowledges_a_break() {
+    let mut rig = client(Dialect::SMB_3_1_1);
+    let file = opened(&send(&mut rig, requests::open_or_create("file"))[0]).file_id;
+    // Level I, level II, batch, acknowledge, close pending, notify, filter, and any of these.
+    let codes = [0x00, 0x04, 0x08, 0x0c, 0x10, 0x14, 0x5c, 0x240];
+    for code in codes.map(|low| Fsctl(0x0009_0000 | low)) {
+        let request = IoctlRequest {
+            ctl_code: code,
+            file_id: file,
+            max_input_response: 0,
+            max_output_response: 24,
+            flags: IoctlFlags::IS_FSCTL,
+            input: Bytes::from_static(&[0; 12]),
+        };
+        let refused = statuses(&send(&mut rig, request));
+        assert_eq!(refused, [NtStatus::NOT_SUPPORTED], "{code:?}");
+    }
+    let mut other = further_client(&rig, 2);
+    assert_eq!(
+        statuses(&send(&mut other, overwriting("file"))),
+        [NtStatus::SUCCESS]
+    );
+    assert!(received(&mut rig).is_empty(), "nothing is broken");
+    finish([rig, other]);
 }

@@ -30,9 +30,9 @@ use crate::share::ShareKind;
 /// Carries a control code out.
 ///
 /// # Errors
-/// `NOT_SUPPORTED` for device controls, `INVALID_PARAMETER`, `FILE_CLOSED`,
-/// `FS_DRIVER_REQUIRED` for DFS, `INVALID_DEVICE_REQUEST` for what nobody here knows, and what
-/// the handler says.
+/// `NOT_SUPPORTED` for device controls and for codes that no specification has, `INVALID_PARAMETER`,
+/// `FILE_CLOSED`, `FS_DRIVER_REQUIRED` for DFS, `INVALID_DEVICE_REQUEST` for what the share does not have, and
+/// what else the handler says.
 pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer, NtStatus> {
     check(context, &request)?;
     let code = request.ctl_code;
@@ -56,6 +56,7 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
         Fsctl::GET_COMPRESSION if is_on_disk(&open) => compression::state(room)?,
         Fsctl::SET_COMPRESSION if is_on_disk(&open) => compression::set(&open, &request.input)?,
         Fsctl::LMR_REQUEST_RESILIENCY => resiliency::request(context, &open, &request.input)?,
+        _ if !is_passed_through(code) => return Err(NtStatus::NOT_SUPPORTED),
         _ => {
             if let Some(needed) = needed_access(code) {
                 open.require_any(needed)?;
@@ -70,6 +71,14 @@ pub async fn run(context: &mut Context, request: IoctlRequest) -> Result<Answer,
         }
     };
     Ok(answer(&request, open.file_id, NtStatus::SUCCESS, output))
+}
+
+/// Whether a handler is asked for a code: one that a specification permits over the network. Those by which local
+/// programs ask for oplocks are none.
+// [MS-SMB2] 3.3.5.15.8
+// [MS-FSCC] 2.3
+fn is_passed_through(code: Fsctl) -> bool {
+    code.is_known() && !code.is_lab_control()
 }
 
 fn is_on_disk(open: &Open) -> bool {
