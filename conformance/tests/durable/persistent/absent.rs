@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use conformance::client::requests;
-use conformance::fuzz::rig::leftovers;
+use conformance::fuzz::rig::{Rig, leftovers};
 use conformance::sim::Virtual;
 use conformance::sim::world::{Estate, SHARE, accounts};
 use server::object_store::ShareId;
@@ -14,8 +14,10 @@ use server::{Environment, Settings, ShareList};
 use share_handlers::memory::{MemoryHandler, MemoryOptions};
 use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::dtyp::FileTime;
+use wire::fscc::SetFileInformation;
+use wire::fscc::file_info::{RenameFlags, RenameInformation};
 use wire::lock::LockFlags;
-use wire::{CreateRequest, FileId, NtStatus};
+use wire::{CreateRequest, FileId, NtStatus, SetInfoRequest};
 
 use super::estate::*;
 use super::only_open;
@@ -93,6 +95,18 @@ impl Early {
     }
 }
 
+/// Renames a new file over another.
+fn replacing(client: &mut Rig, target: &str) -> SetInfoRequest {
+    let deleting = deleting("new");
+    let new = opened(&send(client, deleting)).file_id;
+    let rename = SetFileInformation::Rename(RenameInformation {
+        flags: RenameFlags::REPLACE_IF_EXISTS,
+        root_directory: 0,
+        file_name: target.into(),
+    });
+    requests::set_file(new, &rename)
+}
+
 // test [MS-SMB2] 3.3.5.9.12
 #[test]
 fn an_open_waits_for_its_volume_and_its_client_is_told_to_ask_again() {
@@ -110,6 +124,8 @@ fn an_open_waits_for_its_volume_and_its_client_is_told_to_ask_again() {
     let expected = NtStatus::FILE_NOT_AVAILABLE;
     let request = requests::open("file");
     assert_eq!(status(&mut other, request), expected, "it is not free");
+    let over = replacing(&mut other, "file");
+    assert_eq!(status(&mut other, over), expected, "nor to be replaced");
     assert_eq!(early.retry(), only_open());
     assert_eq!(early.retry(), Restored::default());
     other.end.close(None);

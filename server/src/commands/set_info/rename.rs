@@ -16,7 +16,7 @@ use crate::share::{CloseHow, Name, ObjectId, OpenHow, Replace, SetInfo};
 ///
 /// # Errors
 /// `INVALID_PARAMETER` for a RootDirectory, `OBJECT_NAME_INVALID`, `OBJECT_NAME_COLLISION`,
-/// `ACCESS_DENIED`, `SHARING_VIOLATION`, `OBJECT_PATH_NOT_FOUND`.
+/// `ACCESS_DENIED`, `SHARING_VIOLATION`, `OBJECT_PATH_NOT_FOUND`, `FILE_NOT_AVAILABLE`.
 pub(super) async fn rename(
     context: &mut Context,
     open: &Open,
@@ -250,6 +250,9 @@ async fn arbitrate(
 }
 
 /// What has the name `target` now.
+///
+/// # Errors
+/// `FILE_NOT_AVAILABLE` when a persistent open of it waits for its share, and what the handler says.
 async fn look_up(context: &Context, open: &Open, target: &Name) -> Result<Option<Found>, NtStatus> {
     let how = OpenHow::to_look(AccessMask::FILE_READ_ATTRIBUTES);
     let caller = context.caller()?;
@@ -259,7 +262,13 @@ async fn look_up(context: &Context, open: &Open, target: &Name) -> Result<Option
         Err(status) => return Err(status),
     };
     let object = opened.handle.object();
+    let is_kept = context.server.persistent.absent.has_file(&opened);
     opened.handle.close(CloseHow::Keep).await?;
+    // [MS-SMB2] 3.3.5.9
+    // What nobody opens, because its client has yet to come back for it, nobody replaces either.
+    if is_kept {
+        return Err(NtStatus::FILE_NOT_AVAILABLE);
+    }
     Ok(Some(Found {
         object,
         is_same_object: object == open.handle.object() && opened.stream == open.stream,
