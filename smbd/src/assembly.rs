@@ -115,15 +115,15 @@ impl Assembly {
 
     /// Has shares show what is mounted in the place of their folder by now, and makes opens out of records
     /// that wait for that.
-    pub(crate) async fn look_again(&self, server: &Arc<Server>) {
-        if self.shares.have_moved(&server.settings().shares) {
-            match self
-                .administrator
-                .change(server, |now| self.replace(server, now))
-            {
-                Ok(()) => drop(entitlement::enforce(server, &*self.accounts).await),
-                Err(failure) => tracing::debug!("shares stay as they are: {failure}"),
-            }
+    pub(crate) async fn look_again(self: &Arc<Self>, server: &Arc<Server>) {
+        let (assembly, of) = (self.clone(), server.clone());
+        // A file system that does not answer must keep nobody else waiting.
+        let looked = tokio::task::spawn_blocking(move || assembly.show_what_moved(&of));
+        match looked.await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true)) => drop(entitlement::enforce(server, &*self.accounts).await),
+            Ok(Err(failure)) => tracing::debug!("shares stay as they are: {failure}"),
+            Err(error) => tracing::error!(%error, "nobody has looked at the folders of shares"),
         }
         let restored = persistence::retry(server, &*self.accounts).await;
         let still_waiting = Restored {
@@ -133,6 +133,16 @@ impl Assembly {
         if restored != still_waiting {
             tell(restored);
         }
+    }
+
+    /// Has shares show what another folder has come to the path of, and tells whether there are any. Blocks.
+    fn show_what_moved(&self, server: &Arc<Server>) -> Result<bool, Failure> {
+        let has_moved = self.shares.have_moved(&server.settings().shares);
+        if has_moved {
+            self.administrator
+                .change(server, |now| self.replace(server, now))?;
+        }
+        Ok(has_moved)
     }
 
     /// Takes over the configuration that `read` finds and the accounts, or neither, and ends what they no

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -134,7 +134,7 @@ impl Running {
 
     /// Takes over a changed configuration and the accounts. If anything is wrong with them, nothing
     /// changes.
-    async fn reload(&self, server: &Arc<Server>, assembly: &Assembly) {
+    async fn reload(&self, server: &Arc<Server>, assembly: &Arc<Assembly>) {
         let read = || {
             let read = with_added_shares(read_configuration(&self.path)?)?;
             Ok(self.options.apply(read))
@@ -184,11 +184,15 @@ impl Running {
     }
 }
 
-/// Looks for the volumes that persistent opens wait for, until none does.
+/// Looks for the volumes that persistent opens wait for, until none does. That takes as long as there are opens,
+/// and shall not take most of the time.
 async fn look_again(assembly: Arc<Assembly>, server: Arc<Server>) {
+    let mut pause = BETWEEN_LOOKS;
     while persistence::absent_count(&server) > 0 {
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(pause).await;
+        let begun = Instant::now();
         assembly.look_again(&server).await;
+        pause = BETWEEN_LOOKS.max(begun.elapsed().saturating_mul(IDLE_SHARE));
     }
 }
 
@@ -239,7 +243,9 @@ fn notify(states: &[NotifyState<'_>]) {
     }
 }
 
-/// How often is looked for what is not mounted yet.
+/// How often is looked for what is not mounted yet, at most.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// How much longer than a look it is until the next one, at least.
+const IDLE_SHARE: u32 = 9;
 /// How long connections may take to close when they are told to.
 const CLOSING: Duration = Duration::from_secs(5);
