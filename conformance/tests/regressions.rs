@@ -196,6 +196,12 @@ fn a_break_of_a_lease_that_a_reply_granted_with_durability_follows_what_the_repl
 }
 
 #[test]
+fn of_what_two_channels_tell_of_a_lease_at_once_the_older_may_come_last() {
+    simulate(6_422, 500, Profile::Channels);
+    simulate(100_232, 500, Profile::Channels);
+}
+
+#[test]
 fn many_opens_that_one_acknowledgment_sets_free_are_judged_in_the_end() {
     simulate(3_802, 500, Profile::Oplocks);
 }

@@ -370,6 +370,7 @@ impl Actor {
     /// # Errors
     /// The server ended a connection, or sent what cannot be read.
     pub fn take_replies(&mut self) -> Result<Vec<(u64, Reply)>, String> {
+        self.caches.begin_round();
         let mut queues: Vec<(u64, VecDeque<Reply>)> = Vec::new();
         // That an answer has left over one channel may set a notice free for another.
         loop {

@@ -24,6 +24,8 @@ pub struct Caches {
     is_doubtful: bool,
     /// The key last used for each name.
     keys: BTreeMap<String, LeaseKey>,
+    /// When what is noted has come.
+    now: Heard,
 }
 
 /// A lease as its client knows it.
@@ -32,6 +34,31 @@ struct Lease {
     state: LeaseState,
     /// Zero in version 1.
     epoch: u16,
+    /// When the client last heard of it.
+    heard: Heard,
+}
+
+/// When something came, and over which channel. What comes in one round over several channels is in no order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Heard {
+    round: u64,
+    channel: u64,
+}
+
+impl Lease {
+    /// Whether a reply is older than what the client knows, though it comes later: another channel was faster.
+    /// A lower epoch that comes in another round is that of a new lease of the key.
+    // [MS-SMB2] 3.2.5.7.5
+    fn has_overtaken(&self, epoch: u16, heard: Heard) -> bool {
+        let is_newer = self.epoch != 0 && epoch != 0 && is_before(epoch, self.epoch);
+        let is_unordered = self.heard.round == heard.round && self.heard.channel != heard.channel;
+        is_newer && is_unordered
+    }
+}
+
+/// Whether one epoch is before another: they wrap around.
+fn is_before(epoch: u16, other: u16) -> bool {
+    epoch.wrapping_sub(other) > i16::MAX as u16
 }
 
 impl Caches {
@@ -72,6 +99,17 @@ impl Caches {
         self.broken.pop_front()
     }
 
+    /// What comes from now on has come later than all before.
+    pub fn begin_round(&mut self) {
+        self.now.round += 1;
+    }
+
+    /// These, to take note of what has come over this channel.
+    pub fn over(&mut self, channel: u64) -> &mut Self {
+        self.now.channel = channel;
+        self
+    }
+
     /// Takes note of what a message says of caching; false if the client has heard of what came after it.
     ///
     /// # Errors
@@ -88,6 +126,7 @@ impl Caches {
             Ok(Response::OplockBreak(OplockBreakResponse::Lease(kept))) => {
                 if let Some(lease) = self.leases.get_mut(&kept.lease_key) {
                     lease.state = kept.lease_state;
+                    lease.heard = self.now;
                 }
             }
             _ => {}
@@ -112,9 +151,9 @@ impl Caches {
             reply.response()
             && let Some(lease) = self.leases.get_mut(&broken.lease_key)
         {
-            let ahead = broken.new_epoch.wrapping_sub(lease.epoch);
-            if lease.epoch != 0 && ahead <= i16::MAX as u16 {
+            if lease.epoch != 0 && !is_before(broken.new_epoch, lease.epoch) {
                 lease.epoch = broken.new_epoch;
+                lease.heard = self.now;
             }
         }
     }
@@ -132,9 +171,18 @@ impl Caches {
                 let epoch = lease.v2.map_or(0, |v2| v2.epoch);
                 let state = lease.lease_state;
                 let known = self.leases.get(&lease.lease_key);
+                if known.is_some_and(|known| known.has_overtaken(epoch, self.now)) {
+                    continue;
+                }
                 // Without epochs, nobody can tell whether less is an older reply or a newer lease.
                 self.is_doubtful |= epoch == 0 && known.is_some_and(|known| known.state != state);
-                self.leases.insert(lease.lease_key, Lease { state, epoch });
+                let heard = self.now;
+                let news = Lease {
+                    state,
+                    epoch,
+                    heard,
+                };
+                self.leases.insert(lease.lease_key, news);
             }
         }
     }
@@ -156,9 +204,9 @@ impl Caches {
         let lease = lease.ok_or_else(|| format!("{broken:?} before its lease is known"))?;
         let wants_answer = broken.flags.contains(LeaseBreakFlags::ACK_REQUIRED);
         // [MS-SMB2] 3.2.5.19.2
-        let is_old = broken.new_epoch.wrapping_sub(lease.epoch) > i16::MAX as u16;
+        let is_old = lease.epoch != 0 && is_before(broken.new_epoch, lease.epoch);
         let is_nothing = lease.epoch == 0 && lease.state.is_empty();
-        if !wants_answer && (is_nothing || lease.epoch != 0 && is_old) {
+        if !wants_answer && (is_nothing || is_old) {
             return Ok(false);
         }
         if self.is_doubtful {
@@ -180,6 +228,7 @@ impl Caches {
             ));
         }
         lease.epoch = next;
+        lease.heard = self.now;
         if wants_answer {
             self.broken
                 .push_back(OplockBreakAcknowledgment::Lease(LeaseBreak {

@@ -144,18 +144,19 @@ impl Simulation {
         let actor = &mut self.actors[client];
         let blame = |text| format!("client {client}: {text}");
         let Some(notice) = notice(client, reply).filter(|_| self.model.is_some()) else {
-            return actor.caches.note(reply).map(|_| None).map_err(blame);
+            let noted = actor.caches.over(channel).note(reply);
+            return noted.map(|_| None).map_err(blame);
         };
         let hearing = &mut actor.hearing;
         // What was missed comes first: what was heard may be over, and is not told again then.
         if take(&mut hearing.missed, notice) {
             hearing.heard.push((channel, notice));
-            let noted = actor.caches.note_late(reply);
+            let noted = actor.caches.over(channel).note_late(reply);
             return noted.map(|_| None).map_err(blame);
         }
         if take(&mut hearing.repeated, notice) {
             hearing.heard.push((channel, notice));
-            actor.caches.note_again(reply);
+            actor.caches.over(channel).note_again(reply);
             return Ok(None);
         }
         let has_others = actor.channels.len() > 1;
@@ -166,7 +167,8 @@ impl Simulation {
             return Ok(Some(Event::Notice(notice)));
         }
         hearing.heard.push((channel, notice));
-        let is_news = actor.caches.note(reply).map_err(blame)?;
+        let noted = actor.caches.over(channel).note(reply);
+        let is_news = noted.map_err(blame)?;
         Ok(is_news.then_some(Event::Notice(notice)))
     }
 

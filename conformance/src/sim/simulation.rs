@@ -284,7 +284,8 @@ impl Simulation {
         let asked = actor.asked.remove(&id);
         let asked = asked.ok_or_else(|| blame(format!("{:?} answers nothing", reply.header)))?;
         let operation = asked.operation.clone();
-        actor.caches.note(reply).map_err(blame)?;
+        let noted = actor.caches.over(channel).note(reply);
+        noted.map_err(blame)?;
         let outcome = outcome(reply)?;
         if self.model.is_none() && leaves_doubt(actor, &operation, &outcome) {
             actor.caches.doubt();
