@@ -6,7 +6,9 @@ use wire::create::{
     CreateContexts, CreateDisposition, CreateOptions, ImpersonationLevel, ShareAccess,
 };
 use wire::dtyp::AccessMask;
-use wire::fscc::{FileAttributes, FileInfoClass, SetFileInformation};
+use wire::fscc::fsctl_data::ResiliencyRequest;
+use wire::fscc::{FileAttributes, FileInfoClass, Fsctl, SetFileInformation};
+use wire::ioctl::IoctlFlags;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::query_directory::QueryDirectoryFlags;
 use wire::query_info::{InfoClass, InfoType, QueryInfoFlags};
@@ -14,9 +16,9 @@ use wire::read::{Channel, ReadFlags};
 use wire::tree_connect::TreeConnectFlags;
 use wire::write::WriteFlags;
 use wire::{
-    CloseRequest, CreateRequest, FileId, LockRequest, OplockLevel, QueryDirectoryRequest,
-    QueryInfoRequest, ReadRequest, Request, SetInfoRequest, TreeConnectRequest, Utf16String,
-    WriteRequest, Writer,
+    CloseRequest, CreateRequest, FileId, IoctlRequest, LockRequest, OplockLevel,
+    QueryDirectoryRequest, QueryInfoRequest, ReadRequest, Request, SetInfoRequest,
+    TreeConnectRequest, Utf16String, WriteRequest, Writer,
 };
 
 /// Connects to `path`, which is `\\server\share`.
@@ -158,6 +160,21 @@ pub fn set_file(file_id: FileId, change: &SetFileInformation) -> SetInfoRequest 
         additional_information: 0,
         file_id,
         buffer: buffer.freeze(),
+    }
+}
+
+/// Asks for an open to be kept for its client for so long.
+#[must_use]
+pub fn resilient(file_id: FileId, timeout_ms: u32) -> IoctlRequest {
+    let mut input = BytesMut::new();
+    ResiliencyRequest { timeout_ms }.encode(&mut Writer::new(&mut input));
+    IoctlRequest {
+        ctl_code: Fsctl::LMR_REQUEST_RESILIENCY,
+        file_id,
+        max_input_response: 0,
+        max_output_response: 0,
+        flags: IoctlFlags::IS_FSCTL,
+        input: input.freeze(),
     }
 }
 

@@ -17,8 +17,8 @@ use wire::create::{
 use wire::dtyp::Guid;
 use wire::lock::{LockFlags, LockSequence};
 use wire::{
-    CreateRequest, HeaderFlags, IoctlRequest, LogoffRequest, NtStatus, OplockLevel,
-    TreeDisconnectRequest,
+    CreateRequest, Dialect, HeaderFlags, IoctlRequest, LockRequest, LogoffRequest, NtStatus,
+    OplockLevel, TreeDisconnectRequest,
 };
 
 use scene::*;
@@ -126,7 +126,7 @@ fn a_durable_open_gives_way_to_others_and_a_resilient_one_does_not() {
         };
         let file_id = opened(&send(&mut client, alone)).file_id;
         if let Some(timeout_ms) = timeout_ms {
-            let request = resilient(file_id, timeout_ms);
+            let request = requests::resilient(file_id, timeout_ms);
             assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
         }
         scene.cut(client);
@@ -156,11 +156,14 @@ fn resiliency_for_longer_than_allowed_is_refused() {
     let mut client = scene.client(1);
     let file_id = opened(&send(&mut client, requests::open_or_create("file"))).file_id;
     for (request, expected) in [
-        (resilient(file_id, 301_000), NtStatus::INVALID_PARAMETER),
+        (
+            requests::resilient(file_id, 301_000),
+            NtStatus::INVALID_PARAMETER,
+        ),
         (
             IoctlRequest {
                 input: bytes::Bytes::from_static(&[0; 7]),
-                ..resilient(file_id, 1)
+                ..requests::resilient(file_id, 1)
             },
             NtStatus::INVALID_PARAMETER,
         ),
@@ -271,7 +274,7 @@ fn an_open_that_waits_gets_no_lock_that_a_session_before_has_asked_for() {
     let scene = Scene::new();
     let mut client = scene.client(1);
     let file_id = opened(&send(&mut client, requests::open_or_create("file"))).file_id;
-    let request = resilient(file_id, 60_000);
+    let request = requests::resilient(file_id, 60_000);
     assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
     let mut other = scene.client(2);
     let others = opened(&send(&mut other, requests::open("file"))).file_id;
@@ -299,6 +302,49 @@ fn an_open_that_waits_gets_no_lock_that_a_session_before_has_asked_for() {
     client.end.close(None);
     other.end.close(None);
     back.finish();
+}
+
+// test [MS-SMB2] 3.3.5.14.2
+#[test]
+fn a_lock_is_known_again_if_its_open_was_made_resilient_while_it_waited() {
+    let scene = Scene::new();
+    let mut client = scene.client_of_dialect(1, Dialect::SMB_2_1);
+    let file_id = opened(&send(&mut client, requests::open_or_create("file"))).file_id;
+    let mut other = scene.client(2);
+    let others = opened(&send(&mut other, requests::open("file"))).file_id;
+    let request = locking(others, LockSequence::default());
+    assert_eq!(status(&mut other, request), NtStatus::SUCCESS);
+    let mut waits = locking(file_id, LockSequence::new(3, 1));
+    waits.locks[0].flags = LockFlags::EXCLUSIVE_LOCK;
+    assert_eq!(status(&mut client, waits.clone()), NtStatus::PENDING);
+    let request = requests::resilient(file_id, 60_000);
+    assert_eq!(status(&mut client, request), NtStatus::SUCCESS);
+    assert_eq!(
+        status(&mut other, requests::close(others)),
+        NtStatus::SUCCESS
+    );
+
+    scene.cut(client);
+    let mut client = scene.client_of_dialect(1, Dialect::SMB_2_1);
+    let contexts = vec![CreateContext::DurableHandleReconnect { file_id }];
+    let request = CreateRequest {
+        contexts: contexts.into(),
+        ..requests::open("file")
+    };
+    let again = opened(&send(&mut client, request)).file_id;
+    let repeated = LockRequest {
+        file_id: again,
+        ..waits.clone()
+    };
+    assert_eq!(status(&mut client, repeated), NtStatus::SUCCESS);
+    let another = LockRequest {
+        file_id: again,
+        lock_sequence: LockSequence::new(4, 1),
+        ..waits
+    };
+    assert_eq!(status(&mut client, another), NtStatus::PENDING);
+    other.end.close(None);
+    client.end.close(None);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use auth::{Account, AccountFile, NtHash};
+use conformance::client::requests;
 use conformance::sim::world::{PASSWORD, USER};
 use server::{Environment, Settings, ShareList};
 use wire::NtStatus;
@@ -25,7 +26,7 @@ fn an_open_waits_only_as_long_as_its_user_could_still_have_it() {
         let mut client = scene.client(1);
         let file_id = opened(&send(&mut client, durable("file"))).file_id;
         assert_eq!(
-            status(&mut client, resilient(file_id, 60_000)),
+            status(&mut client, requests::resilient(file_id, 60_000)),
             NtStatus::SUCCESS
         );
         scene.cut(client);

@@ -3,19 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use conformance::client::{Offer, Reply, requests};
 use conformance::fuzz::rig::Rig;
 use conformance::sim::{Virtual, world, world::OTHER_USER};
 use server::Server;
 use wire::create::{CreateContext, DurableHandleFlags, LeaseContext, LeaseFlags, LeaseState};
 use wire::dtyp::Guid;
-use wire::fscc::{Fsctl, fsctl_data::ResiliencyRequest};
-use wire::ioctl::IoctlFlags;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{
-    CreateRequest, CreateResponse, Dialect, FileId, IoctlRequest, LeaseKey, LockRequest, NtStatus,
-    OplockLevel, Request, Writer,
+    CreateRequest, CreateResponse, Dialect, FileId, LeaseKey, LockRequest, NtStatus, OplockLevel,
+    Request,
 };
 
 pub const GUID: Guid = Guid(*b"create, the 1st!");
@@ -36,9 +33,13 @@ impl Scene {
     }
 
     pub fn client(&self, number: u8) -> Rig {
+        self.client_of_dialect(number, Dialect::SMB_3_1_1)
+    }
+
+    pub fn client_of_dialect(&self, number: u8, dialect: Dialect) -> Rig {
         let offer = Offer {
             client_guid: Guid([number; 16]),
-            ..Offer::dialect(Dialect::SMB_3_1_1)
+            ..Offer::dialect(dialect)
         };
         let mut rig = Rig::connect(&self.server, &self.environment, offer);
         rig.log_on();
@@ -143,18 +144,5 @@ pub fn locking(file_id: FileId, sequence: LockSequence) -> LockRequest {
             length: 1,
             flags: LockFlags::EXCLUSIVE_LOCK | LockFlags::FAIL_IMMEDIATELY,
         }],
-    }
-}
-
-pub fn resilient(file_id: FileId, timeout_ms: u32) -> IoctlRequest {
-    let mut input = BytesMut::new();
-    ResiliencyRequest { timeout_ms }.encode(&mut Writer::new(&mut input));
-    IoctlRequest {
-        ctl_code: Fsctl::LMR_REQUEST_RESILIENCY,
-        file_id,
-        max_input_response: 0,
-        max_output_response: 0,
-        flags: IoctlFlags::IS_FSCTL,
-        input: input.freeze(),
     }
 }

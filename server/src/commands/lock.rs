@@ -20,23 +20,17 @@ use crate::persistence;
 pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     open.require_any(AccessMask::FILE_READ_DATA.with(AccessMask::FILE_WRITE_DATA))?;
-    let is_verified = verifies_sequence(context, &open);
-    let sequence = request.lock_sequence;
-    if is_verified && open.state.lock().lock_sequences.check(sequence.0) == Replay::Done {
+    if is_repeated(context, &open, &request) {
         // The record of the first request may be on its way still, or fail, and that one then too.
         persistence::save(&context.server, &open).await?;
-        let is_done = open.state.lock().lock_sequences.confirm(sequence.0);
+        let sequence = request.lock_sequence.0;
+        let is_done = open.state.lock().lock_sequences.confirm(sequence);
         let is_done = is_done.then_some(Response::Lock(LockResponse).into());
         return is_done.ok_or(NtStatus::INSUFFICIENT_RESOURCES);
     }
-    let done = || {
-        if is_verified {
-            open.state.lock().lock_sequences.record(sequence.0);
-        }
-    };
     let first = request.locks.first().ok_or(NtStatus::INVALID_PARAMETER)?;
     if first.flags.contains(LockFlags::UNLOCK) {
-        unlock(context, &open, &request, done).await?;
+        unlock(context, &open, &request).await?;
         return Ok(Response::Lock(LockResponse).into());
     }
     // observed: Windows (smb2.session.expire2); an expired session may give locks up, but take none
@@ -44,7 +38,7 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
         return Err(NtStatus::NETWORK_SESSION_EXPIRED);
     }
     lock(context, &open, &request).await?;
-    done();
+    note_done(context, &open, &request);
     if let Err(status) = persistence::save(&context.server, &open).await
         && undo(context, &open, &request)
     {
@@ -70,7 +64,26 @@ fn undo(context: &Context, open: &Open, request: &LockRequest) -> bool {
     true
 }
 
-/// Whether a repeated request is told from a new one: the open outlives its connection, or requests
+/// Whether the request has been carried out before.
+// [MS-SMB2] 3.3.5.14
+fn is_repeated(context: &Context, open: &Open, request: &LockRequest) -> bool {
+    let sequence = request.lock_sequence.0;
+    verifies_sequence(context, open)
+        && open.state.lock().lock_sequences.check(sequence) == Replay::Done
+}
+
+/// Notes that the request has been carried out, by what the open is now: it may have been made resilient while a
+/// lock was waited for.
+// [MS-SMB2] 3.3.5.14.1
+// [MS-SMB2] 3.3.5.14.2
+fn note_done(context: &Context, open: &Open, request: &LockRequest) {
+    if verifies_sequence(context, open) {
+        let sequence = request.lock_sequence.0;
+        open.state.lock().lock_sequences.record(sequence);
+    }
+}
+
+/// Whether repeated requests are told from new ones: the open outlives its connection, or requests
 /// are repeated on other channels.
 // [MS-SMB2] 3.3.5.14
 fn verifies_sequence(context: &Context, open: &Open) -> bool {
@@ -84,14 +97,9 @@ fn verifies_sequence(context: &Context, open: &Open) -> bool {
     negotiated.dialect != Dialect::SMB_2_0_2 && (is_kept || has_channels)
 }
 
-/// Unlocks one range after the other until one is not locked, and calls `done` if all of them were.
+/// Unlocks one range after the other until one is not locked, and notes the request as carried out if all were.
 // [MS-SMB2] 3.3.5.14.1
-async fn unlock(
-    context: &Context,
-    open: &Open,
-    request: &LockRequest,
-    done: impl FnOnce(),
-) -> Result<(), NtStatus> {
+async fn unlock(context: &Context, open: &Open, request: &LockRequest) -> Result<(), NtStatus> {
     // [MS-SMB2] 2.2.26.1
     // UNLOCK stands alone.
     let is_unlock = |element: &&wire::lock::LockElement| element.flags == LockFlags::UNLOCK;
@@ -107,7 +115,7 @@ async fn unlock(
         Decision::Grant(_) | Decision::Wait(_) => Ok(()),
     };
     if unlocked.is_ok() {
-        done();
+        note_done(context, open, request);
     }
     // Before whoever waits for the ranges gets them: no two records may say that they have them. What stands
     // before an element that fails is unlocked all the same, and stays so whatever becomes of the record.
