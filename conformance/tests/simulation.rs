@@ -70,6 +70,12 @@ fn ranges_are_locked_together_or_not_at_all_and_nobody_waits_in_vain() {
 }
 
 #[test]
+fn resilient_opens_wait_for_their_clients_whoever_needs_the_file() {
+    let met = simulate_many(60, Profile::Resilient);
+    assert!(met.resilient > 120 && met.reconnects > 60, "{met:?}");
+}
+
+#[test]
 fn what_is_persistent_outlives_the_server_and_all_else_ends_with_it() {
     let met = simulate_many(60, Profile::Persistent);
     assert!(

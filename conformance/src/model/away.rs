@@ -6,10 +6,11 @@ use std::time::Duration;
 use wire::NtStatus;
 use wire::create::LeaseState;
 
+use super::caching::{Cache, Doubt};
 use super::files::{Model, Open};
 use super::operation::{Holder, Operation};
 
-/// What makes an open durable.
+/// What makes an open outlive its connection.
 #[derive(Debug, Clone, Hash)]
 pub(super) struct Durable {
     pub(super) timeout: Duration,
@@ -18,8 +19,18 @@ pub(super) struct Durable {
     pub(super) user: &'static str,
     /// The client that made the open.
     pub(super) maker: usize,
-    /// Whether it outlives the server.
-    pub(super) is_persistent: bool,
+    pub(super) keeping: Keeping,
+}
+
+/// How firmly an open is kept for its client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Keeping {
+    /// Unless somebody else needs the file.
+    Durable,
+    /// Whoever needs the file.
+    Resilient,
+    /// The same, and it outlives the server.
+    Persistent,
 }
 
 impl Model {
@@ -48,10 +59,10 @@ impl Model {
             let may_go = !open.is_persistent() && kept.len() >= MOST_AWAY;
             let contending = under_way.iter().filter(|operation| contends(operation));
             let contending: Vec<_> = contending.cloned().collect();
-            let is_needed = may_go
-                || self.has_lost_lease(open)
+            let is_in_way = self.has_lost_lease(open)
                 || self.disturbed.contains(&open.file)
                 || !contending.is_empty();
+            let is_needed = may_go || is_in_way && !open.is_kept_firmly();
             let timeout = self.durability(open);
             match (timeout, kept.contains(&id)) {
                 (Some(timeout), true) => {
@@ -62,13 +73,62 @@ impl Model {
                     }
                 }
                 (None, true) => return Err(format!("{id} was kept: {open:?}")),
-                (Some(_), false) if open.is_persistent() || !is_needed => {
+                (Some(_), false) if !is_needed => {
                     return Err(format!("{id} was not kept: {open:?}"));
                 }
                 (_, false) => self.close(id),
             }
         }
+        self.doubt_absent(|model, cache| {
+            let wants = |operation: &Operation| model.concerns(operation, cache.file);
+            cache.breaking.is_some() || under_way.iter().any(wants)
+        });
         Ok(())
+    }
+
+    /// An open is to be kept for its client for so long, whoever needs its file.
+    // [MS-SMB2] 3.3.5.15.9
+    pub(super) fn make_resilient(&mut self, id: u64, timeout: Duration, user: &'static str) {
+        let Some(open) = self.opens.get_mut(&id) else {
+            return;
+        };
+        let timeout = if timeout.is_zero() {
+            RESILIENCY
+        } else {
+            timeout
+        };
+        open.durable = Some(Durable {
+            timeout,
+            create_guid: open.create_guid.unwrap_or(0),
+            user,
+            maker: open.client,
+            keeping: Keeping::Resilient,
+        });
+    }
+
+    /// Something has happened that others may lose caching by: those who are away, and whose opens stay, lose
+    /// all of it unheard, and see that when they come back.
+    // [MS-SMB2] 3.3.4.7
+    pub(super) fn doubt_absent(&mut self, may_lose: impl Fn(&Self, &Cache) -> bool) {
+        let loses = |cache: &Cache| self.is_unheard(cache) && may_lose(self, cache);
+        let losing = self.caches.iter().filter(|(_, cache)| loses(cache));
+        let losing: Vec<_> = losing.map(|(holder, _)| *holder).collect();
+        for holder in losing {
+            if let Some(cache) = self.caches.get_mut(&holder) {
+                (cache.doubt, cache.breaking) = (Doubt::Lost, None);
+            }
+        }
+    }
+
+    /// A request has come: by it, those who are away may lose caching so.
+    pub(super) fn doubt_for(&mut self, operation: &Operation) {
+        self.doubt_absent(|model, cache| model.concerns(operation, cache.file));
+    }
+
+    /// Whether nobody can be told that this caching is broken, and no open ends by that.
+    pub(super) fn is_unheard(&self, cache: &Cache) -> bool {
+        let mut opens = cache.opens.iter().filter_map(|id| self.opens.get(id));
+        self.is_absent(cache) && !opens.any(Open::is_persistent)
     }
 
     /// The opens that wait for their client.
@@ -94,7 +154,7 @@ impl Model {
         let is_disturbed = is_breaking || self.disturbed.contains(&file);
         let may_go = is_disturbed || under_way.iter().any(contends);
         // [MS-SMB2] 3.3.4.7
-        if !is_over && (open.is_persistent() || !may_go) {
+        if !is_over && (open.is_kept_firmly() || !may_go) {
             return Err(format!(
                 "{id} was closed, though nobody needs its file: {open:?}"
             ));
@@ -110,7 +170,7 @@ impl Model {
     // [MS-SMB2] 3.3.7.1
     fn durability(&self, open: &Open) -> Option<Duration> {
         let durable = open.durable.as_ref()?;
-        if durable.is_persistent || self.has_lost_lease(open) {
+        if open.is_kept_firmly() || self.has_lost_lease(open) {
             return Some(durable.timeout);
         }
         let cache = self.caches.get(&open.holder)?;
@@ -175,12 +235,12 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     };
     let is_its_guid = create_guid.is_none_or(|guid| guid == durable.create_guid);
     let is_over = open.away.is_some_and(|until| until <= model.now);
-    let is_kept = durable.is_persistent || model.keeps_handle(open);
-    let wants_less = create_guid.is_some() && durable.is_persistent && !persistent;
+    let is_kept = open.is_kept_firmly() || model.keeps_handle(open);
+    let wants_less = create_guid.is_some() && open.is_persistent() && !persistent;
     if !is_its_lease || !is_its_guid || is_over || !is_kept || wants_less {
         wrong.push(NtStatus::OBJECT_NAME_NOT_FOUND);
     }
-    if create_guid.is_some() && *persistent && !durable.is_persistent {
+    if create_guid.is_some() && *persistent && !open.is_persistent() {
         wrong.push(NtStatus::INVALID_PARAMETER);
     }
     if durable.user != *user {
@@ -191,6 +251,40 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     }
     wrong
 }
+
+/// The right answer to a client that wants an open to be resilient.
+// [MS-SMB2] 3.3.5.15.9
+pub(super) fn allowed_resiliency(timeout: Duration, is_known: bool) -> NtStatus {
+    if !is_known {
+        NtStatus::INVALID_DEVICE_REQUEST
+    } else if timeout > LONGEST_RESILIENCY {
+        NtStatus::INVALID_PARAMETER
+    } else {
+        NtStatus::SUCCESS
+    }
+}
+
+impl Open {
+    /// Whether it outlives the server.
+    pub(super) fn is_persistent(&self) -> bool {
+        self.is_kept_as(|keeping| keeping == Keeping::Persistent)
+    }
+
+    /// Whether it is kept for its client whoever needs the file.
+    pub(super) fn is_kept_firmly(&self) -> bool {
+        self.is_kept_as(|keeping| keeping != Keeping::Durable)
+    }
+
+    fn is_kept_as(&self, is_it: impl Fn(Keeping) -> bool) -> bool {
+        let durable = self.durable.as_ref();
+        durable.is_some_and(|durable| is_it(durable.keeping))
+    }
+}
+
+/// How long the server keeps a resilient open when the client leaves that to it.
+const RESILIENCY: Duration = Duration::from_mins(2);
+/// The simulated server's setting.
+const LONGEST_RESILIENCY: Duration = Duration::from_mins(5);
 
 /// How many opens of one user the server keeps: the simulated one's setting, by which all may be of one.
 const MOST_AWAY: usize = 8;

@@ -33,7 +33,8 @@ pub(super) enum Doubt {
     None,
     /// Whether it is being broken. Its holder has all of it until it is told, but for what needs no acknowledgment.
     Broken,
-    /// Whether anything is left of it: the server was killed while it was being broken, or may have been.
+    /// Whether anything is left of it: it was being broken, or may have been, when the server was killed or while its
+    /// opens were resilient.
     Lost,
 }
 
@@ -202,7 +203,8 @@ impl Model {
             if reads && cache.view != self.view(cache.file) {
                 return Err(format!("{holder:?} relies on what is stale: {cache:?}"));
             }
-            if !cache.state.contains(LeaseState::WRITE_CACHING) {
+            let is_lost = cache.doubt == Doubt::Lost && self.is_unheard(cache);
+            if is_lost || !cache.state.contains(LeaseState::WRITE_CACHING) {
                 continue;
             }
             let uses = |open: &Open| open.access.uses_contents() && open.holder != *holder;

@@ -165,6 +165,7 @@ impl Operation {
             | Self::Lock { open, .. }
             | Self::LockList { open, .. }
             | Self::Unlock { open, .. }
+            | Self::MakeResilient { open, .. }
             | Self::Close { open }
             | Self::Acknowledge {
                 holder: Holder::Open(open),

@@ -7,7 +7,7 @@ use wire::NtStatus;
 use wire::create::LeaseState;
 use wire::fscc::FileAction;
 
-use super::away::Durable;
+use super::away::{Durable, Keeping};
 use super::caching::{Cache, ROOT};
 use super::channels::ChannelSequence;
 use super::locks::{Lock, LockSequence, LockSequences};
@@ -193,6 +193,15 @@ impl Model {
                 expect("names", &names, &self.names.keys().cloned().collect())?;
             }
             (Operation::Rename { open, target, .. }, Outcome::Done) => self.rename(*open, target),
+            (
+                Operation::MakeResilient {
+                    open,
+                    timeout,
+                    user,
+                    ..
+                },
+                Outcome::Done,
+            ) => self.make_resilient(*open, *timeout, user),
             (Operation::Close { open }, Outcome::Done) => self.close(*open),
             (_, Outcome::Done) => self.change(operation),
             _ => return Err(format!("{operation:?} cannot give {outcome:?}")),
@@ -333,7 +342,11 @@ impl Model {
                 create_guid: create_guid.unwrap_or(0),
                 user,
                 maker: client,
-                is_persistent: *persistent,
+                keeping: if *persistent {
+                    Keeping::Persistent
+                } else {
+                    Keeping::Durable
+                },
             });
             if disposition.destroys() {
                 self.files.entry(open.file).or_default().contents.clear();

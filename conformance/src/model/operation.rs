@@ -231,6 +231,17 @@ pub enum Operation {
         /// By what it is known again.
         sequence: Option<LockSequence>,
     },
+    /// FSCTL_LMR_REQUEST_RESILIENCY.
+    MakeResilient {
+        /// Which open.
+        open: u64,
+        /// For how long it is to be kept; zero for what the server likes.
+        timeout: Duration,
+        /// As whom.
+        user: &'static str,
+        /// Whether the dialect has that.
+        is_known: bool,
+    },
     /// CREATE that is known to have been carried out, and is repeated.
     OpenAgain {
         /// What came of it.

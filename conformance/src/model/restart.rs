@@ -130,13 +130,14 @@ impl Model {
     pub(super) fn is_absent(&self, cache: &Cache) -> bool {
         let opens = cache.opens.iter().filter_map(|id| self.opens.get(id));
         let is_here = opens.clone().any(|open| open.away.is_none());
-        !is_here && opens.clone().any(Open::is_persistent)
+        !is_here && opens.clone().any(Open::is_kept_firmly)
     }
 
     /// A request has come that others may lose caching by: those who are away are told later, or see it.
     // [MS-SMB2] 3.3.4.6
     // [MS-SMB2] 3.3.4.7
     pub(super) fn unsettle(&mut self, operation: &Operation) {
+        self.doubt_for(operation);
         let asking = operation.open().and_then(|id| self.opens.get(&id));
         let asking = asking.map(|open| (open.file, Some(open.holder)));
         let named = |name: &String| self.names.get(name).copied();
@@ -178,6 +179,7 @@ impl Model {
                 cache.doubt = cache.doubt.max(Doubt::Broken);
             }
         }
+        self.doubt_absent(|_, cache| cache.file == file);
     }
 
     /// A client that has an open back hears what is left of its caching, where that may be less than it was.
@@ -189,13 +191,5 @@ impl Model {
         {
             cache.state = told;
         }
-    }
-}
-
-impl Open {
-    /// Whether it outlives the server.
-    pub(super) fn is_persistent(&self) -> bool {
-        let durable = self.durable.as_ref();
-        durable.is_some_and(|durable| durable.is_persistent)
     }
 }

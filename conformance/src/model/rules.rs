@@ -31,6 +31,7 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
         | Operation::Lock { open, .. }
         | Operation::LockList { open, .. }
         | Operation::Unlock { open, .. }
+        | Operation::MakeResilient { open, .. }
         | Operation::Close { open } => *open,
     };
     match model.opens.get(&open) {
@@ -237,6 +238,9 @@ fn allowed_on(model: &Model, operation: &Operation, id: u64, open: &Open) -> Vec
                 NtStatus::RANGE_NOT_LOCKED
             })
         }
+        Operation::MakeResilient {
+            timeout, is_known, ..
+        } => one(away::allowed_resiliency(*timeout, *is_known)),
         // [MS-FSA] 2.1.4.12
         Operation::SetDisposition { delete: true, .. }
             if model.others_keep_leased_handles(open.file, open.holder) =>

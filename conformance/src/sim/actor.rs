@@ -63,6 +63,8 @@ pub struct Actor {
     pub roots: BTreeMap<u64, FileId>,
     /// The opens that a lost connection has taken, and that it has not asked for again.
     pub lost: BTreeSet<u64>,
+    /// The CREATEs of the opens that are not durable, where these may become resilient.
+    pub creates: BTreeMap<u64, Operation>,
     /// What the client may cache.
     pub caches: Caches,
     /// The requests that the server was told to cancel.
@@ -156,6 +158,7 @@ impl Actor {
             opens: BTreeMap::new(),
             roots: BTreeMap::new(),
             lost: BTreeSet::new(),
+            creates: BTreeMap::new(),
             caches: Caches::default(),
             cancelled: BTreeSet::new(),
             sent_locks: SentLocks::new(),

@@ -22,7 +22,8 @@ pub struct Plan {
     pub verbose: bool,
 }
 
-/// What clients do: each what those before it do, and more.
+/// What clients do: up to [`Profile::Locks`], each what those before it do, and more; the others what that one does,
+/// and more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Profile {
     /// They open, read, write, lock, rename and delete files, with oplocks.
@@ -35,23 +36,32 @@ pub enum Profile {
     Folders,
     /// They lock and unlock several ranges at once, and cancel what waits.
     Locks,
-    /// They have persistent opens besides, of a server that is killed and started again.
+    /// They make opens resilient.
+    Resilient,
+    /// They have persistent opens of a server that is killed and started again.
     Persistent,
-    /// Instead of these, they have sessions with several channels, lose some of these, and repeat requests over others.
+    /// They have sessions with several channels, lose some of these, and repeat requests over others.
     Channels,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Oplocks,
         Self::Leases,
         Self::Durable,
         Self::Folders,
         Self::Locks,
+        Self::Resilient,
         Self::Persistent,
         Self::Channels,
     ];
+
+    /// Whether clients make opens resilient.
+    #[must_use]
+    pub fn has_resilient_opens(self) -> bool {
+        self == Self::Resilient
+    }
 }
 
 impl FromStr for Profile {
@@ -64,6 +74,7 @@ impl FromStr for Profile {
             "durable" => Ok(Self::Durable),
             "folders" => Ok(Self::Folders),
             "locks" => Ok(Self::Locks),
+            "resilient" => Ok(Self::Resilient),
             "persistent" => Ok(Self::Persistent),
             "channels" => Ok(Self::Channels),
             _ => Err(format!("no such profile: {text}")),
@@ -98,6 +109,8 @@ pub struct Summary {
     pub missed: u64,
     /// Requests that came too late.
     pub stale: u64,
+    /// Opens that were made resilient.
+    pub resilient: u64,
     /// Servers that were killed.
     pub kills: u64,
     /// Opens that a new server had from the one before.
@@ -121,6 +134,7 @@ impl Summary {
                 self.repeated += u64::from(sequence.is_some_and(|it| it.is_repeated));
             }
             Operation::OpenAgain { .. } => self.repeated += 1,
+            Operation::MakeResilient { .. } => self.resilient += u64::from(!outcome.is_refused()),
             Operation::Refusal { .. } => self.stale += 1,
             _ => self.told += u64::from(matches!(outcome, Outcome::Changes(_))),
         }
@@ -141,6 +155,7 @@ impl std::ops::AddAssign for Summary {
         self.losses += other.losses;
         self.missed += other.missed;
         self.stale += other.stale;
+        self.resilient += other.resilient;
         self.kills += other.kills;
         self.restored += other.restored;
         self.gone += other.gone;

@@ -1,5 +1,7 @@
 //! What simulated clients do: operations at random, as requests, and replies as outcomes.
 
+use std::time::Duration;
+
 use wire::create::{
     CreateContext, CreateContexts, CreateDisposition, CreateOptions, DurableHandleFlags,
     LeaseContext, LeaseContextV2, LeaseFlags, LeaseState,
@@ -17,7 +19,7 @@ use super::world::USER;
 use crate::client::requests;
 use crate::model::{Access, Disposition, Leasing, Operation, Sharing};
 
-/// A durable open, as whoever wants to take it up again must name it.
+/// A durable or resilient open, as whoever wants to take it up again must name it.
 #[derive(Debug, Clone)]
 pub struct Handle {
     /// The open.
@@ -80,7 +82,12 @@ pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
         return;
     }
     let (open, file_id) = *random.pick(&known);
-    let operation = on_open(open, random);
+    let is_resilient = actor.profile.has_resilient_opens() && random.once_in(6);
+    let operation = if is_resilient {
+        make_resilient(actor, open, random)
+    } else {
+        on_open(open, random)
+    };
     if actor.profile >= Profile::Channels && operation.is_lock() && actor.has_lock_under_way(open) {
         return;
     }
@@ -193,6 +200,17 @@ fn flags(is_persistent: bool) -> DurableHandleFlags {
         DurableHandleFlags::PERSISTENT
     } else {
         DurableHandleFlags::NONE
+    }
+}
+
+/// Has an open kept, mostly for some seconds; in vain for longer than servers like, or in the first dialect.
+fn make_resilient(actor: &Actor, open: u64, random: &mut Random) -> Operation {
+    let seconds = *random.pick(&[0, 5, 10, 20, 20, 301]);
+    Operation::MakeResilient {
+        open,
+        timeout: Duration::from_secs(seconds),
+        user: actor.user(),
+        is_known: actor.dialect() != Dialect::SMB_2_0_2,
     }
 }
 

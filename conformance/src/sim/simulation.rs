@@ -57,7 +57,7 @@ pub(super) struct Simulation {
     pub(super) server: Arc<Server>,
     pub(super) environment: Virtual,
     pub(super) actors: Vec<Actor>,
-    /// The latest durable opens.
+    /// The latest durable and resilient opens.
     pub(super) handles: Vec<Handle>,
     /// None in a faulty run.
     pub(super) model: Option<Model>,
@@ -304,30 +304,7 @@ impl Simulation {
             return Ok(None);
         }
         self.summary.count(&operation, &outcome);
-        if let Outcome::Opened {
-            id,
-            volatile,
-            durable,
-            ..
-        } = outcome
-        {
-            let persistent = id;
-            let file_id = FileId {
-                persistent,
-                volatile,
-            };
-            let opens = match operation {
-                Operation::OpenRoot { .. } => &mut actor.roots,
-                _ => &mut actor.opens,
-            };
-            let known = opens.insert(id, file_id);
-            if known.is_some_and(|known| known != file_id) {
-                return Err(format!("client {client}: {known:?} is {file_id:?} now"));
-            }
-            if durable.is_some() && !matches!(operation, Operation::OpenAgain { .. }) {
-                self.remember(file_id, &operation);
-            }
-        }
+        self.note_open(client, &operation, &outcome)?;
         Ok(Some(Event::Answer {
             client,
             operation,
@@ -335,7 +312,56 @@ impl Simulation {
         }))
     }
 
-    /// Remembers a durable open: for its client to come back for, and for others to try.
+    /// Remembers an open that a client was told of, or that it may come back for from now on.
+    fn note_open(
+        &mut self,
+        client: usize,
+        operation: &Operation,
+        outcome: &Outcome,
+    ) -> Result<(), String> {
+        let actor = &mut self.actors[client];
+        match (operation, outcome) {
+            (
+                _,
+                Outcome::Opened {
+                    id,
+                    volatile,
+                    durable,
+                    ..
+                },
+            ) => {
+                let file_id = FileId {
+                    persistent: *id,
+                    volatile: *volatile,
+                };
+                let opens = match operation {
+                    Operation::OpenRoot { .. } => &mut actor.roots,
+                    _ => &mut actor.opens,
+                };
+                let known = opens.insert(*id, file_id);
+                if known.is_some_and(|known| known != file_id) {
+                    return Err(format!("client {client}: {known:?} is {file_id:?} now"));
+                }
+                if durable.is_some() && !matches!(operation, Operation::OpenAgain { .. }) {
+                    self.remember(file_id, operation);
+                } else if matches!(operation, Operation::Open { .. })
+                    && actor.profile.has_resilient_opens()
+                {
+                    actor.creates.insert(*id, operation.clone());
+                }
+            }
+            (Operation::MakeResilient { open, .. }, Outcome::Done) => {
+                let file_id = actor.opens.get(open).copied();
+                if let (Some(create), Some(file_id)) = (actor.creates.remove(open), file_id) {
+                    self.remember(file_id, &create);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Remembers a durable or resilient open: for its client to come back for, and for others to try.
     fn remember(&mut self, file_id: FileId, operation: &Operation) {
         let most = match self.plan.profile {
             Profile::Persistent => MOST_PERSISTENT_HANDLES,

@@ -69,6 +69,10 @@ pub fn request(operation: &Operation, file_id: FileId) -> Request {
         Operation::Unlock { offset, length, .. } => {
             requests::lock(file_id, *offset, *length, LockFlags::UNLOCK).into()
         }
+        Operation::MakeResilient { timeout, .. } => {
+            let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+            requests::resilient(file_id, timeout_ms).into()
+        }
         Operation::Watch { room } => watch(file_id, *room),
         _ => requests::close(file_id).into(),
     }
