@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use md4::{Digest as _, Md4};
 use subtle::ConstantTimeEq as _;
-use wire::dtyp::FileTime;
+use wire::dtyp::{FileTime, Sid};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::mechanism::Refusal;
@@ -17,12 +17,14 @@ pub mod day;
 pub mod file;
 mod group;
 mod numbers;
+pub mod rights;
 pub mod smbpasswd;
 
 pub use day::Day;
 pub use file::{AccountFile, AccountFileError, Membership, Mistake};
 pub use group::{ADMINISTRATORS, Group};
 pub use numbers::{FIRST_NUMBER, group_relative_id, relative_id};
+pub use rights::{Emptied, Rights, RightsChange};
 
 /// Where accounts are looked up. Called for each log-on, so it answers from memory.
 pub trait AccountStore: Send + Sync {
@@ -32,6 +34,11 @@ pub trait AccountStore: Send + Sync {
     /// The group that an account says it is in, with what else is known of it.
     fn group(&self, name: &str) -> Arc<Group> {
         Arc::new(Group::new(name))
+    }
+
+    /// The rights that have been granted to a user or a group itself.
+    fn rights(&self, holder: &Sid) -> Rights {
+        Rights::by_default(holder).unwrap_or_default()
     }
 }
 

@@ -7,10 +7,12 @@
 //! # @group:attributes
 //! @staff:rid=1200;comment=Who works here
 //! @:next-rid=268435457
+//! # +identifier:rights
+//! +S-1-5-32-551:SeBackupPrivilege,SeRestorePrivilege
 //! ```
 //!
-//! Owns the text and the operations on it; those on groups are in [`groups`], and the lines in [`text`]. Comments and
-//! order survive every change. It never opens a file; whoever writes one keeps it at mode 0600, for the hashes are as
+//! Owns the text and the operations on it; those on groups are in [`groups`], those on rights in [`rights`], and the
+//! lines in [`text`]. Comments and order survive every change. It never opens a file; whoever writes one keeps it at mode 0600, for the hashes are as
 //! good as passwords.
 
 use std::collections::HashMap;
@@ -18,23 +20,30 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::numbers::FIRST_NAMED;
-use super::{Account, AccountStore, Group, NtHash, fold_name, group_relative_id, relative_id};
+use wire::dtyp::Sid;
+
+use super::{
+    Account, AccountStore, Group, NtHash, Rights, fold_name, group_relative_id, relative_id,
+};
 
 mod groups;
+mod rights;
 mod text;
 
 pub use groups::Membership;
 
+use rights::render_rights;
 use text::{
     HEAD, Wrong, check_account, parse_account, parse_group, parse_next_number, render_account,
     render_group,
 };
 
-/// The accounts and groups of one account file, and its comments.
+/// The accounts, groups and rights of one account file, and its comments.
 #[derive(Clone, Debug, Default)]
 pub struct AccountFile {
     lines: Vec<Line>,
-    /// Where in `lines` what a key stands for is: an account's folded name, `@` and a group's, or `@` alone.
+    /// Where in `lines` what a key stands for is: an account's folded name, `@` and a group's, `@` alone, or `+` and
+    /// a holder's identifier.
     index: HashMap<String, usize>,
 }
 
@@ -44,6 +53,8 @@ enum Line {
     Group(Arc<Group>),
     /// The least number that has not been given out.
     NextNumber(u32),
+    /// Who holds rights, and which.
+    Rights(Sid, Rights),
     Comment(String),
 }
 
@@ -51,7 +62,7 @@ impl AccountFile {
     /// Reads an account file.
     ///
     /// # Errors
-    /// Every line that is not an account, a group, a comment or blank, with what would be right.
+    /// Every line that is not an account, a group, somebody's rights, a comment or blank, with what would be right.
     pub fn parse(text: &str) -> Result<Self, Vec<Mistake>> {
         let mut file = Self::default();
         let mut mistakes = Vec::new();
@@ -77,6 +88,9 @@ impl AccountFile {
             self.lines.push(Line::Comment(line.to_owned()));
             return Ok(());
         }
+        if let Some(rest) = trimmed.strip_prefix('+') {
+            return self.read_rights(rest);
+        }
         let unfit = |error: AccountFileError| {
             let right = "one line for each; names differ in more than case, and numbers differ";
             Wrong::new(error.to_string(), right)
@@ -95,7 +109,7 @@ impl AccountFile {
         }
     }
 
-    /// The file as text; reading it back gives the same accounts, groups and comments.
+    /// The file as text; reading it back gives the same accounts, groups, rights and comments.
     #[must_use]
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -108,6 +122,7 @@ impl AccountFile {
                 Line::Account(account) => render_account(account, &mut text),
                 Line::Group(group) => render_group(group, &mut text),
                 Line::NextNumber(number) => text.push_str(&format!("@:next-rid={number}")),
+                Line::Rights(holder, rights) => render_rights(holder, *rights, &mut text),
             }
             text.push('\n');
         }
@@ -248,8 +263,10 @@ impl AccountFile {
         Ok(number)
     }
 
-    /// Sees to it that a number that somebody has had is not given out again.
+    /// Sees to it that a number that somebody has had is not given out again, and carries no rights to whom it is
+    /// given by hand.
     fn retire(&mut self, number: u32) {
+        self.forget_rights(number);
         if (self.next_number()..FIRST_NAMED).contains(&number) {
             self.set_next_number(number.saturating_add(1));
         }
@@ -309,6 +326,10 @@ impl AccountStore for AccountFile {
         self.declared_group(name)
             .map_or_else(undeclared, Arc::clone)
     }
+
+    fn rights(&self, holder: &Sid) -> Rights {
+        self.held_by(holder).unwrap_or_default()
+    }
 }
 
 /// A line of an account file that cannot be read.
@@ -349,6 +370,10 @@ pub enum AccountFileError {
     Text(String),
     /// The number is another's, or none is left.
     Number(u32),
+    /// The user or group is known to hold rights, or to hold none.
+    HolderExists(Sid),
+    /// Nothing is known of the rights of the user or group.
+    HolderMissing(Sid),
 }
 
 impl fmt::Display for AccountFileError {
@@ -359,6 +384,8 @@ impl fmt::Display for AccountFileError {
             Self::GroupExists(name) => write!(f, "there is already a group `{name}`"),
             Self::GroupMissing(name) => write!(f, "there is no group `{name}`"),
             Self::Number(number) => write!(f, "the number {number} is taken"),
+            Self::HolderExists(sid) => write!(f, "the rights of {sid} are known already"),
+            Self::HolderMissing(sid) => write!(f, "{sid} holds no rights"),
             Self::Name(wrong) => write!(f, "the name {wrong}"),
             Self::Text(text) => write!(
                 f,

@@ -226,6 +226,7 @@ pub(super) const HEAD: &str = "\
 # Attributes, separated by `;`: uid=N gid=N rid=N groups=A,B comment=TEXT password-expires=YYYY-MM-DD
 # disabled locked password-must-change must-encrypt
 # Groups that are there without members, or have a number or a comment: @name:rid=N;comment=TEXT
+# Rights of a user or group, by its identifier: +S-1-5-32-551:SeBackupPrivilege,SeRestorePrivilege
 ";
 
 const ATTRIBUTES: &str = "uid=N, gid=N, rid=N, groups=A,B, comment=TEXT, password-expires=YYYY-MM-DD, \
