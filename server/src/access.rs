@@ -100,6 +100,15 @@ impl SecurityToken {
         self.privileges
     }
 
+    /// The same token with these privileges besides.
+    #[must_use]
+    pub fn with_privileges(self, more: Privileges) -> Self {
+        Self {
+            privileges: self.privileges.with(more),
+            ..self
+        }
+    }
+
     /// Whether the user is, or is a member of, `sid`.
     // [MS-DTYP] 2.5.3.1.1
     #[must_use]

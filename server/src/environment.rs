@@ -51,7 +51,8 @@ pub trait IdentityMap: Send + Sync {
     /// The caller that `identity` is on `share`, with `force_user` and the uid map applied.
     ///
     /// # Errors
-    /// `ACCESS_DENIED` when the identity maps to no user of the host.
+    /// `ACCESS_DENIED` when the identity maps to no user of the host, `LOGON_TYPE_NOT_GRANTED` when it may not come
+    /// over the network.
     fn caller(&self, identity: &Identity, share: &Share) -> Result<Caller, NtStatus>;
 }
 

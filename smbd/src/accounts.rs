@@ -3,9 +3,10 @@
 use std::{path::Path, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use auth::{Account, AccountFile, AccountStore, Group, NtHash};
+use auth::{Account, AccountFile, AccountStore, Group, NtHash, accounts::Rights};
 use config::Configuration;
 use parking_lot::Mutex;
+use wire::dtyp::Sid;
 
 use crate::{
     failure::Failure,
@@ -72,6 +73,11 @@ impl Accounts {
     pub(crate) fn groups(&self) -> Vec<Arc<Group>> {
         self.current.load().groups()
     }
+
+    /// Everybody who is known to hold rights, and which.
+    pub(crate) fn holders(&self) -> Vec<(Sid, Rights)> {
+        self.current.load().holders()
+    }
 }
 
 impl AccountStore for Accounts {
@@ -81,6 +87,10 @@ impl AccountStore for Accounts {
 
     fn group(&self, name: &str) -> Arc<Group> {
         self.current.load().group(name)
+    }
+
+    fn rights(&self, holder: &Sid) -> Rights {
+        self.current.load().rights(holder)
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
     sync::{Arc, OnceLock, Weak},
 };
 
-use auth::{Account, AccountFile, Group, accounts::AccountFileError};
+use auth::{
+    Account, AccountFile, Group,
+    accounts::{AccountFileError, Rights},
+};
 use config::{Caching, Configuration, Encryption, Oplocks};
 use parking_lot::Mutex;
 use server::{
@@ -18,7 +21,10 @@ use server::{
     },
 };
 use share_handlers::config_share::setting_status;
-use wire::{NtStatus, dtyp::Guid};
+use wire::{
+    NtStatus,
+    dtyp::{Guid, Sid},
+};
 
 use crate::{
     accounts::{self, Accounts},
@@ -192,6 +198,10 @@ impl Administration for Administrator {
         self.0.accounts.groups()
     }
 
+    fn holders(&self) -> Vec<(Sid, Rights)> {
+        self.0.accounts.holders()
+    }
+
     fn host_user(&self, uid: u32) -> Option<String> {
         let user = nix::unistd::User::from_uid(uid.into()).ok().flatten();
         user.map(|user| user.name)
@@ -270,6 +280,7 @@ fn apply(file: &mut AccountFile, change: AccountChange) -> Result<(), AccountFil
             accounts,
             becomes,
         } => file.change_members(&groups, &accounts, becomes),
+        AccountChange::Rights { holder, change } => file.change_rights(holder, change),
     }
 }
 
@@ -279,6 +290,8 @@ fn status_of(error: &AccountFileError) -> NtStatus {
         AccountFileError::Missing(_) => NtStatus::NO_SUCH_USER,
         AccountFileError::GroupExists(_) => NtStatus::ALIAS_EXISTS,
         AccountFileError::GroupMissing(_) => NtStatus::NO_SUCH_ALIAS,
+        AccountFileError::HolderExists(_) => NtStatus::OBJECT_NAME_COLLISION,
+        AccountFileError::HolderMissing(_) => NtStatus::OBJECT_NAME_NOT_FOUND,
         AccountFileError::Number(_) => NtStatus::INSUFFICIENT_RESOURCES,
         AccountFileError::Name(_) | AccountFileError::Text(_) => NtStatus::INVALID_PARAMETER,
     }

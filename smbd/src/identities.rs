@@ -8,7 +8,7 @@ use config::{Configuration, RunAs, ShareKind};
 use server::{
     IdentityMap,
     access::{LogOn, Privileges, SecurityToken},
-    accounts::{ADMINISTRATORS, account_sid, group_relative_id},
+    accounts::{ADMINISTRATORS, Rights, account_sid, group_relative_id, privileges},
     share::{Caller, HostUser, MachineId, Share},
 };
 use wire::{NtStatus, dtyp::Sid};
@@ -26,7 +26,7 @@ pub(crate) struct Identities {
     /// The user who started the program.
     own: HostUser,
     machine: MachineId,
-    /// Where the numbers of groups are looked up.
+    /// Where the numbers of groups, and the rights of everybody, are looked up.
     accounts: Arc<dyn AccountStore>,
 }
 
@@ -176,6 +176,7 @@ impl IdentityMap for Identities {
             let host = self.host_user(identity, &share.settings).ok().flatten();
             let own = self.own_sids(identity);
             let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY), own);
+            let token = self.with_grants(token)?;
             return Ok(Caller {
                 user: identity.user.as_str().into(),
                 token: Arc::new(token),
@@ -186,6 +187,7 @@ impl IdentityMap for Identities {
         let host = self.host_user(identity, &share.settings)?;
         let own = self.own_sids(identity);
         let token = token(identity.kind, host.as_deref().unwrap_or(&self.own), own);
+        let token = self.with_grants(token)?;
         Ok(Caller {
             user: identity.user.as_str().into(),
             token: Arc::new(token),
@@ -217,6 +219,22 @@ impl Identities {
         let mut sids: Vec<Sid> = account.groups.iter().map(of_group).collect();
         sids.push(account_sid(self.machine, account));
         sids
+    }
+
+    /// The token with the privileges that have been granted to the user and to its groups.
+    ///
+    /// # Errors
+    /// `LOGON_TYPE_NOT_GRANTED`: one of them may not come over the network.
+    fn with_grants(&self, token: SecurityToken) -> Result<SecurityToken, NtStatus> {
+        let holders = token.groups().iter().chain([token.user()]);
+        let granted = holders.fold(Rights::NONE, |all, holder| {
+            all.with(self.accounts.rights(holder))
+        });
+        // departs [MS-LSAD] 2.2.1.2: not the log-on is refused but the share, where the groups are known
+        if granted.denies_network() {
+            return Err(NtStatus::LOGON_TYPE_NOT_GRANTED);
+        }
+        Ok(token.with_privileges(privileges(granted)))
     }
 }
 
@@ -373,6 +391,27 @@ mod tests {
                 .privileges()
                 .contains(Privileges::BACKUP)
         );
+    }
+
+    #[test]
+    fn privileges_follow_from_grants_to_the_user_and_to_its_groups() {
+        let text = "+S-1-5-32-545:SeSecurityPrivilege\n+S-1-5-21-1-2-3-1001:SeBackupPrivilege\n\
+                    +S-1-5-32-546:SeDenyNetworkLogonRight\n";
+        let accounts = Arc::new(auth::AccountFile::parse(text).unwrap());
+        let identities = Identities::new(&Configuration::default(), [1, 2, 3], accounts).unwrap();
+        let granted = |kind, own: &[Sid]| {
+            let token = identities.with_grants(token(kind, &NOBODY, own.to_vec()));
+            token.map(|token| token.privileges())
+        };
+        let user = granted(LogonKind::User, &[]);
+        assert_eq!(user, Ok(Privileges::SECURITY));
+        let alice = granted(LogonKind::User, &[Sid::domain_account([1, 2, 3], 1001)]);
+        assert_eq!(alice, Ok(Privileges::SECURITY.with(Privileges::BACKUP)));
+        let administrator = granted(LogonKind::User, &[Sid::ADMINISTRATORS]).unwrap();
+        assert!(administrator.contains(Privileges::TAKE_OWNERSHIP));
+        let guest = granted(LogonKind::Guest, &[]);
+        assert_eq!(guest, Err(NtStatus::LOGON_TYPE_NOT_GRANTED));
+        assert_eq!(granted(LogonKind::Anonymous, &[]), Ok(Privileges::NONE));
     }
 
     #[test]

@@ -6,10 +6,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use auth::accounts::Membership;
+use auth::accounts::{Membership, Rights, RightsChange};
 use auth::{Account, Group, NtHash};
 use config::{Caching, Oplocks, Permissions};
 use wire::NtStatus;
+use wire::dtyp::Sid;
 
 use super::handler::Answer;
 
@@ -27,6 +28,11 @@ pub trait Administration: Send + Sync {
     /// All groups of accounts but the one of administrators, by name.
     fn groups(&self) -> Vec<Arc<Group>>;
 
+    /// Everybody who is known to hold rights, and which: administrators first.
+    fn holders(&self) -> Vec<(Sid, Rights)> {
+        vec![(Sid::ADMINISTRATORS, Rights::OF_ADMINISTRATORS)]
+    }
+
     /// The name of the user of the host system with this number.
     fn host_user(&self, uid: u32) -> Option<String>;
 
@@ -36,8 +42,8 @@ pub trait Administration: Send + Sync {
     /// Changes the account file; the change is in force when the answer comes.
     ///
     /// # Errors
-    /// `USER_EXISTS`, `NO_SUCH_USER`, `ALIAS_EXISTS`, `NO_SUCH_ALIAS`, `INVALID_PARAMETER` for what the file cannot
-    /// hold, `ACCESS_DENIED` where accounts cannot be changed.
+    /// `USER_EXISTS`, `NO_SUCH_USER`, `ALIAS_EXISTS`, `NO_SUCH_ALIAS`, `OBJECT_NAME_COLLISION` and
+    /// `OBJECT_NAME_NOT_FOUND` for holders of rights, `INVALID_PARAMETER` for what the file cannot hold, `ACCESS_DENIED` where accounts cannot be changed.
     fn change_account(&self, change: AccountChange) -> Answer<'static, ()>;
 
     /// Changes the shares; the change is in force when the answer comes, and outlives a restart.
@@ -92,6 +98,13 @@ pub enum AccountChange {
         accounts: Vec<String>,
         /// What becomes of the memberships.
         becomes: Membership,
+    },
+    /// What a user or group holds changes.
+    Rights {
+        /// The user or group.
+        holder: Sid,
+        /// The change.
+        change: RightsChange,
     },
 }
 

@@ -5,11 +5,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use server::accounts::RightsChange;
 use server::share::{AccountChange, Administration};
+use wire::dtyp::Sid;
 
-use super::super::ndr::Handle;
-use super::super::nt;
-use super::super::rpc::{Call, Fault, Later};
+use super::ndr::Handle;
+use super::nt;
+use super::rpc::{Call, Fault, Later};
 
 /// Somebody who changes the account file.
 pub(super) struct Changer {
@@ -98,6 +100,17 @@ fn describe(change: &AccountChange) -> String {
             accounts,
             becomes,
         } => format!("accounts {accounts:?} {becomes:?} groups {groups:?}"),
+        AccountChange::Rights { holder, change } => describe_rights(holder, change),
+    }
+}
+
+fn describe_rights(holder: &Sid, change: &RightsChange) -> String {
+    match change {
+        RightsChange::Create => format!("rights of {holder} kept from now on"),
+        RightsChange::Delete => format!("all rights of {holder} taken away"),
+        RightsChange::Grant(rights) => format!("{holder} granted {rights}"),
+        RightsChange::Revoke { rights, .. } => format!("{rights} taken away from {holder}"),
+        RightsChange::SetAccess(access) => format!("ways to log on of {holder} set to {access}"),
     }
 }
 

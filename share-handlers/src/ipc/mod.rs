@@ -10,6 +10,7 @@
 
 mod budget;
 mod calendar;
+mod changes;
 mod directory;
 mod dssetup;
 mod enumeration;

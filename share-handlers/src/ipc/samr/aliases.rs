@@ -14,13 +14,13 @@ use server::accounts::{
 use server::share::AccountChange;
 use wire::dtyp::Sid;
 
+use super::super::changes::{at_once, change, remove};
 use super::super::directory::{BUILTIN_GROUPS, DOMAIN_GROUPS, Directory};
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rights::{Rights, granted};
 use super::super::rpc::{Call, Fault, Later};
-use super::changes::{at_once, change, remove};
 use super::objects::{CREATE_ALIAS, DELETE, Domain, GET_ALIAS_MEMBERSHIP, LOOKUP, domain};
 use super::types::{AliasGeneral, AliasInfo, Name, Numbers};
 

@@ -6,7 +6,6 @@
 //! is may ask; administrators change; anonymous users are refused.
 
 mod aliases;
-mod changes;
 mod domains;
 mod groups;
 mod objects;

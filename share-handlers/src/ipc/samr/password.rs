@@ -6,10 +6,10 @@ use server::accounts::passwords::{self, AesBlock, ITERATIONS};
 use server::accounts::{Account, NtHash};
 use server::share::{AccountChange, AccountUpdate, Answer};
 
+use super::super::changes::Changer;
 use super::super::ndr::{Counted, Handle};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Later};
-use super::changes::Changer;
 use super::objects::OpenUser;
 use super::types::{EncryptedPassword, PasswordRules};
 use crate::ready::ready;

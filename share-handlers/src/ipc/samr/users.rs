@@ -5,11 +5,11 @@ use std::sync::{Arc, OnceLock};
 use server::accounts::{Account, relative_id};
 use server::share::{AccountChange, AccountUpdate};
 
+use super::super::changes::{at_once, change, remove};
 use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rpc::{Call, Fault, Later};
 use super::aliases::check_new_name;
-use super::changes::{at_once, change, remove};
 use super::objects::{
     CREATE_USER, DELETE, Domain, FORCE_PASSWORD_CHANGE, OpenUser, READ_GENERAL, WRITE_ACCOUNT,
     domain, user,
