@@ -12,12 +12,16 @@ pub(super) const SOME_NOT_MAPPED: u32 = 0x0000_0107;
 pub(super) const NO_MORE_ENTRIES: u32 = 0x8000_001a;
 /// STATUS_INVALID_INFO_CLASS.
 pub(super) const INVALID_INFO_CLASS: u32 = 0xc000_0003;
+/// STATUS_INVALID_HANDLE: what is behind the handle has gone.
+pub(super) const INVALID_HANDLE: u32 = 0xc000_0008;
 /// STATUS_INVALID_PARAMETER.
 pub(super) const INVALID_PARAMETER: u32 = 0xc000_000d;
 /// STATUS_ACCESS_DENIED.
 pub(super) const ACCESS_DENIED: u32 = 0xc000_0022;
 /// STATUS_OBJECT_NAME_NOT_FOUND.
 pub(super) const OBJECT_NAME_NOT_FOUND: u32 = 0xc000_0034;
+/// STATUS_OBJECT_NAME_COLLISION.
+pub(super) const OBJECT_NAME_COLLISION: u32 = 0xc000_0035;
 /// STATUS_NO_SUCH_PRIVILEGE.
 pub(super) const NO_SUCH_PRIVILEGE: u32 = 0xc000_0060;
 /// STATUS_USER_EXISTS.

@@ -1,33 +1,99 @@
-//! Accounts of the policy: who holds which privileges.
+//! Accounts of the policy: who is known to hold rights, and which.
 //!
-//! There is one, of administrators; see [`server::access::Privileges`]. What it holds follows from that and cannot be
-//! changed.
+//! Owns what is behind an account's handle. An account is a user or group, by its identifier; those of the account
+//! file and any other. What is told follows from the account file; changes are in [`super::grants`].
 
+use server::accounts::Rights as Held;
 use wire::dtyp::Sid;
 
 use super::super::enumeration::Container;
-use super::super::ndr::{Counted, Handle, Wide};
+use super::super::ndr::{Counted, Handle};
 use super::super::nt;
 use super::super::rights::{Rights, granted};
 use super::super::rpc::{Call, Fault};
 use super::policy::{LOOKUP_NAMES, Policy, VIEW_LOCAL_INFORMATION, check};
-use super::privileges::number_of;
 use super::types::{HeldPrivilege, Luid, PrivilegeSet};
+
+/// What is behind the handle of an account.
+pub(super) struct Account {
+    pub sid: Sid,
+    /// The rights that were granted on it.
+    pub granted: u32,
+}
+
+// [MS-LSAD] 2.2.1.1.3
+pub(super) const VIEW: u32 = 0x1;
+pub(super) const ADJUST_PRIVILEGES: u32 = 0x2;
+pub(super) const ADJUST_SYSTEM_ACCESS: u32 = 0x8;
+pub(super) const DELETE: u32 = 0x0001_0000;
+pub(super) static RIGHTS: Rights = Rights {
+    read: 0x0002_0001,
+    write: 0x0002_000e,
+    execute: 0x0002_0000,
+    all: 0x000f_000f,
+    everybody: 0x0002_0000,
+};
+
+/// What somebody holds; none for somebody who is not known to hold anything.
+pub(super) fn held_by(call: &Call<'_>, sid: &Sid) -> Option<Held> {
+    let holders = call.services.administration.holders();
+    let found = holders.iter().find(|(holder, _)| holder == sid);
+    found.map(|(_, held)| *held)
+}
+
+/// The account behind a handle and what it holds, if the handle carries a right and the account is still there.
+// [MS-LSAD] 3.1.4.2.2
+pub(super) fn account(
+    call: &Call<'_>,
+    handle: &Handle,
+    right: u32,
+) -> Result<Result<(Sid, Held), u32>, Fault> {
+    let account: &Account = call.handles.find(handle)?;
+    if account.granted & right != right {
+        return Ok(Err(nt::ACCESS_DENIED));
+    }
+    // [MS-LSAD] 3.1.4.9.3
+    let held = held_by(call, &account.sid).ok_or(nt::INVALID_HANDLE);
+    Ok(held.map(|held| (account.sid, held)))
+}
+
+/// The rights that there are on accounts, and those that a handle on one carries.
+pub(super) fn rights_on(call: &Call<'_>, handle: &Handle) -> Result<(&'static Rights, u32), Fault> {
+    let account: &Account = call.handles.find(handle)?;
+    Ok((&RIGHTS, account.granted))
+}
 
 // [MS-LSAD] 3.1.4.5.2
 pub(super) fn enumerate_accounts(
     call: &mut Call<'_>,
-    (handle, from, _): (Handle, u32, u32),
+    (handle, from, room): (Handle, u32, u32),
 ) -> Result<(u32, Container<Option<Sid>>, u32), Fault> {
-    let none = Container(Vec::new());
     if !check(call, &handle, VIEW_LOCAL_INFORMATION)? {
-        return Ok((from, none, nt::ACCESS_DENIED));
+        return Ok((from, Container(Vec::new()), nt::ACCESS_DENIED));
     }
-    if from > 0 {
-        return Ok((from, none, nt::NO_MORE_ENTRIES));
+    let all = call.services.administration.holders();
+    let first = usize::try_from(from).unwrap_or(usize::MAX);
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    let mut used = 0_usize;
+    // The last one may go beyond the room.
+    let fits = |sid: &Sid| {
+        let is_room = used == 0 || used < room;
+        used += sid.size();
+        is_room
+    };
+    let left = all.iter().skip(first).map(|(sid, _)| *sid);
+    let some: Vec<Sid> = left.take_while(fits).collect();
+    if some.is_empty() {
+        return Ok((from, Container(Vec::new()), nt::NO_MORE_ENTRIES));
     }
-    // Those who have privileges.
-    Ok((1, Container(vec![Some(Sid::ADMINISTRATORS)]), nt::SUCCESS))
+    let next = first + some.len();
+    let status = if next < all.len() {
+        nt::MORE_ENTRIES
+    } else {
+        nt::SUCCESS
+    };
+    let next = u32::try_from(next).unwrap_or(u32::MAX);
+    Ok((next, some.into_iter().map(Some).collect(), status))
 }
 
 // [MS-LSAD] 3.1.4.5.10
@@ -38,11 +104,10 @@ pub(super) fn enumerate_account_rights(
     if !check(call, &handle, LOOKUP_NAMES)? {
         return Ok((Container(Vec::new()), nt::ACCESS_DENIED));
     }
-    if sid != Sid::ADMINISTRATORS {
-        return Ok((Container(Vec::new()), nt::OBJECT_NAME_NOT_FOUND));
-    }
-    let held = HELD_BY_ADMINISTRATORS.iter();
-    Ok((held.map(|name| Counted::from(*name)).collect(), nt::SUCCESS))
+    Ok(match held_by(call, &sid) {
+        Some(held) => (held.names().map(Counted::from).collect(), nt::SUCCESS),
+        None => (Container(Vec::new()), nt::OBJECT_NAME_NOT_FOUND),
+    })
 }
 
 // [MS-LSAD] 3.1.4.5.9
@@ -57,33 +122,17 @@ pub(super) fn enumerate_with_right(
     let Some(right) = right else {
         return none(nt::INVALID_PARAMETER);
     };
-    let right = right.0.to_string_lossy();
-    if number_of(&right).is_none() {
+    let Some(right) = Held::named(&right.0.to_string_lossy()) else {
         return none(nt::NO_SUCH_PRIVILEGE);
-    }
-    let is_held = HELD_BY_ADMINISTRATORS
-        .iter()
-        .any(|held| held.eq_ignore_ascii_case(&right));
-    if !is_held {
+    };
+    let holders = call.services.administration.holders().into_iter();
+    let with_it = holders.filter(|(_, held)| held.contains(right));
+    let with_it: Container<_> = with_it.map(|(sid, _)| Some(sid)).collect();
+    if with_it.0.is_empty() {
         return none(nt::NO_MORE_ENTRIES);
     }
-    Ok((Container(vec![Some(Sid::ADMINISTRATORS)]), nt::SUCCESS))
+    Ok((with_it, nt::SUCCESS))
 }
-
-/// What is behind the handle of the account.
-struct Account {
-    granted: u32,
-}
-
-// [MS-LSAD] 2.2.1.1.3
-const ACCOUNT_VIEW: u32 = 1;
-static RIGHTS: Rights = Rights {
-    read: 0x0002_0001,
-    write: 0x0002_000e,
-    execute: 0x0002_0000,
-    all: 0x000f_000f,
-    everybody: 0x0002_0000,
-};
 
 // [MS-LSAD] 3.1.4.5.3
 pub(super) fn open_account(
@@ -91,11 +140,11 @@ pub(super) fn open_account(
     (handle, sid, wanted): (Handle, Sid, u32),
 ) -> Result<(Handle, u32), Fault> {
     let _: &Policy = call.handles.find(&handle)?;
-    if sid != Sid::ADMINISTRATORS {
+    if held_by(call, &sid).is_none() {
         return Ok((Handle::NULL, nt::OBJECT_NAME_NOT_FOUND));
     }
     match granted(call, &RIGHTS, wanted) {
-        Some(granted) => Ok((call.handles.open(Account { granted })?, nt::SUCCESS)),
+        Some(granted) => Ok((call.handles.open(Account { sid, granted })?, nt::SUCCESS)),
         None => Ok((Handle::NULL, nt::ACCESS_DENIED)),
     }
 }
@@ -105,24 +154,20 @@ pub(super) fn enumerate_privileges(
     call: &mut Call<'_>,
     (handle,): (Handle,),
 ) -> Result<(Option<PrivilegeSet>, u32), Fault> {
-    let account: &Account = call.handles.find(&handle)?;
-    if account.granted & ACCOUNT_VIEW == 0 {
-        return Ok((None, nt::ACCESS_DENIED));
-    }
-    let privileges = HELD_BY_ADMINISTRATORS.map(|name| HeldPrivilege {
+    // [MS-LSAD] 2.2.5.4
+    const ENABLED_BY_DEFAULT: u32 = 1;
+    let held = match account(call, &handle, VIEW)? {
+        Ok((_, held)) => held,
+        Err(status) => return Ok((None, status)),
+    };
+    let privileges = held.privileges().map(|privilege| HeldPrivilege {
         id: Luid {
-            low: number_of(name).unwrap_or_default(),
+            low: privilege.number,
             high: 0,
         },
         attributes: ENABLED_BY_DEFAULT,
     });
-    let set = PrivilegeSet {
-        room: Wide(COUNT.into()),
-        count: COUNT,
-        control: 0,
-        privileges,
-    };
-    Ok((Some(set), nt::SUCCESS))
+    Ok((Some(PrivilegeSet(privileges.collect())), nt::SUCCESS))
 }
 
 // [MS-LSAD] 3.1.4.5.7
@@ -130,28 +175,17 @@ pub(super) fn system_access(
     call: &mut Call<'_>,
     (handle,): (Handle,),
 ) -> Result<(u32, u32), Fault> {
-    /// POLICY_MODE_NETWORK: administrators log on over the network, and in no other way.
-    const NETWORK: u32 = 2;
-    let account: &Account = call.handles.find(&handle)?;
-    Ok(if account.granted & ACCOUNT_VIEW == 0 {
-        (0, nt::ACCESS_DENIED)
-    } else {
-        (NETWORK, nt::SUCCESS)
+    Ok(match account(call, &handle, VIEW)? {
+        Ok((_, held)) => (held.access_bits(), nt::SUCCESS),
+        Err(status) => (0, status),
     })
 }
 
-// [MS-LSAD] 2.2.5.4
-const ENABLED_BY_DEFAULT: u32 = 1;
-const COUNT: u32 = 6;
-/// How many privileges administrators hold.
-pub(super) const HELD: usize = 6;
-
-/// What administrators hold; see [`server::access::Privileges`].
-const HELD_BY_ADMINISTRATORS: [&str; HELD] = [
-    "SeSecurityPrivilege",
-    "SeTakeOwnershipPrivilege",
-    "SeBackupPrivilege",
-    "SeRestorePrivilege",
-    "SeManageVolumePrivilege",
-    "SeCreateSymbolicLinkPrivilege",
-];
+/// A procedure of old, which nothing can be deleted by any longer.
+// observed: Windows answers it like this, though its number is told to be unused
+pub(super) fn delete(call: &mut Call<'_>, (handle,): (Handle,)) -> Result<(u32,), Fault> {
+    if check(call, &handle, 0).is_err() {
+        rights_on(call, &handle)?;
+    }
+    Ok((nt::NOT_SUPPORTED,))
+}

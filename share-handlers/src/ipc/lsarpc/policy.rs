@@ -9,6 +9,7 @@ use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
 use super::super::rights::{Descriptor, Rights, described, granted};
 use super::super::rpc::{Call, Fault};
+use super::accounts;
 use super::types::{
     AuditEvents, DnsDomain, DomainFacts, ObjectAttributes, PolicyInformation, ReferencedDomain,
     ServerRole,
@@ -23,6 +24,7 @@ pub(super) struct Policy {
 /// Rights on the policy object.
 // [MS-LSAD] 2.2.1.1.2
 pub(super) const VIEW_LOCAL_INFORMATION: u32 = 0x0001;
+pub(super) const CREATE_ACCOUNT: u32 = 0x0010;
 pub(super) const LOOKUP_NAMES: u32 = 0x0800;
 static RIGHTS: Rights = Rights {
     read: 0x0002_0006,
@@ -111,8 +113,12 @@ pub(super) fn query_security(
     call: &mut Call<'_>,
     (handle, parts): (Handle, u32),
 ) -> Result<(Option<Descriptor>, u32), Fault> {
-    let policy: &Policy = call.handles.find(&handle)?;
-    Ok(match described(&RIGHTS, policy.granted, parts) {
+    let policy = call.handles.find(&handle);
+    let (rights, granted) = match policy.map(|policy: &Policy| policy.granted) {
+        Ok(granted) => (&RIGHTS, granted),
+        Err(_) => accounts::rights_on(call, &handle)?,
+    };
+    Ok(match described(rights, granted, parts) {
         Ok(descriptor) => (Some(descriptor), nt::SUCCESS),
         Err(status) => (None, status),
     })

@@ -1,6 +1,6 @@
-//! Privileges: their names and numbers.
+//! Privileges: their names and numbers, which are the account file's.
 
-use wire::Utf16String;
+use server::accounts::{PRIVILEGES, Privilege};
 
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Handle};
@@ -9,42 +9,29 @@ use super::super::rpc::{Call, Fault};
 use super::policy::{LOOKUP_NAMES, VIEW_LOCAL_INFORMATION, check};
 use super::types::{Luid, PrivilegeDefinition};
 
-// [MS-LSAD] 3.1.4.8.1
+// departs [MS-LSAD] 3.1.4.8.1: the few there are come in one answer, whatever size is preferred; clients give a number
+// of entries for it
 pub(super) fn enumerate(
     call: &mut Call<'_>,
-    (handle, from, room): (Handle, u32, u32),
+    (handle, from, _): (Handle, u32, u32),
 ) -> Result<(u32, Container<PrivilegeDefinition>, u32), Fault> {
     if !check(call, &handle, VIEW_LOCAL_INFORMATION)? {
         return Ok((from, Container(Vec::new()), nt::ACCESS_DENIED));
     }
-    let first = usize::try_from(from)
-        .unwrap_or(usize::MAX)
-        .min(PRIVILEGES.len());
-    // The room is in bytes; a definition takes about as many as this.
-    let most = usize::try_from(room / 64 + 1).unwrap_or(usize::MAX);
-    let some: Container<_> = PRIVILEGES
-        .iter()
-        .skip(first)
-        .take(most)
-        .map(definition)
-        .collect();
+    let first = usize::try_from(from).unwrap_or(usize::MAX);
+    let some: Container<_> = PRIVILEGES.iter().skip(first).map(definition).collect();
     if some.0.is_empty() {
         return Ok((from, some, nt::NO_MORE_ENTRIES));
     }
-    let next = first + some.0.len();
-    let status = if next < PRIVILEGES.len() {
-        nt::MORE_ENTRIES
-    } else {
-        nt::SUCCESS
-    };
-    Ok((u32::try_from(next).unwrap_or(u32::MAX), some, status))
+    let all = u32::try_from(PRIVILEGES.len()).unwrap_or(u32::MAX);
+    Ok((all, some, nt::SUCCESS))
 }
 
-fn definition((number, name, _): &(u32, &str, &str)) -> PrivilegeDefinition {
+fn definition(privilege: &Privilege) -> PrivilegeDefinition {
     PrivilegeDefinition {
-        name: Counted::from(*name),
+        name: Counted::from(privilege.name),
         id: Luid {
-            low: *number,
+            low: privilege.number,
             high: 0,
         },
     }
@@ -59,8 +46,8 @@ pub(super) fn lookup_value(
     if !check(call, &handle, LOOKUP_NAMES)? {
         return Ok((none, nt::ACCESS_DENIED));
     }
-    Ok(match number_of(&name.0.to_string_lossy()) {
-        Some(low) => (Luid { low, high: 0 }, nt::SUCCESS),
+    Ok(match named(&name.0.to_string_lossy()).map(definition) {
+        Some(definition) => (definition.id, nt::SUCCESS),
         None => (none, nt::NO_SUCH_PRIVILEGE),
     })
 }
@@ -75,9 +62,9 @@ pub(super) fn lookup_name(
     }
     let found = PRIVILEGES
         .iter()
-        .find(|(low, _, _)| *low == id.low && id.high == 0);
+        .find(|privilege| privilege.number == id.low && id.high == 0);
     Ok(match found {
-        Some((_, name, _)) => (Some(Counted::from(*name)), nt::SUCCESS),
+        Some(privilege) => (Some(Counted::from(privilege.name)), nt::SUCCESS),
         None => (None, nt::NO_SUCH_PRIVILEGE),
     })
 }
@@ -93,74 +80,17 @@ pub(super) fn lookup_display_name(
     if !check(call, &handle, LOOKUP_NAMES)? {
         return Ok((None, 0, nt::ACCESS_DENIED));
     }
-    let name: Utf16String = name.0;
-    let name = name.to_string_lossy();
-    let found = PRIVILEGES
-        .iter()
-        .find(|(_, other, _)| other.eq_ignore_ascii_case(&name));
-    Ok(match found {
-        Some((_, _, shown)) => (Some(Counted::from(*shown)), ENGLISH, nt::SUCCESS),
+    Ok(match named(&name.0.to_string_lossy()) {
+        Some(privilege) => {
+            let shown = Counted::from(privilege.description);
+            (Some(shown), ENGLISH, nt::SUCCESS)
+        }
         None => (None, 0, nt::NO_SUCH_PRIVILEGE),
     })
 }
 
-/// The number of the privilege with this name.
-pub(super) fn number_of(name: &str) -> Option<u32> {
+/// The privilege with this name.
+fn named(name: &str) -> Option<&'static Privilege> {
     let mut privileges = PRIVILEGES.iter();
-    let found = privileges.find(|(_, other, _)| other.eq_ignore_ascii_case(name));
-    found.map(|(number, _, _)| *number)
+    privileges.find(|privilege| privilege.name.eq_ignore_ascii_case(name))
 }
-
-/// Numbers, names and what people call them.
-// [MS-LSAD] 3.1.1.2.1
-const PRIVILEGES: &[(u32, &str, &str)] = &[
-    (2, "SeCreateTokenPrivilege", "Create a token object"),
-    (
-        3,
-        "SeAssignPrimaryTokenPrivilege",
-        "Replace a process level token",
-    ),
-    (4, "SeLockMemoryPrivilege", "Lock pages in memory"),
-    (
-        5,
-        "SeIncreaseQuotaPrivilege",
-        "Adjust memory quotas for a process",
-    ),
-    (6, "SeMachineAccountPrivilege", "Add workstations to domain"),
-    (7, "SeTcbPrivilege", "Act as part of the operating system"),
-    (8, "SeSecurityPrivilege", "Manage auditing and security log"),
-    (
-        9,
-        "SeTakeOwnershipPrivilege",
-        "Take ownership of files or other objects",
-    ),
-    (
-        10,
-        "SeLoadDriverPrivilege",
-        "Load and unload device drivers",
-    ),
-    (11, "SeSystemProfilePrivilege", "Profile system performance"),
-    (12, "SeSystemtimePrivilege", "Change the system time"),
-    (17, "SeBackupPrivilege", "Back up files and directories"),
-    (18, "SeRestorePrivilege", "Restore files and directories"),
-    (19, "SeShutdownPrivilege", "Shut down the system"),
-    (20, "SeDebugPrivilege", "Debug programs"),
-    (21, "SeAuditPrivilege", "Generate security audits"),
-    (23, "SeChangeNotifyPrivilege", "Bypass traverse checking"),
-    (
-        24,
-        "SeRemoteShutdownPrivilege",
-        "Force shutdown from a remote system",
-    ),
-    (
-        28,
-        "SeManageVolumePrivilege",
-        "Perform volume maintenance tasks",
-    ),
-    (
-        29,
-        "SeImpersonatePrivilege",
-        "Impersonate a client after authentication",
-    ),
-    (35, "SeCreateSymbolicLinkPrivilege", "Create symbolic links"),
-];

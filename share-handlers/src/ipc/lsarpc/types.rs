@@ -4,8 +4,9 @@ use wire::Utf16String;
 use wire::dtyp::{Guid, Sid};
 
 use super::super::enumeration::Container;
-use super::super::ndr::{Array, Counted, Enum16, Wide, ndr_struct, ndr_union};
-use super::accounts::HELD;
+use super::super::ndr::{
+    Array, Counted, Decoder, Encoder, Enum16, Malformed, Ndr, Syntax, ndr_struct, ndr_union,
+};
 
 ndr_struct! {
     /// LSAPR_OBJECT_ATTRIBUTES, of which nothing counts.
@@ -136,14 +137,40 @@ ndr_struct! {
         pub id: Luid,
         pub attributes: u32,
     }
+}
 
-    /// LSAPR_PRIVILEGE_SET, with the number in front of it that says how long it is.
-    // [MS-LSAD] 2.2.5.5
-    pub(in crate::ipc) struct PrivilegeSet {
-        pub room: Wide,
-        pub count: u32,
-        pub control: u32,
-        pub privileges: [HeldPrivilege; HELD],
+/// LSAPR_PRIVILEGE_SET: a structure that ends with a conformant array. Of its control bits nothing follows here.
+// [MS-LSAD] 2.2.5.5
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ipc) struct PrivilegeSet(pub Vec<HeldPrivilege>);
+
+impl Ndr for PrivilegeSet {
+    type InPlace = Self;
+
+    fn alignment(syntax: Syntax) -> usize {
+        Array::<HeldPrivilege>::alignment(syntax)
+    }
+
+    fn encode(&self, out: &mut Encoder) {
+        out.count(self.0.len());
+        out.u32(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
+        out.u32(0);
+        self.0.iter().for_each(|held| held.encode(out));
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        const MOST: usize = 1000;
+        let count = from.count()?;
+        if usize::try_from(from.u32()?) != Ok(count) || count > MOST {
+            return Err(Malformed);
+        }
+        let _control = from.u32()?;
+        let held = (0..count).map(|_| HeldPrivilege::decode_whole(from));
+        held.collect::<Result<_, _>>().map(Self)
+    }
+
+    fn decode_referents(value: Self, _: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(value)
     }
 }
 
