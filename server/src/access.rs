@@ -272,26 +272,26 @@ pub fn from_parent(token: &SecurityToken, parent: &SecurityDescriptor) -> Access
 
 /// What the backup and restore privileges give to an open with FILE_OPEN_FOR_BACKUP_INTENT.
 ///
-/// `ACCESS_SYSTEM_SECURITY` is part of it where the specification says so; those who only ask for
-/// `MAXIMUM_ALLOWED` get it too.
-// [MS-FSA] 2.1.5.1
+/// With SeSecurityPrivilege besides, `ACCESS_SYSTEM_SECURITY` is part of it; those who only ask for `MAXIMUM_ALLOWED` get
+/// it too.
+// departs [MS-FSA] 2.1.5.1: without that privilege it is not, so that one privilege alone decides about system lists
 #[must_use]
 pub fn by_backup_intent(token: &SecurityToken) -> AccessMask {
     let mut granted = AccessMask::NONE;
     if token.privileges.contains(Privileges::BACKUP) {
-        granted |= AccessMask::READ_CONTROL
-            | AccessMask::ACCESS_SYSTEM_SECURITY
-            | AccessMask::FILE_GENERIC_READ
-            | AccessMask::FILE_TRAVERSE;
+        granted |=
+            AccessMask::READ_CONTROL | AccessMask::FILE_GENERIC_READ | AccessMask::FILE_TRAVERSE;
     }
     if token.privileges.contains(Privileges::RESTORE) {
         granted |= AccessMask::WRITE_DAC
             | AccessMask::WRITE_OWNER
-            | AccessMask::ACCESS_SYSTEM_SECURITY
             | AccessMask::FILE_GENERIC_WRITE
             | AccessMask::FILE_ADD_FILE
             | AccessMask::FILE_ADD_SUBDIRECTORY
             | AccessMask::DELETE;
+    }
+    if !granted.is_empty() && token.privileges.contains(Privileges::SECURITY) {
+        granted |= AccessMask::ACCESS_SYSTEM_SECURITY;
     }
     granted
 }

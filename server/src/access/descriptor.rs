@@ -20,8 +20,8 @@ pub enum ObjectKind {
 /// The descriptor of a new object: what its creator asked for, completed from the parent's and,
 /// where that has nothing to hand on, from the creator's defaults.
 ///
-/// # Errors `PRIVILEGE_NOT_HELD` for a SACL without the privilege, `BAD_INHERITANCE_ACL` when a
-/// list would be larger than a list can be.
+/// # Errors `PRIVILEGE_NOT_HELD` for a SACL without the privilege, `INVALID_OWNER` for an owner that the creator may not
+/// make one, `BAD_INHERITANCE_ACL` when a list would be larger than a list can be.
 // [MS-DTYP] 2.5.3.4.1
 pub fn inherit(
     parent: &SecurityDescriptor,
@@ -33,6 +33,9 @@ pub fn inherit(
     let explicit = explicit.unwrap_or(&none);
     if explicit.sacl.list().is_some() && !creator.privileges().contains(Privileges::SECURITY) {
         return Err(NtStatus::PRIVILEGE_NOT_HELD);
+    }
+    if let Some(owner) = &explicit.owner {
+        check_owner(creator, owner)?;
     }
     let owner = explicit.owner.unwrap_or(*creator.user());
     let group = explicit.group.unwrap_or(*creator.primary_group());
@@ -52,21 +55,26 @@ pub fn inherit(
     })
 }
 
-/// The descriptor after those `parts` of it were set to those of `new`.
+/// The descriptor after `setter` has set those `parts` of it to those of `new`. Who stays the owner may be anybody.
 ///
 /// # Errors
-/// `INVALID_OWNER` or `INVALID_PRIMARY_GROUP` when `new` lacks what is to be set,
-/// `BAD_INHERITANCE_ACL` when the system list would grow too large.
+/// `INVALID_OWNER` or `INVALID_PRIMARY_GROUP` when `new` lacks what is to be set, `INVALID_OWNER` for one that `setter`
+/// may not make the owner, `BAD_INHERITANCE_ACL` when the system list would grow too large.
 // [MS-FSA] 2.1.5.17
 pub fn replace(
     current: &SecurityDescriptor,
     new: &SecurityDescriptor,
     parts: SecurityInformation,
+    setter: &SecurityToken,
 ) -> Result<SecurityDescriptor, NtStatus> {
     use SecurityInformation as Info;
     let mut result = current.clone();
     if parts.intersects(Info::OWNER | Info::BACKUP) {
-        result.owner = Some(new.owner.ok_or(NtStatus::INVALID_OWNER)?);
+        let owner = new.owner.ok_or(NtStatus::INVALID_OWNER)?;
+        if current.owner != Some(owner) {
+            check_owner(setter, &owner)?;
+        }
+        result.owner = Some(owner);
     }
     if parts.intersects(Info::GROUP | Info::BACKUP) {
         result.group = Some(new.group.ok_or(NtStatus::INVALID_PRIMARY_GROUP)?);
@@ -87,6 +95,17 @@ pub fn replace(
         result.sacl = replaced_sacl(current, new, parts)?;
     }
     Ok(result)
+}
+
+/// Whether somebody may make `owner` the owner of something: itself or a group that it is in, and anybody with
+/// SeRestorePrivilege.
+// [MS-FSA] 2.1.5.17
+fn check_owner(token: &SecurityToken, owner: &Sid) -> Result<(), NtStatus> {
+    if token.contains(owner) || token.privileges().contains(Privileges::RESTORE) {
+        Ok(())
+    } else {
+        Err(NtStatus::INVALID_OWNER)
+    }
 }
 
 /// Whether a list is in the order in which Windows writes it: what is explicit before what is

@@ -219,7 +219,11 @@ fn privileges_give_what_the_descriptor_does_not() {
     assert!(backup.contains(READ) && !backup.intersects(WRITE_DATA));
     let restore = by_backup_intent(&alice_with(Privileges::RESTORE));
     assert!(restore.contains(WRITE_DATA.with(take)) && !restore.contains(READ_DATA));
-    assert_eq!(by_backup_intent(&alice()), AccessMask::NONE);
+    assert!(!(backup | restore).contains(system));
+    let both = by_backup_intent(&alice_with(Privileges::BACKUP.with(Privileges::SECURITY)));
+    assert_eq!(both, backup | system);
+    let neither = by_backup_intent(&alice_with(Privileges::SECURITY));
+    assert_eq!(neither, AccessMask::NONE);
 }
 
 // test [MS-FSA] 2.1.5.1.2.1

@@ -15,6 +15,7 @@ use crate::offload::tests::wait;
 rules![
     a_descriptor_is_kept_part_by_part,
     a_descriptor_asked_for_at_creation_is_given,
+    nobody_makes_somebody_else_the_owner,
     children_inherit,
     who_may_not_add_adds_nothing,
     who_may_not_add_moves_and_links_nothing_there,
@@ -102,6 +103,27 @@ fn a_descriptor_asked_for_at_creation_is_given(volume: &Volume) {
         assert_eq!(made.0.security.as_ref().unwrap().dacl, asked.dacl, "{name}");
         assert_eq!(security(&made).dacl, asked.dacl, "{name}");
     }
+}
+
+// test [MS-FSA] 2.1.5.17
+fn nobody_makes_somebody_else_the_owner(volume: &Volume) {
+    let anothers = SecurityDescriptor {
+        owner: Some(STRANGER),
+        ..allowing(AccessMask::FILE_GENERIC_READ)
+    };
+    let file = volume.file("file", b"");
+    let before = security(&file);
+    let set = wait(file.0.handle.set_security(PARTS, anothers.clone()));
+    assert_eq!(set, Err(NtStatus::INVALID_OWNER));
+    assert_eq!(security(&file), before);
+    let how = OpenHow {
+        security: Some(anothers),
+        ..how(Disposition::New, Wanted::File)
+    };
+    let made = volume.open("new", &how).err();
+    assert_eq!(made, Some(NtStatus::INVALID_OWNER));
+    let left = volume.look("new").err();
+    assert_eq!(left, Some(NtStatus::OBJECT_NAME_NOT_FOUND));
 }
 
 // test [MS-DTYP] 2.5.3.4.1

@@ -116,7 +116,7 @@ fn existing(
                 modes = METADATA;
             }
             Err(denied) if MAY_BE_NARROWER.contains(&denied.error) => {
-                if let Some(object) = granted(share, caller, name, *mode) {
+                if let Some(object) = granted(share, caller, name, how, *mode) {
                     check_kind(&object, name, how)?;
                     return Ok(object);
                 }
@@ -129,9 +129,15 @@ fn existing(
 }
 
 /// Opens as the server what the host refuses the caller and the descriptor stored beside the object
-/// grants. The object is found, and its descriptor read, before it is opened for anything; then
-/// that very object is opened.
-fn granted(share: &DiskShare, caller: &Caller, name: &Name, mode: Mode) -> Option<Object> {
+/// grants, or a privilege of who opens it for a backup. The object is found, and its descriptor
+/// read, before it is opened for anything; then that very object is opened.
+fn granted(
+    share: &DiskShare,
+    caller: &Caller,
+    name: &Name,
+    how: &OpenHow,
+    mode: Mode,
+) -> Option<Object> {
     let needed = match mode {
         Mode::Path => return None,
         Mode::Read => AccessMask::FILE_READ_DATA,
@@ -147,7 +153,7 @@ fn granted(share: &DiskShare, caller: &Caller, name: &Name, mode: Mode) -> Optio
         (file_type(&object.host), mode),
         (FileType::RegularFile, _) | (FileType::Directory, Mode::Read)
     );
-    if !usable || !security::grants(caller, &object.file, needed) {
+    if !usable || !security::grants_open(caller, &object.file, how, needed) {
         return None;
     }
     let path = format!("/proc/self/fd/{}", object.file.as_fd().as_raw_fd());

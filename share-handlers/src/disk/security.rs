@@ -17,7 +17,7 @@ use std::sync::Arc;
 use rustix::fs::{Statx, XattrFlags};
 use rustix::io::Errno;
 use server::access::{self, ObjectKind};
-use server::share::Caller;
+use server::share::{Caller, OpenHow};
 use wire::NtStatus;
 use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
 
@@ -115,6 +115,14 @@ pub(super) fn as_stored<T>(
     }
 }
 
+/// Whether the descriptor stored beside `file` grants `needed`, or a privilege of who opens it for a backup.
+pub(super) fn grants_open(caller: &Caller, file: &File, how: &OpenHow, needed: AccessMask) -> bool {
+    // [MS-FSA] 2.1.5.1
+    let by_privilege =
+        how.backup_intent && access::by_backup_intent(&caller.token).contains(needed);
+    by_privilege || grants(caller, file, needed)
+}
+
 /// Whether the descriptor stored beside `file` grants `needed`.
 pub(super) fn grants(caller: &Caller, file: &File, needed: AccessMask) -> bool {
     let stored = stored(file).ok().flatten();
@@ -159,7 +167,7 @@ impl Opening {
         new: &SecurityDescriptor,
     ) -> Result<(), NtStatus> {
         let _alone = self.object.attributes.lock();
-        let replaced = access::replace(&self.descriptor()?, new, parts)?;
+        let replaced = access::replace(&self.descriptor()?, new, parts, &self.caller.token)?;
         store(&self.file, &replaced)
     }
 
@@ -236,11 +244,12 @@ pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+    use server::access::Privileges;
     use server::share::{Disposition, OpenHow, Opened, Replace, Wanted};
     use wire::dtyp::{Ace, AceFlags, Acl, AclSlot, SecurityControl, Sid};
 
     use super::super::identity::tests::{skipped_without_root, stranger};
-    use super::super::testing::{Fixture, caller, delete, how, rename, write};
+    use super::super::testing::{Fixture, caller, delete, how, read, rename, write};
     use super::*;
     use crate::offload::tests::wait;
 
@@ -397,6 +406,59 @@ pub(super) mod tests {
         assert_eq!(wait(opened.handle.check_delete()), Ok(()));
         delete(&opened).unwrap();
         assert!(!fixture.path("folder/renamed").exists());
+    }
+
+    // test [MS-FSA] 2.1.5.1
+    #[test]
+    fn a_backups_privilege_reads_what_the_host_refuses_and_with_that_intent_only() {
+        if skipped_without_root(
+            "a_backups_privilege_reads_what_the_host_refuses_and_with_that_intent_only",
+        ) {
+            return;
+        }
+        let fixture = Fixture::new();
+        fs::set_permissions(fixture.outside.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        write(&fixture.create("secret").handle, 0, b"mine").unwrap();
+        let path = fixture.path("secret");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        let denied = Some(NtStatus::ACCESS_DENIED);
+        let user = |privileges| {
+            let user = caller(Some(stranger()));
+            let token = (*user.token).clone().with_privileges(privileges);
+            Caller {
+                token: Arc::new(token),
+                ..user
+            }
+        };
+        let open = |privileges, desired_access, backup_intent| {
+            let how = OpenHow {
+                desired_access,
+                backup_intent,
+                ..how(Disposition::Existing)
+            };
+            fixture.open_as(&user(privileges), "secret", &how)
+        };
+        let (reads, writes) = (AccessMask::FILE_READ_DATA, AccessMask::FILE_WRITE_DATA);
+        for (privileges, wanted, intent) in [
+            (Privileges::NONE, reads, true),
+            (Privileges::BACKUP, reads, false),
+            (Privileges::BACKUP, writes, true),
+            (Privileges::RESTORE, reads, true),
+            (Privileges::RESTORE, writes, false),
+            (
+                Privileges::TAKE_OWNERSHIP.with(Privileges::SECURITY),
+                reads,
+                true,
+            ),
+        ] {
+            let refused = open(privileges, wanted, intent).err();
+            assert_eq!(refused, denied, "{privileges:?} {wanted:?} {intent}");
+        }
+        let opened = open(Privileges::BACKUP, reads, true).unwrap();
+        assert_eq!(read(&opened.handle, 0, 9).unwrap(), b"mine");
+        let restored = open(Privileges::RESTORE, writes, true).unwrap();
+        write(&restored.handle, 0, b"over").unwrap();
+        assert_eq!(fs::read(path).unwrap(), b"over");
     }
 
     #[test]

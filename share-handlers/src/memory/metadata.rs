@@ -132,7 +132,7 @@ impl MemoryHandle {
         descriptor: &SecurityDescriptor,
     ) -> Result<(), NtStatus> {
         let mut body = self.node.body.write();
-        let replaced = access::replace(&body.security, descriptor, parts)?;
+        let replaced = access::replace(&body.security, descriptor, parts, &self.token)?;
         body.set_security(replaced)?;
         if !self.node.is_directory() {
             body.note_changed(self.user_set(), self.store.now());

@@ -96,7 +96,7 @@ fn an_explicit_list_is_taken_as_it_is_unless_it_asks_to_be_merged() {
     ];
     let explicit = |control| SecurityDescriptor {
         control,
-        owner: Some(BOB),
+        owner: Some(STAFF),
         dacl: list(own.clone()),
         ..SecurityDescriptor::default()
     };
@@ -111,7 +111,7 @@ fn an_explicit_list_is_taken_as_it_is_unless_it_asks_to_be_merged() {
     };
     let plain = create(SecurityControl::NONE);
     assert_eq!(dacl(&plain), [allow(STAFF, READ), own[1].clone()]);
-    assert_eq!((plain.owner, plain.group), (Some(BOB), Some(STAFF)));
+    assert_eq!((plain.owner, plain.group), (Some(STAFF), Some(STAFF)));
     assert_eq!(plain.control, SecurityControl::SELF_RELATIVE);
 
     let required = SecurityControl::DACL_AUTO_INHERIT_REQUIRED;
@@ -174,23 +174,50 @@ fn lists_that_would_grow_too_large_are_refused() {
 fn only_the_parts_that_are_named_are_replaced() {
     let current = owned_by(ALICE, [allow(ALICE, ALL)]);
     let new = owned_by(BOB, [allow(BOB, AccessMask::GENERIC_READ)]);
-    let dacl_only = replace(&current, &new, SecurityInformation::DACL).unwrap();
+    let dacl_only = replace(&current, &new, SecurityInformation::DACL, &alice()).unwrap();
     assert_eq!(dacl_only.owner, Some(ALICE));
     assert_eq!(dacl(&dacl_only), [allow(BOB, READ)]);
-    let owner_only = replace(&current, &new, SecurityInformation::OWNER).unwrap();
+    let restorer = alice_with(Privileges::RESTORE);
+    let owner_only = replace(&current, &new, SecurityInformation::OWNER, &restorer).unwrap();
     assert_eq!(
         (owner_only.owner, dacl(&owner_only)),
         (Some(BOB), dacl(&current))
     );
     let none = SecurityDescriptor::default();
-    let refused = |parts| replace(&current, &none, parts).unwrap_err();
+    let refused = |parts| replace(&current, &none, parts, &alice()).unwrap_err();
     assert_eq!(refused(SecurityInformation::OWNER), NtStatus::INVALID_OWNER);
     assert_eq!(
         refused(SecurityInformation::GROUP),
         NtStatus::INVALID_PRIMARY_GROUP
     );
-    let no_list = replace(&current, &none, SecurityInformation::DACL).unwrap();
+    let no_list = replace(&current, &none, SecurityInformation::DACL, &alice()).unwrap();
     assert_eq!(no_list.dacl, AclSlot::Null);
+}
+
+// test [MS-FSA] 2.1.5.17
+#[test]
+fn nobody_makes_somebody_else_the_owner_without_the_restore_privilege() {
+    let of = |owner| owned_by(owner, []);
+    let set = |current, new, token: &SecurityToken| {
+        let replaced = replace(&of(current), &of(new), SecurityInformation::OWNER, token);
+        replaced.map(|descriptor| descriptor.owner)
+    };
+    let refused = Err(NtStatus::INVALID_OWNER);
+    assert_eq!(set(ALICE, BOB, &alice()), refused);
+    let taker = alice_with(Privileges::TAKE_OWNERSHIP.with(Privileges::BACKUP));
+    assert_eq!(set(ALICE, BOB, &taker), refused);
+    assert_eq!(set(BOB, BOB, &alice()), Ok(Some(BOB)), "it stays as it is");
+    for own in [ALICE, STAFF] {
+        assert_eq!(set(BOB, own, &alice()), Ok(Some(own)));
+    }
+    let restorer = alice_with(Privileges::RESTORE);
+    assert_eq!(set(ALICE, BOB, &restorer), Ok(Some(BOB)));
+    let create = |token: &SecurityToken| {
+        let made = inherit(&of(ALICE), token, Some(&of(BOB)), ObjectKind::File);
+        made.map(|descriptor| descriptor.owner)
+    };
+    assert_eq!(create(&alice()), refused);
+    assert_eq!(create(&restorer), Ok(Some(BOB)));
 }
 
 #[test]
@@ -212,14 +239,20 @@ fn control_bits_are_kept_as_windows_keeps_them() {
             control: set,
             ..owned_by(ALICE, [])
         };
-        let result = replace(&owned_by(ALICE, []), &new, SecurityInformation::DACL).unwrap();
+        let result = replace(
+            &owned_by(ALICE, []),
+            &new,
+            SecurityInformation::DACL,
+            &alice(),
+        )
+        .unwrap();
         assert_eq!(result.control, kept, "{set:?}");
     }
     let parts = SecurityInformation::DACL | SecurityInformation::PROTECTED_DACL;
-    let result = replace(&owned_by(ALICE, []), &owned_by(ALICE, []), parts).unwrap();
+    let result = replace(&owned_by(ALICE, []), &owned_by(ALICE, []), parts, &alice()).unwrap();
     assert_eq!(result.control, protected);
     let parts = SecurityInformation::DACL | SecurityInformation::UNPROTECTED_DACL;
-    let result = replace(&result, &result.clone(), parts).unwrap();
+    let result = replace(&result, &result.clone(), parts, &alice()).unwrap();
     assert_eq!(result.control, Control::NONE);
 }
 
@@ -238,13 +271,13 @@ fn setting_the_label_leaves_the_audit_entries() {
         sacl: list([label.clone()]),
         ..owned_by(ALICE, [])
     };
-    let labelled = replace(&current, &new, SecurityInformation::LABEL).unwrap();
+    let labelled = replace(&current, &new, SecurityInformation::LABEL, &alice()).unwrap();
     assert_eq!(labelled.sacl, list([label.clone(), audit]));
     let cleared = SecurityDescriptor {
         sacl: list([]),
         ..owned_by(ALICE, [])
     };
-    let cleared = replace(&labelled, &cleared, SecurityInformation::SACL).unwrap();
+    let cleared = replace(&labelled, &cleared, SecurityInformation::SACL, &alice()).unwrap();
     assert_eq!(cleared.sacl, list([label]));
 }
 

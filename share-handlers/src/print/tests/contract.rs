@@ -120,6 +120,7 @@ const NOT_FOR_QUEUES: &[(&str, &[&str])] = &[
             "what_cannot_be_deleted_is_told",
             "a_descriptor_is_kept_part_by_part",
             "a_descriptor_asked_for_at_creation_is_given",
+            "nobody_makes_somebody_else_the_owner",
             "children_inherit",
             "who_may_not_add_adds_nothing",
             "who_may_not_add_moves_and_links_nothing_there",
