@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::{Mutex, MutexGuard};
+use server::accounts::LogonKind;
 use server::share::Caller;
 use wire::dtyp::Sid;
 
@@ -38,17 +39,35 @@ pub(in crate::ipc) struct Group {
 }
 
 /// Who may join a group: a user, and the machine that it comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Member {
-    user: Sid,
+    user: User,
     address: Option<IpAddr>,
 }
 
 impl Member {
     fn of(caller: &Caller) -> Self {
         Self {
-            user: *caller.token.user(),
+            user: User::of(caller),
             address: caller.log_on.as_ref().and_then(|facts| facts.address),
+        }
+    }
+}
+
+/// Somebody to whom a handle belongs. One user of the host may stand for several accounts, and for all of them if they
+/// are no users of the host: so it takes the account, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct User {
+    served_as: Sid,
+    account: Option<(LogonKind, String)>,
+}
+
+impl User {
+    fn of(caller: &Caller) -> Self {
+        let identity = caller.log_on.as_ref().map(|facts| &facts.identity);
+        Self {
+            served_as: *caller.token.user(),
+            account: identity.map(|identity| (identity.kind, identity.user.to_lowercase())),
         }
     }
 }
@@ -97,7 +116,7 @@ impl Group {
     /// What the group holds, for a call of `caller`'s.
     pub(in crate::ipc) fn handles(&self, caller: &Caller) -> MutexGuard<'_, Handles> {
         let mut handles = self.handles.lock();
-        handles.user = Some(*caller.token.user());
+        handles.user = Some(User::of(caller));
         handles
     }
 }
@@ -116,13 +135,13 @@ pub(in crate::ipc) struct Handles {
     values: BTreeMap<u64, Held>,
     last: u64,
     /// Whose call it is; none in tests that do not say.
-    user: Option<Sid>,
+    user: Option<User>,
 }
 
 /// A value behind a handle.
 struct Held {
     /// Who made it.
-    user: Option<Sid>,
+    user: Option<User>,
     value: Box<dyn Any + Send>,
     has_ended: Arc<AtomicBool>,
 }
@@ -165,7 +184,7 @@ impl Handles {
         }
         self.last += 1;
         let held = Held {
-            user: self.user,
+            user: self.user.clone(),
             value: Box::new(value),
             has_ended: Arc::default(),
         };
@@ -233,6 +252,8 @@ const MOST_HANDLES: usize = 512;
 #[cfg(test)]
 mod tests {
     use server::access::{Privileges, SecurityToken};
+    use server::accounts::Identity;
+    use server::share::LogOnFacts;
 
     use super::*;
 
@@ -310,6 +331,47 @@ mod tests {
         );
         assert_eq!(joined.handles(&anonymous).close(&handle), Err(mismatch));
         assert_eq!(group.handles(&administrator).find::<u8>(&handle), Ok(&7));
+    }
+
+    #[test]
+    fn accounts_that_are_served_as_the_same_user_of_the_host_share_no_handles() {
+        let groups = Arc::new(Groups::default());
+        let account = |kind, user: &str| {
+            let identity = Identity {
+                user: user.into(),
+                domain: String::new(),
+                workstation: String::new(),
+                kind,
+                account: None,
+                expires: None,
+                method: "test",
+            };
+            let facts = LogOnFacts {
+                identity: Arc::new(identity),
+                session_key: None,
+                address: None,
+                encrypted: false,
+            };
+            Caller {
+                log_on: Some(Arc::new(facts)),
+                ..caller(Sid::unix_user(65_534))
+            }
+        };
+        let boss = account(LogonKind::User, "boss");
+        let group = groups.found(&boss);
+        let handle = group.handles(&boss).open(7_u8).unwrap();
+        for other in [
+            account(LogonKind::User, "alice"),
+            account(LogonKind::Guest, "boss"),
+            account(LogonKind::Anonymous, ""),
+        ] {
+            assert!(groups.join(group.number(), &other).is_none());
+            let mismatch = Err(Fault::CONTEXT_MISMATCH);
+            assert_eq!(group.handles(&other).find::<u8>(&handle), mismatch);
+        }
+        let again = account(LogonKind::User, "Boss");
+        assert!(groups.join(group.number(), &again).is_some());
+        assert_eq!(group.handles(&again).find::<u8>(&handle), Ok(&7));
     }
 
     #[test]
