@@ -76,6 +76,15 @@ pub(super) fn granted(call: &Call<'_>, rights: &Rights, wanted: u32) -> Option<u
     })
 }
 
+/// What of the rights that a handle was given its user still has: those of administrators no longer than it is one.
+pub(super) fn kept(call: &Call<'_>, rights: &Rights, granted: u32) -> u32 {
+    if call.is_administrator() {
+        granted
+    } else {
+        granted & rights.everybody
+    }
+}
+
 /// The parts of the descriptor of an object with these rights, for who has been granted `granted` of them.
 ///
 /// # Errors

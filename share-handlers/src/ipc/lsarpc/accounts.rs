@@ -9,7 +9,7 @@ use wire::dtyp::Sid;
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Handle};
 use super::super::nt;
-use super::super::rights::{Rights, granted};
+use super::super::rights::{Rights, granted, kept};
 use super::super::rpc::{Call, Fault};
 use super::policy::{LOOKUP_NAMES, Policy, VIEW_LOCAL_INFORMATION, check};
 use super::types::{HeldPrivilege, Luid, PrivilegeSet};
@@ -49,7 +49,7 @@ pub(super) fn account(
     right: u32,
 ) -> Result<Result<(Sid, Held), u32>, Fault> {
     let account: &Account = call.handles.find(handle)?;
-    if account.granted & right != right {
+    if kept(call, &RIGHTS, account.granted) & right != right {
         return Ok(Err(nt::ACCESS_DENIED));
     }
     // [MS-LSAD] 3.1.4.9.3

@@ -7,12 +7,12 @@ use server::accounts::{Emptied, Rights as Held, RightsChange};
 use server::share::AccountChange;
 use wire::dtyp::Sid;
 
-use super::super::changes::change;
+use super::super::changes::{at_once, change, remove};
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Handle};
 use super::super::nt;
 use super::super::rights::granted;
-use super::super::rpc::{Call, Fault, Later, at_once};
+use super::super::rpc::{Call, Fault, Later};
 use super::accounts::{
     ADJUST_PRIVILEGES, ADJUST_SYSTEM_ACCESS, Account, DELETE, RIGHTS, VIEW, account, held_by,
 };
@@ -24,7 +24,7 @@ pub(super) fn create(
     call: &mut Call<'_>,
     (handle, sid, wanted): (Handle, Sid, u32),
 ) -> Result<Later<(Handle, u32)>, Fault> {
-    let may = check(call, &handle, CREATE_ACCOUNT)? && call.is_administrator();
+    let may = check(call, &handle, CREATE_ACCOUNT)?;
     let Some(granted) = granted(call, &RIGHTS, wanted).filter(|_| may) else {
         return Ok(at_once((Handle::NULL, nt::ACCESS_DENIED)));
     };
@@ -57,17 +57,7 @@ pub(super) fn delete_object(
         Ok((sid, _)) => sid,
         Err(status) => return Ok(at_once((handle, status))),
     };
-    let ending = call.handles.ending(&handle)?;
-    let made = change(call, rights(sid, RightsChange::Delete));
-    Ok(Box::pin(async move {
-        match made.await {
-            nt::SUCCESS => {
-                ending.end();
-                (Handle::NULL, nt::SUCCESS)
-            }
-            status => (handle, status),
-        }
-    }))
+    remove(call, handle, rights(sid, RightsChange::Delete))
 }
 
 // [MS-LSAD] 3.1.4.5.5

@@ -7,7 +7,7 @@ use super::super::directory::Directory;
 use super::super::enumeration::Container;
 use super::super::ndr::{Counted, Enum16, Handle};
 use super::super::nt;
-use super::super::rights::{Descriptor, Rights, described, granted};
+use super::super::rights::{Descriptor, Rights, described, granted, kept};
 use super::super::rpc::{Call, Fault};
 use super::accounts;
 use super::types::{
@@ -60,7 +60,7 @@ fn open(call: &mut Call<'_>, wanted: u32) -> Result<(Handle, u32), Fault> {
 /// Whether a policy handle carries a right.
 pub(super) fn check(call: &Call<'_>, handle: &Handle, right: u32) -> Result<bool, Fault> {
     let policy: &Policy = call.handles.find(handle)?;
-    Ok(policy.granted & right == right)
+    Ok(kept(call, &RIGHTS, policy.granted) & right == right)
 }
 
 // [MS-LSAD] 3.1.4.9.4
