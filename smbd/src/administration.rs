@@ -292,7 +292,9 @@ fn status_of(error: &AccountFileError) -> NtStatus {
         AccountFileError::GroupMissing(_) => NtStatus::NO_SUCH_ALIAS,
         AccountFileError::HolderExists(_) => NtStatus::OBJECT_NAME_COLLISION,
         AccountFileError::HolderMissing(_) => NtStatus::OBJECT_NAME_NOT_FOUND,
-        AccountFileError::Number(_) => NtStatus::INSUFFICIENT_RESOURCES,
+        AccountFileError::Number(_) | AccountFileError::TooManyHolders => {
+            NtStatus::INSUFFICIENT_RESOURCES
+        }
         AccountFileError::Name(_) | AccountFileError::Text(_) => NtStatus::INVALID_PARAMETER,
     }
 }

@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Owns the text and the operations on it; those on groups are in [`groups`], those on rights in [`rights`], and the
-//! lines in [`text`]. Comments and order survive every change. It never opens a file; whoever writes one keeps it at mode 0600, for the hashes are as
-//! good as passwords.
+//! lines in [`text`]. Comments and order survive every change. It never opens a file; whoever writes one keeps it at
+//! mode 0600, for the hashes are as good as passwords.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -374,6 +374,8 @@ pub enum AccountFileError {
     HolderExists(Sid),
     /// Nothing is known of the rights of the user or group.
     HolderMissing(Sid),
+    /// Nobody else can be known to hold rights.
+    TooManyHolders,
 }
 
 impl fmt::Display for AccountFileError {
@@ -386,6 +388,7 @@ impl fmt::Display for AccountFileError {
             Self::Number(number) => write!(f, "the number {number} is taken"),
             Self::HolderExists(sid) => write!(f, "the rights of {sid} are known already"),
             Self::HolderMissing(sid) => write!(f, "{sid} holds no rights"),
+            Self::TooManyHolders => write!(f, "too many hold rights"),
             Self::Name(wrong) => write!(f, "the name {wrong}"),
             Self::Text(text) => write!(
                 f,

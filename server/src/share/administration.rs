@@ -43,7 +43,9 @@ pub trait Administration: Send + Sync {
     ///
     /// # Errors
     /// `USER_EXISTS`, `NO_SUCH_USER`, `ALIAS_EXISTS`, `NO_SUCH_ALIAS`, `OBJECT_NAME_COLLISION` and
-    /// `OBJECT_NAME_NOT_FOUND` for holders of rights, `INVALID_PARAMETER` for what the file cannot hold, `ACCESS_DENIED` where accounts cannot be changed.
+    /// `OBJECT_NAME_NOT_FOUND` for holders of rights, `INVALID_PARAMETER` for what the file cannot hold,
+    /// `INSUFFICIENT_RESOURCES` for more than it may, `ACCESS_DENIED` where accounts cannot be changed, and for rights
+    /// that are not granted this way.
     fn change_account(&self, change: AccountChange) -> Answer<'static, ()>;
 
     /// Changes the shares; the change is in force when the answer comes, and outlives a restart.

@@ -38,7 +38,7 @@ impl AccountFile {
     /// Changes what a user or group holds.
     ///
     /// # Errors
-    /// The holder is known already, or is not; then nothing is changed.
+    /// The holder is known already, or is not, or would be one too many; then nothing is changed.
     // [MS-LSAD] 3.1.1.3
     pub fn change_rights(
         &mut self,
@@ -63,9 +63,11 @@ impl AccountFile {
         let always_known = || Rights::by_default(&holder).map(|_| Rights::NONE);
         match left.or_else(always_known) {
             Some(rights) => self.write_rights(holder, rights),
-            None => self.remove_line(&rights_key(&holder)),
+            None => {
+                self.remove_line(&rights_key(&holder));
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Reads the line of a holder behind its `+`.
@@ -77,16 +79,33 @@ impl AccountFile {
                 "one line for each",
             ));
         }
+        if self.has_no_room() {
+            let wrong = format!("more than {MOST_HOLDERS} lines for rights");
+            return Err(Wrong::new(
+                wrong,
+                "rights of groups in place of those of users",
+            ));
+        }
         self.append(rights_key(&holder), Line::Rights(holder, rights));
         Ok(())
     }
 
-    fn write_rights(&mut self, holder: Sid, rights: Rights) {
+    fn write_rights(&mut self, holder: Sid, rights: Rights) -> Result<(), AccountFileError> {
         let line = Line::Rights(holder, rights);
         match self.index.get(&rights_key(&holder)).copied() {
             Some(at) => self.replace_line(at, line),
+            None if self.has_no_room() => return Err(AccountFileError::TooManyHolders),
             None => self.append(rights_key(&holder), line),
         }
+        Ok(())
+    }
+
+    fn has_no_room(&self) -> bool {
+        let lines = self.lines.iter();
+        lines
+            .filter(|line| matches!(line, Line::Rights(..)))
+            .count()
+            >= MOST_HOLDERS
     }
 
     /// Forgets what the account or group with this number held: who gets the number after it does not get its rights.
@@ -99,6 +118,9 @@ impl AccountFile {
         }
     }
 }
+
+/// The most lines: who holds rights is told in one answer, and looked for at each connect.
+const MOST_HOLDERS: usize = 1000;
 
 /// The number of an account or group of a machine or domain.
 fn relative_to_a_domain(holder: &Sid) -> Option<u32> {
@@ -193,6 +215,22 @@ alice:-:rid=1001
             };
             assert_eq!(mistake.line, 5, "{line}");
         }
+    }
+
+    #[test]
+    fn no_more_holders_than_the_most_are_read_or_added() {
+        let lines = |count: usize| (0..count).map(|number| format!("+S-1-5-21-1-2-3-{number}\n"));
+        let mut full = AccountFile::parse(&lines(MOST_HOLDERS).collect::<String>()).unwrap();
+        let before = full.render();
+        let refused = Err(AccountFileError::TooManyHolders);
+        let create = full.change_rights(Sid::GUESTS, RightsChange::Create);
+        assert_eq!(create, refused);
+        assert_eq!(full.render(), before);
+        let known: Sid = "S-1-5-21-1-2-3-7".parse().unwrap();
+        let grant = RightsChange::Grant(right("SeBackupPrivilege"));
+        full.change_rights(known, grant).unwrap();
+        let mistakes = AccountFile::parse(&lines(MOST_HOLDERS + 1).collect::<String>());
+        assert_eq!(mistakes.unwrap_err()[0].line, MOST_HOLDERS + 1);
     }
 
     // test [MS-LSAD] 3.1.4.5.12
