@@ -19,6 +19,8 @@ pub struct Identity {
     pub force_user: Option<String>,
     /// The user of this machine whom guests are served as.
     pub guest_user: String,
+    /// Whether administrators may grant, from a client, privileges that lead past what files' descriptors say.
+    pub privileges_from_clients: bool,
 }
 
 /// Whose credentials file operations carry.
@@ -52,6 +54,7 @@ impl Default for Identity {
             run_as: RunAs::Auto,
             force_user: None,
             guest_user: "nobody".into(),
+            privileges_from_clients: false,
         }
     }
 }
@@ -62,6 +65,8 @@ impl Section for Identity {
         visitor.visit(live("force_user"), &mut self.force_user);
         let guest_user = live("guest_user").only(USER_NAME, |name: &String| !name.is_empty());
         visitor.visit(guest_user, &mut self.guest_user);
+        let from_clients = live("privileges_from_clients");
+        visitor.visit(from_clients, &mut self.privileges_from_clients);
     }
 }
 

@@ -4,7 +4,8 @@ import os
 
 import pytest
 
-from test_rpc import ADMINISTRATOR, net, pytestmark, rpcclient, server  # noqa: F401
+import server as servers
+from test_rpc import ADMINISTRATOR, Smbd, net, pytestmark, rpcclient
 
 pytest.importorskip("impacket", reason="impacket is not installed")
 
@@ -18,6 +19,21 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="net wants port 445")
 STRANGER = "S-1-5-21-7-8-9-1000"
 ACCESS_SYSTEM_SECURITY = 0x01000000
 FILE_READ_ATTRIBUTES = 0x80
+
+
+class Trusting(Smbd):
+    """Our server where administrators may grant every privilege from a client."""
+
+    def render(self):
+        return super().render() + "[identity]\nprivileges_from_clients = true\n"
+
+
+@pytest.fixture(scope="module")
+def server():
+    if servers.chosen() is not servers.Smbd:
+        pytest.skip("it is about our account file")
+    with Trusting() as running:
+        yield running
 
 
 def accounts(server):

@@ -18,7 +18,8 @@ pub fn account_sid(machine: MachineId, account: &Account) -> Sid {
     Sid::domain_account(machine, relative_id(account))
 }
 
-/// The privileges among somebody's rights that the server asks for.
+/// The privileges among somebody's rights that the server asks for: each leads past something that files' descriptors
+/// say.
 // [MS-LSAD] 3.1.1.2.1
 #[must_use]
 pub fn privileges(rights: Rights) -> Privileges {

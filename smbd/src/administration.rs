@@ -10,12 +10,15 @@ use std::{
 
 use auth::{
     Account, AccountFile, Group,
-    accounts::{AccountFileError, Rights},
+    accounts::{AccountFileError, Rights, RightsChange},
 };
 use config::{Caching, Configuration, Encryption, Oplocks};
 use parking_lot::Mutex;
 use server::{
-    Server, entitlement,
+    Server,
+    access::Privileges,
+    accounts::privileges,
+    entitlement,
     share::{
         AccountChange, Administration, Answer, MachineId, NewShare, SettingChange, ShareChange,
     },
@@ -95,6 +98,7 @@ impl Files {
     }
 
     fn change_accounts(&self, change: AccountChange) -> Result<(), NtStatus> {
+        self.check_grant(&change)?;
         let mut refused = None;
         let changed = accounts::change(&self.account_file, |file| {
             apply(file, change).map_err(|error| {
@@ -107,6 +111,33 @@ impl Files {
                 tracing::error!("an account was not changed: {failure}");
             }
             return Err(refused.unwrap_or(NtStatus::ACCESS_DENIED));
+        }
+        Ok(())
+    }
+
+    /// Refuses grants that the configuration keeps to the account file itself.
+    fn check_grant(&self, change: &AccountChange) -> Result<(), NtStatus> {
+        let AccountChange::Rights {
+            change: RightsChange::Grant(rights),
+            ..
+        } = change
+        else {
+            return Ok(());
+        };
+        let leads_past_descriptors = privileges(*rights) != Privileges::NONE;
+        let allowed = || {
+            let running = self.running();
+            running.is_some_and(|(_, server)| {
+                let settings = server.settings();
+                settings.configuration.identity.privileges_from_clients
+            })
+        };
+        if leads_past_descriptors && !allowed() {
+            tracing::warn!(
+                target: "smb::accounts",
+                "identity.privileges_from_clients does not let {rights} be granted from a client"
+            );
+            return Err(NtStatus::ACCESS_DENIED);
         }
         Ok(())
     }

@@ -174,26 +174,17 @@ impl IdentityMap for Identities {
         // this machine.
         if share.is_pipe() || share.settings.kind == ShareKind::Config {
             let host = self.host_user(identity, &share.settings).ok().flatten();
-            let own = self.own_sids(identity);
-            let token = token(identity.kind, host.as_deref().unwrap_or(&NOBODY), own);
-            let token = self.with_grants(token)?;
-            return Ok(Caller {
-                user: identity.user.as_str().into(),
-                token: Arc::new(token),
-                host: None,
-                log_on: None,
-            });
+            let host = host.as_deref().unwrap_or(&NOBODY);
+            let (token, _) = self.token(identity, host)?;
+            return Ok(caller(identity, token, None));
         }
         let host = self.host_user(identity, &share.settings)?;
-        let own = self.own_sids(identity);
-        let token = token(identity.kind, host.as_deref().unwrap_or(&self.own), own);
-        let token = self.with_grants(token)?;
-        Ok(Caller {
-            user: identity.user.as_str().into(),
-            token: Arc::new(token),
-            host,
-            log_on: None,
-        })
+        let (token, granted) = self.token(identity, host.as_deref().unwrap_or(&self.own))?;
+        let token = match share.settings.kind {
+            ShareKind::Disk | ShareKind::Memory => token.with_privileges(granted),
+            ShareKind::Print | ShareKind::Config => token,
+        };
+        Ok(caller(identity, token, host))
     }
 }
 
@@ -221,11 +212,17 @@ impl Identities {
         sids
     }
 
-    /// The token with the privileges that have been granted to the user and to its groups.
+    /// The identifiers of somebody whose file operations `host` does, and the privileges that the account file grants to
+    /// them: those of guests to nobody, who are nobody in particular.
     ///
     /// # Errors
     /// `LOGON_TYPE_NOT_GRANTED`: one of them may not come over the network.
-    fn with_grants(&self, token: SecurityToken) -> Result<SecurityToken, NtStatus> {
+    fn token(
+        &self,
+        identity: &Identity,
+        host: &HostUser,
+    ) -> Result<(SecurityToken, Privileges), NtStatus> {
+        let token = token(identity.kind, host, self.own_sids(identity));
         let holders = token.groups().iter().chain([token.user()]);
         let granted = holders.fold(Rights::NONE, |all, holder| {
             all.with(self.accounts.rights(holder))
@@ -234,7 +231,21 @@ impl Identities {
         if granted.denies_network() {
             return Err(NtStatus::LOGON_TYPE_NOT_GRANTED);
         }
-        Ok(token.with_privileges(privileges(granted)))
+        let privileges = match identity.kind {
+            LogonKind::User => privileges(granted),
+            LogonKind::Guest | LogonKind::Anonymous => Privileges::NONE,
+        };
+        Ok((token, privileges))
+    }
+}
+
+/// Somebody on a share.
+fn caller(identity: &Identity, token: SecurityToken, host: Option<Arc<HostUser>>) -> Caller {
+    Caller {
+        user: identity.user.as_str().into(),
+        token: Arc::new(token),
+        host,
+        log_on: None,
     }
 }
 
@@ -297,7 +308,7 @@ fn own_user() -> HostUser {
 }
 
 /// Somebody whom this machine does not know.
-const NOBODY: HostUser = HostUser {
+static NOBODY: HostUser = HostUser {
     uid: 65_534,
     gid: 65_534,
     groups: Vec::new(),
@@ -395,23 +406,47 @@ mod tests {
 
     #[test]
     fn privileges_follow_from_grants_to_the_user_and_to_its_groups() {
-        let text = "+S-1-5-32-545:SeSecurityPrivilege\n+S-1-5-21-1-2-3-1001:SeBackupPrivilege\n\
-                    +S-1-5-32-546:SeDenyNetworkLogonRight\n";
+        let text = "+S-1-5-32-545:SeSecurityPrivilege\n+S-1-5-21-1-2-3-1014:SeBackupPrivilege\n";
+        let user = granted(text, &identity(LogonKind::User, Some(8)));
+        assert_eq!(user, Ok(Privileges::SECURITY));
+        let alice = granted(text, &identity(LogonKind::User, Some(7)));
+        assert_eq!(alice, Ok(Privileges::SECURITY.with(Privileges::BACKUP)));
+    }
+
+    #[test]
+    fn administrators_have_no_privileges_but_those_that_the_account_file_says() {
+        let mut administrator = identity(LogonKind::User, Some(7));
+        let mut account = Account::new("alice", NtHash::from_bytes([0; 16]));
+        account.groups.push("administrators".into());
+        administrator.account = Some(Arc::new(account));
+        assert_eq!(granted("", &administrator), Ok(Privileges::NONE));
+        let text = "+S-1-5-32-544:SeTakeOwnershipPrivilege\n";
+        let taker = granted(text, &administrator);
+        assert_eq!(taker, Ok(Privileges::TAKE_OWNERSHIP));
+    }
+
+    #[test]
+    fn guests_and_anonymous_users_have_no_privileges_whoever_is_granted_some() {
+        let everybody = "+S-1-1-0:SeBackupPrivilege\n+S-1-5-2:SeRestorePrivilege\n\
+                         +S-1-5-32-546:SeBackupPrivilege\n+S-1-5-7:SeBackupPrivilege\n";
+        for kind in [LogonKind::Guest, LogonKind::Anonymous] {
+            let held = granted(everybody, &identity(kind, None));
+            assert_eq!(held, Ok(Privileges::NONE), "{kind:?}");
+        }
+        let denied = "+S-1-5-32-546:SeDenyNetworkLogonRight\n";
+        let refused = Err(NtStatus::LOGON_TYPE_NOT_GRANTED);
+        let guest = identity(LogonKind::Guest, None);
+        assert_eq!(granted(denied, &guest), refused);
+        let user = identity(LogonKind::User, None);
+        assert_eq!(granted(denied, &user), Ok(Privileges::NONE));
+    }
+
+    /// What an account file grants to somebody.
+    fn granted(text: &str, identity: &Identity) -> Result<Privileges, NtStatus> {
         let accounts = Arc::new(auth::AccountFile::parse(text).unwrap());
         let identities = Identities::new(&Configuration::default(), [1, 2, 3], accounts).unwrap();
-        let granted = |kind, own: &[Sid]| {
-            let token = identities.with_grants(token(kind, &NOBODY, own.to_vec()));
-            token.map(|token| token.privileges())
-        };
-        let user = granted(LogonKind::User, &[]);
-        assert_eq!(user, Ok(Privileges::SECURITY));
-        let alice = granted(LogonKind::User, &[Sid::domain_account([1, 2, 3], 1001)]);
-        assert_eq!(alice, Ok(Privileges::SECURITY.with(Privileges::BACKUP)));
-        let administrator = granted(LogonKind::User, &[Sid::ADMINISTRATORS]).unwrap();
-        assert!(administrator.contains(Privileges::TAKE_OWNERSHIP));
-        let guest = granted(LogonKind::Guest, &[]);
-        assert_eq!(guest, Err(NtStatus::LOGON_TYPE_NOT_GRANTED));
-        assert_eq!(granted(LogonKind::Anonymous, &[]), Ok(Privileges::NONE));
+        let token = identities.token(identity, &NOBODY);
+        token.map(|(_, privileges)| privileges)
     }
 
     #[test]

@@ -35,11 +35,11 @@ impl Rights {
         access: 0,
     };
 
-    /// What administrators hold unless somebody says otherwise: SeSecurityPrivilege, SeTakeOwnershipPrivilege,
-    /// SeBackupPrivilege, SeRestorePrivilege, SeManageVolumePrivilege, SeCreateSymbolicLinkPrivilege, and
-    /// SeNetworkLogonRight.
+    /// What administrators hold unless somebody says otherwise: SeNetworkLogonRight. No privilege leads them past what
+    /// files' descriptors say.
+    // departs [MS-LSAD] 3.1.1.2.1: Windows gives them nearly all privileges
     pub const OF_ADMINISTRATORS: Self = Self {
-        privileges: 1 << 8 | 1 << 9 | 1 << 17 | 1 << 18 | 1 << 28 | 1 << 35,
+        privileges: 0,
         access: 2,
     };
 
@@ -287,12 +287,10 @@ mod tests {
     }
 
     #[test]
-    fn administrators_hold_what_they_always_did() {
-        assert_eq!(
-            Rights::OF_ADMINISTRATORS.to_string(),
-            "SeSecurityPrivilege,SeTakeOwnershipPrivilege,SeBackupPrivilege,SeRestorePrivilege,\
-             SeManageVolumePrivilege,SeCreateSymbolicLinkPrivilege,SeNetworkLogonRight"
-        );
+    fn administrators_hold_no_privilege_by_default() {
+        let held = Rights::OF_ADMINISTRATORS;
+        assert_eq!(held.to_string(), "SeNetworkLogonRight");
+        assert_eq!(held.privileges().count(), 0);
         assert_eq!(Rights::by_default(&Sid::USERS), None);
     }
 }

@@ -72,7 +72,7 @@ fn service() -> Sid {
 /// Somebody of this group, with a handle on the policy, and what is kept.
 fn opened(group: Sid) -> (Client, Handle, Arc<Kept>) {
     let holders = vec![
-        (Sid::ADMINISTRATORS, Rights::OF_ADMINISTRATORS),
+        (Sid::ADMINISTRATORS, right("SeBackupPrivilege")),
         (Sid::USERS, right("SeBackupPrivilege")),
         (service(), right("SeAuditPrivilege")),
     ];
