@@ -18,11 +18,15 @@ import test_rpc
 
 pytest.importorskip("impacket", reason="impacket is not installed")
 
+from impacket.dcerpc.v5 import samr
+from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED
+from impacket.dcerpc.v5.rpcrt import DCERPCException
 from impacket.ldap.ldaptypes import LDAP_SID, SR_SECURITY_DESCRIPTOR
 from impacket.smb3structs import SMB2_DIALECT_21
 from impacket.smbconnection import SessionError, SMBConnection
 
 from test_rpc_administration import ALICE, allowing
+from test_rpc_groups import number_of, opened
 
 pytestmark = [has_tools, pytest.mark.skipif(os.geteuid() != 0, reason="the host keeps files apart for root's server only")]
 
@@ -260,3 +264,36 @@ def test_an_account_that_is_removed_leaves_no_rights(server):
         assert f"+{carol}" not in accounts(server).read_text()
         rpcclient(server, "createdomuser carol")
         assert sid_of(server, "carol") != carol
+
+
+def enable(server, name, control=samr.USER_NORMAL_ACCOUNT):
+    rpc, domain, _ = opened(server)
+    user = samr.hSamrOpenUser(rpc, domain, MAXIMUM_ALLOWED, number_of(rpc, domain, name))["UserHandle"]
+    info = samr.SAMPR_USER_INFO_BUFFER()
+    info["tag"] = samr.USER_INFORMATION_CLASS.UserControlInformation
+    info["Control"]["UserAccountControl"] = control
+    samr.hSamrSetInformationUser2(rpc, user, info)
+
+
+def test_an_account_of_roots_name_is_not_served_as_root(server):
+    _, said = rpcclient(server, "createdomuser root; setuserinfo2 root 24 Root-er-4")
+    assert "STATUS" not in said, said
+    enable(server, "root")
+    with pytest.raises(SessionError, match="(?i)access_denied"):
+        Client(server, ("root", "Root-er-4"))
+    _, said = rpcclient(server, "netsessenum", user="root", password="Root-er-4")
+    assert "ACCESS_DENIED" in said.upper(), said
+    rpcclient(server, "deletedomuser root")
+
+
+def test_administrators_do_not_change_the_account_that_is_served_as_root(server):
+    before, boss = accounts(server).read_text(), sid_of(server, ADMINISTRATOR[0])
+    superuser = f"superuser:{'0' * 32}:uid=0"
+    reload(server, before + superuser + f"\n+{boss}:SeAuditPrivilege\n", lambda said: "SeAudit" in said, boss)
+    for change in ("setuserinfo2 superuser 24 Super-5", "deletedomuser superuser"):
+        _, said = rpcclient(server, change)
+        assert "ACCESS_DENIED" in said, said
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        enable(server, "superuser", samr.USER_ACCOUNT_DISABLED)
+    assert superuser in accounts(server).read_text()
+    reload(server, before, lambda said: "SeAudit" not in said, boss)

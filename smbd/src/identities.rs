@@ -151,6 +151,19 @@ impl Identities {
             );
             return Err(NtStatus::ACCESS_DENIED);
         };
+        let forced = share.force_user.as_ref().or(settings.force_user.as_ref());
+        let is_namesake = forced.is_none()
+            && identity.kind == LogonKind::User
+            && matches!(name, UserName::Name(_));
+        // Accounts are made from a client, too, by administrators who are not root.
+        if found.uid == ROOT && is_namesake {
+            tracing::warn!(
+                target: "smb::authentication",
+                account = %identity.user,
+                "only an account that says uid=0 is served as root (smbd user)"
+            );
+            return Err(NtStatus::ACCESS_DENIED);
+        }
         // New files get the account's group, if it names one.
         let gid = identity.account.as_ref().and_then(|account| account.gid);
         let is_own = matches!(name, UserName::Number(_));
@@ -307,6 +320,8 @@ fn own_user() -> HostUser {
     }
 }
 
+const ROOT: u32 = 0;
+
 /// Somebody whom this machine does not know.
 static NOBODY: HostUser = HostUser {
     uid: 65_534,
@@ -402,6 +417,28 @@ mod tests {
                 .privileges()
                 .contains(Privileges::BACKUP)
         );
+    }
+
+    #[test]
+    fn a_namesake_of_root_is_not_root_unless_the_account_says_so() {
+        let accounts = Arc::new(auth::AccountFile::default());
+        let mut identities =
+            Identities::new(&Configuration::default(), [1, 2, 3], accounts).unwrap();
+        identities.serve_as = ServeAs::SessionUser;
+        let uid_of = |uid, kind, forced: Option<&str>| {
+            let mut identity = identity(kind, uid);
+            identity.user = "root".into();
+            let share = config::Share {
+                force_user: forced.map(Into::into),
+                ..config::Share::default()
+            };
+            let host = identities.host_user(&identity, &share);
+            host.map(|host| host.map(|host| host.uid))
+        };
+        let refused = Err(NtStatus::ACCESS_DENIED);
+        assert_eq!(uid_of(None, LogonKind::User, None), refused);
+        assert_eq!(uid_of(Some(0), LogonKind::User, None), Ok(Some(0)));
+        assert_eq!(uid_of(None, LogonKind::User, Some("root")), Ok(Some(0)));
     }
 
     #[test]

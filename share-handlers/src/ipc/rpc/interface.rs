@@ -45,6 +45,11 @@ impl Call<'_> {
         self.caller.token.contains(&Sid::ADMINISTRATORS)
     }
 
+    /// Whether the caller is the superuser of this machine.
+    pub(in crate::ipc) fn is_root(&self) -> bool {
+        self.caller.token.contains(&Sid::SYSTEM)
+    }
+
     /// Whether the caller has not said who it is.
     pub(in crate::ipc) fn is_anonymous(&self) -> bool {
         let kind = self.identity().map(|identity| identity.kind);

@@ -216,7 +216,7 @@ pub(super) fn open_user(
     let Some(account) = found else {
         return Ok((Handle::NULL, nt::NO_SUCH_USER));
     };
-    match granted(call, &USER_RIGHTS, wanted) {
+    match granted(call, &rights_on(call, &account), wanted) {
         Some(granted) => {
             let open = OpenUser {
                 name: account.name.clone(),
@@ -226,6 +226,20 @@ pub(super) fn open_user(
             Ok((call.handles.open(open)?, nt::SUCCESS))
         }
         None => Ok((Handle::NULL, nt::ACCESS_DENIED)),
+    }
+}
+
+/// The rights that there are on an account. On one that is served as root, administrators who are not have no more than
+/// everybody: else they became root by giving it another password.
+fn rights_on(call: &Call<'_>, account: &Account) -> Rights {
+    const ROOT: u32 = 0;
+    if account.uid == Some(ROOT) && !call.is_root() {
+        Rights {
+            all: USER_RIGHTS.everybody,
+            ..USER_RIGHTS
+        }
+    } else {
+        USER_RIGHTS
     }
 }
 
