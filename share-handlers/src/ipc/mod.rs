@@ -76,8 +76,8 @@ pub struct IpcHandler {
 }
 
 impl IpcHandler {
-    /// Pipes that tell what `view` shows, and change what `administration` keeps. What takes long to compute is done on
-    /// threads of `pool`.
+    /// Pipes that tell what `view` shows, and change what `administration` keeps. What takes long is done on threads of
+    /// `pool`.
     #[must_use]
     pub fn new(
         view: Arc<dyn ServerView>,
@@ -88,7 +88,8 @@ impl IpcHandler {
             services: Arc::new(Services {
                 view,
                 administration,
-                workers: Workers::new(pool),
+                workers: Workers::new(Arc::clone(&pool)),
+                pool,
             }),
             groups: Arc::default(),
             budget: Budget::default(),

@@ -18,7 +18,7 @@ use wire::dtyp::{FileTime, Sid};
 use super::ndr::{ByteOrder, Decoder, Encoder, Parameters, Syntax};
 use super::rpc::{Call, Fault, Handles, Interface, Outcome, Services};
 use super::workers::Workers;
-use crate::offload::Inline;
+use crate::offload::{Inline, Offload};
 
 /// A server with printers and little else.
 #[derive(Default)]
@@ -88,6 +88,7 @@ impl Client {
                 view,
                 administration: Arc::new(NoAdministration),
                 workers: Workers::new(Arc::new(Inline)),
+                pool: Arc::new(Inline),
             }),
             caller: Arc::new(caller("alice", kind, groups)),
             handles: Handles::new(1),
@@ -101,6 +102,21 @@ impl Client {
             view: Arc::clone(&self.services.view),
             administration,
             workers: Workers::new(Arc::new(Inline)),
+            pool: Arc::new(Inline),
+        };
+        Self {
+            services: Arc::new(services),
+            ..self
+        }
+    }
+
+    /// The same, where what waits for something else is done on threads of `pool`.
+    pub(super) fn working_on(self, pool: Arc<dyn Offload>) -> Self {
+        let services = Services {
+            view: Arc::clone(&self.services.view),
+            administration: Arc::clone(&self.services.administration),
+            workers: Workers::new(Arc::new(Inline)),
+            pool,
         };
         Self {
             services: Arc::new(services),

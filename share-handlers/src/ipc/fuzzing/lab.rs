@@ -19,7 +19,7 @@ use wire::dtyp::{AccessMask, FileTime, SecurityDescriptor, SecurityInformation, 
 
 use super::super::rpc::Services;
 use super::super::workers::Workers;
-use crate::offload::Offload;
+use crate::offload::{Inline, Offload};
 
 /// The part of the lab's security identifiers that inputs name.
 const MACHINE: MachineId = [1, 2, 3];
@@ -64,6 +64,7 @@ impl Offload for Idle {
 pub(super) fn services(rank: Rank) -> Arc<Services> {
     Arc::new(Services {
         workers: Workers::new(Arc::new(Idle)),
+        pool: Arc::new(Inline),
         view: Arc::new(Lab(rank)),
         administration: Arc::new(Lab(rank)),
     })

@@ -14,6 +14,7 @@ use super::super::pdu::SyntaxId;
 use super::super::workers::Workers;
 use super::handles::Handles;
 use super::verification::Repeated;
+use crate::offload::Offload;
 
 /// The server as services see it.
 pub(in crate::ipc) struct Services {
@@ -23,6 +24,8 @@ pub(in crate::ipc) struct Services {
     pub administration: Arc<dyn Administration>,
     /// Who does what takes a processor's time.
     pub workers: Workers,
+    /// Where that is done which waits for something else.
+    pub pool: Arc<dyn Offload>,
 }
 
 /// What a procedure may know of who calls it and of the server.
