@@ -102,7 +102,7 @@ pub(super) fn change_by_aes(
         let key = passwords::content_key(&old, &encrypted.salt, encrypted.iterations)?;
         open_block(&encrypted, &key).filter(|_| is_there)
     };
-    let new = call.services.workers.run(work);
+    let new = call.services.workers.run(call.caller, work);
     Ok(conclude(call, who, new))
 }
 
