@@ -2,6 +2,7 @@
 //! half-written.
 
 use std::{
+    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
@@ -10,6 +11,8 @@ use std::{
 
 use config::Configuration;
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::failure::Failure;
 
@@ -83,7 +86,8 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<String>, Failure> {
 }
 
 /// Replaces a file by one with this text that only its owner may read, so that whoever reads it,
-/// whenever and whatever crashes, finds the old text or the new one.
+/// whenever and whatever crashes, finds the old text or the new one. What writers have left who were
+/// killed at this goes, too: it may hold what the file holds.
 ///
 /// # Errors
 ///
@@ -91,6 +95,7 @@ pub(crate) fn read_private(path: &Path) -> Result<Option<String>, Failure> {
 pub(crate) fn replace_private(path: &Path, text: &str) -> Result<(), Failure> {
     let folder = folder_of(path);
     create_private_folder(&folder)?;
+    remove_left(path, &folder);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let new = folder.join(name);
@@ -102,6 +107,24 @@ pub(crate) fn replace_private(path: &Path, text: &str) -> Result<(), Failure> {
     }
     let synced = File::open(&folder).and_then(|folder| folder.sync_all());
     synced.map_err(Failure::with("write", &folder))
+}
+
+/// Removes the new files of writers of `path` who are no more. One that cannot be removed stays until the next write.
+fn remove_left(path: &Path, folder: &Path) {
+    let Some(name) = path.file_name().and_then(OsStr::to_str) else {
+        return;
+    };
+    let writer = |file: &OsStr| {
+        let rest = file.to_str()?.strip_prefix(name)?.strip_prefix('.')?;
+        let number = rest.strip_suffix(".new")?.parse::<u32>().ok()?;
+        Pid::from_raw(number.try_into().ok()?)
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let gone = |writer| test_kill_process(writer) == Err(Errno::SRCH);
+        if writer(&entry.file_name()).is_some_and(gone) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Keeps everybody else who asks for the same lock waiting until it is dropped. The folder of
@@ -190,6 +213,29 @@ mod tests {
         replace_private(&path, "text").unwrap();
         assert_eq!(read_private(&path).unwrap().as_deref(), Some("text"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_writers_who_are_no_more_have_left_goes_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = std::process::Command::new("true").spawn().unwrap();
+        let gone = writer.id();
+        writer.wait().unwrap();
+        let alive = std::os::unix::process::parent_id();
+        let others = [
+            format!("secrets.{alive}.new"),
+            format!("others.{gone}.new"),
+            format!("secrets.{gone}.old"),
+            "secrets.new".to_owned(),
+            "secrets.-1.new".to_owned(),
+        ];
+        for name in others.iter().chain([&format!("secrets.{gone}.new")]) {
+            fs::write(folder.path().join(name), "half a te").unwrap();
+        }
+        replace_private(&folder.path().join("secrets"), "text").unwrap();
+        assert!(others.iter().all(|name| folder.path().join(name).exists()));
+        let count = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(count, others.len() + 1);
     }
 
     #[test]
