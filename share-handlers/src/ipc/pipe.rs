@@ -359,21 +359,29 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    /// Takes the next message into `into`, waiting for one.
-    async fn take(self, into: &mut [u8]) -> Result<Taken, NtStatus> {
-        std::future::poll_fn(|context| self.poll(into, context)).await
+    /// Waits for a message that is this read's. Room for it is made only then: thousands may wait, and each may have
+    /// asked for megabytes.
+    async fn comes(&self) -> Result<(), NtStatus> {
+        std::future::poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&self, into: &mut [u8], context: &Context<'_>) -> Poll<Result<Taken, NtStatus>> {
+    /// Takes the message that has come.
+    fn take(self, into: &mut [u8]) -> Result<Taken, NtStatus> {
+        let mut state = self.pipe.state.lock();
+        if state.output.is_empty() {
+            return Err(NtStatus::PIPE_BROKEN);
+        }
+        let taken = state.take(into);
+        state.count();
+        Ok(taken)
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<Result<(), NtStatus>> {
         let mut state = self.pipe.state.lock();
         let first = state.readers.first_key_value();
         let is_first = first.is_some_and(|(number, _)| *number == self.number);
         match (state.output.is_empty(), state.end) {
-            (false, _) if is_first => {
-                let taken = state.take(into);
-                state.count();
-                return Poll::Ready(Ok(taken));
-            }
+            (false, _) if is_first => return Poll::Ready(Ok(())),
             (true, Some(_)) => return Poll::Ready(Err(NtStatus::PIPE_BROKEN)),
             (true, None) if state.mode.completion_mode != WAITS => {
                 return Poll::Ready(Err(NtStatus::PIPE_EMPTY));
@@ -412,7 +420,8 @@ impl Handle for Pipe {
         }
         let turn = self.queue(&mut self.state.lock());
         Box::pin(async move {
-            let taken = turn.take(room.as_mut_slice()).await?;
+            turn.comes().await?;
+            let taken = turn.take(room.as_mut_slice())?;
             if taken.is_partial {
                 room.mark_partial();
             }
@@ -473,8 +482,9 @@ impl Handle for Pipe {
         };
         Box::pin(async move {
             self.carry_on(running).await;
+            turn.comes().await?;
             let mut data = vec![0; room_bytes.min(LONGEST_MESSAGE)];
-            let taken = turn.take(&mut data).await?;
+            let taken = turn.take(&mut data)?;
             data.truncate(taken.length);
             Ok(Transacted {
                 data: data.into(),
