@@ -356,7 +356,8 @@ impl Context {
         self.unanswered.clear();
         let async_id = self.connection.new_async_id();
         let session_id = self.session.as_ref().map(|session| session.id);
-        self.entry.set_waiting(async_id, session_id);
+        let requests = &self.connection.requests;
+        requests.set_waiting(&self.entry, async_id, session_id);
         // Of this and the end of the session, which ends what waits in it, the later sees the other.
         if session_id.is_some_and(|id| self.server.session(id).is_none()) {
             return Err(NtStatus::USER_SESSION_DELETED);

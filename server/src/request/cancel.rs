@@ -47,8 +47,7 @@ impl RequestEntry {
         Ended(self)
     }
 
-    /// Remembers the id that the client may cancel the request by, and the session with which its wait ends.
-    pub fn set_waiting(&self, id: AsyncId, session: Option<SessionId>) {
+    fn set_waiting(&self, id: AsyncId, session: Option<SessionId>) {
         let mut state = self.state.lock();
         state.async_id = Some(id);
         state.session_id = session;
@@ -93,63 +92,73 @@ impl Future for Ended<'_> {
 /// Connection.RequestList. [MS-SMB2] 3.3.1.7
 #[derive(Debug, Default)]
 pub struct RequestList {
-    entries: Mutex<BTreeMap<MessageId, Arc<RequestEntry>>>,
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    all: BTreeMap<MessageId, Arc<RequestEntry>>,
+    /// Those that wait asynchronously. [MS-SMB2] 3.3.1.7, AsyncCommandList
+    waiting: BTreeMap<AsyncId, Arc<RequestEntry>>,
 }
 
 impl RequestList {
     /// Registers a request.
     pub fn insert(&self, id: MessageId) -> Arc<RequestEntry> {
         let entry = Arc::<RequestEntry>::default();
-        self.entries.lock().insert(id, entry.clone());
+        self.entries.lock().all.insert(id, entry.clone());
         entry
     }
 
     /// Forgets a request that has its final reply.
     pub fn remove(&self, id: MessageId) {
-        self.entries.lock().remove(&id);
+        let mut entries = self.entries.lock();
+        let removed = entries.all.remove(&id);
+        if let Some(id) = removed.and_then(|entry| entry.async_id()) {
+            entries.waiting.remove(&id);
+        }
+    }
+
+    /// Remembers the id that the client may cancel a request of the list by, and the session with which its wait
+    /// ends.
+    pub fn set_waiting(&self, entry: &Arc<RequestEntry>, id: AsyncId, session: Option<SessionId>) {
+        entry.set_waiting(id, session);
+        self.entries.lock().waiting.insert(id, entry.clone());
     }
 
     /// The number of requests in progress.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.lock().len()
+        self.entries.lock().all.len()
     }
 
     /// The number of requests that wait asynchronously.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.entries
-            .lock()
-            .values()
-            .filter(|entry| entry.async_id().is_some())
-            .count()
+        self.entries.lock().waiting.len()
     }
 
     /// Whether nothing is in progress.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.lock().is_empty()
+        self.entries.lock().all.is_empty()
     }
 
     /// The request with this message id.
     #[must_use]
     pub fn by_message_id(&self, id: MessageId) -> Option<Arc<RequestEntry>> {
-        self.entries.lock().get(&id).cloned()
+        self.entries.lock().all.get(&id).cloned()
     }
 
     /// The request with this async id.
     #[must_use]
     pub fn by_async_id(&self, id: AsyncId) -> Option<Arc<RequestEntry>> {
-        self.entries
-            .lock()
-            .values()
-            .find(|entry| entry.async_id() == Some(id))
-            .cloned()
+        self.entries.lock().waiting.get(&id).cloned()
     }
 
     /// Ends the waits of a session that has ended.
     pub fn end_session(&self, session: SessionId) {
-        let entries: Vec<_> = self.entries.lock().values().cloned().collect();
+        let entries: Vec<_> = self.entries.lock().waiting.values().cloned().collect();
         for entry in entries.iter().filter(|entry| entry.waits_in(session)) {
             entry.end(NtStatus::USER_SESSION_DELETED);
         }
@@ -159,7 +168,7 @@ impl RequestList {
     // [MS-SMB2] 3.3.7.1
     // departs [MS-SMB2] 3.3.7.1: a CREATE that is to be repeated on another channel goes on; so it does on Windows
     pub fn end_all(&self, lost: u64) {
-        let entries: Vec<_> = self.entries.lock().values().cloned().collect();
+        let entries: Vec<_> = self.entries.lock().all.values().cloned().collect();
         for entry in entries.iter().filter(|entry| !entry.outlives(lost)) {
             entry.end(NtStatus::CANCELLED);
         }
