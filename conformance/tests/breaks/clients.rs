@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use auth::client::Credentials;
 use bytes::BytesMut;
+use config::Configuration;
 use conformance::client::{Offer, Outgoing, Reply, requests};
 use conformance::fuzz::rig::Rig;
 use conformance::sim::{Virtual, world};
-use server::{Environment, Server};
+use server::{Environment, Server, Settings};
 use share_handlers::wrappers::faulty::{Fault, Faults, Faulty};
 use wire::create::{
     CreateContext, CreateDisposition, CreateResponseContext, LeaseContext, LeaseContextV2,
@@ -69,6 +70,19 @@ pub fn impostor(first: &Rig) -> Rig {
     let mut other = connection(&first.server, &first.environment, 1);
     other.log_on_as(world::OTHER_USER);
     other
+}
+
+/// Takes over settings that are like those in force but for what `change` does.
+pub fn change_settings(server: &Server, change: impl FnOnce(&mut Configuration)) {
+    let now = server.settings();
+    let mut settings = Settings {
+        configuration: now.configuration.clone(),
+        shares: now.shares.clone(),
+        mechanism: now.mechanism.clone(),
+        negotiate_token: now.negotiate_token.clone(),
+    };
+    change(&mut settings.configuration);
+    server.reload(settings);
 }
 
 /// A further client of the same server.

@@ -1,8 +1,9 @@
 //! Requests that wait for a byte-range lock: however many there are, nobody else waits.
 
+use config::Limits;
 use conformance::client::requests;
 use conformance::fuzz::rig::Rig;
-use server::{Census, Server, Settings};
+use server::Census;
 use wire::lock::{LockElement, LockFlags, LockSequence};
 use wire::{FileId, LockRequest, NtStatus};
 
@@ -24,19 +25,6 @@ fn each_of(file_id: FileId, bytes: std::ops::Range<u64>, flags: LockFlags) -> Lo
     }
 }
 
-fn allow_as_many_waits_as_by_default(server: &Server) {
-    let now = server.settings();
-    let mut settings = Settings {
-        configuration: now.configuration.clone(),
-        shares: now.shares.clone(),
-        mechanism: now.mechanism.clone(),
-        negotiate_token: now.negotiate_token.clone(),
-    };
-    let limits = &mut settings.configuration.limits;
-    limits.async_operations = config::Limits::default().async_operations;
-    server.reload(settings);
-}
-
 fn open(rig: &mut Rig, name: &str) -> FileId {
     opened(&send(rig, requests::open_or_create(name))[0]).file_id
 }
@@ -49,7 +37,9 @@ fn a_hundred_thousand_locks_that_wait_disturb_nobody_and_end_with_their_clients(
     const LOCKED: u64 = 20_000;
     let mut clients = two_clients(&[]);
     let [holder, other] = &mut clients;
-    allow_as_many_waits_as_by_default(&holder.server);
+    change_settings(&holder.server, |settings| {
+        settings.limits.async_operations = Limits::default().async_operations;
+    });
     let file = open(holder, "file");
     // What overlaps everything has each of the others be looked at by who looks at one after the other.
     let everything = requests::lock(file, 0, u64::MAX, LockFlags::SHARED_LOCK);

@@ -8,4 +8,5 @@ mod folders;
 mod handles;
 mod locks;
 mod notices;
+mod protection;
 mod resent;

@@ -90,6 +90,7 @@ impl SentNotices {
 
 /// Sends a notice over the first channel of the session; none when there is no channel.
 // [MS-SMB2] 3.3.4.6
+// [MS-SMB2] 3.3.4.7
 // [MS-SMB2] 3.3.4.1.6
 pub(super) fn send(
     server: &Arc<Server>,
@@ -97,13 +98,17 @@ pub(super) fn send(
     session: &Arc<Session>,
     notification: &OplockBreakNotification,
 ) -> Option<()> {
+    // A lease is the client's, whatever session it is told in.
+    let names = match broken {
+        Break::Oplock(_) => session.id,
+        Break::Lease(_) => SessionId(0),
+    };
     let channels = session.channels();
     let has_alternative = channels.len() > 1;
     let now = server.environment().now();
     for connection in channels {
         let command = Command::OplockBreak.into();
-        let nobody = SessionId(0);
-        let frame = unsolicited(&server.buffers, session, command, nobody, notification)?;
+        let frame = unsolicited(&server.buffers, session, command, names, notification)?;
         server.sent_notices.note(*broken, connection.id, now);
         // Whoever ends the connection may have looked before the notice was noted.
         if connection.has_ended() && server.sent_notices.forget(broken, connection.id) {
