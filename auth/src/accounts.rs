@@ -1,6 +1,6 @@
 //! The users of this server: what is known about each, and where they are looked up.
 //!
-//! This module owns the account and its secret. [`file`] is the text in which accounts are kept; the
+//! This module owns the account and its secret. [`mod@file`] is the text in which accounts are kept; the
 //! program reads and writes that file, nothing here does.
 
 use std::fmt;

@@ -6,7 +6,7 @@
 //!   └──a token of a mechanism itself──> Bare ──> Done
 //! ```
 //!
-//! Owns the negotiation ([RFC4178], with Windows's variations in [MS-SPNG]); what the tokens inside it
+//! Owns the negotiation (RFC 4178, with Windows's variations in [MS-SPNG]); what the tokens inside it
 //! mean is the mechanism's affair. [`token`] has the bytes. It never falls back to a mechanism that the
 //! client did not offer, and ignores request flags, which nothing protects.
 

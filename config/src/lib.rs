@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `file` | [`Configuration`], the whole file |
 //! | `server`, `users`, `log`, `shares`, `lab`, [`limits`] | one section of the file each |
-//! | [`print`] | the settings of a print share |
+//! | [`mod@print`] | the settings of a print share |
 //! | [`compartments`] | what a share of the kind `config` may do to the machine |
 //! | [`settings`] | a running configuration setting by setting |
 //! | [`wrappers`] | what may stand between a share's users and its contents |

@@ -78,7 +78,7 @@ pub trait CryptoProvider: fmt::Debug + Send + Sync {
     /// HMAC-SHA256 for signing.
     fn hmac_sha256_mac(&self, key: &[u8; 16]) -> Box<dyn Mac>;
 
-    /// AES-128-CMAC ([RFC4493]).
+    /// AES-128-CMAC (RFC 4493).
     fn aes_cmac(&self, key: &[u8; 16]) -> Box<dyn Mac>;
 
     /// The cipher that `key` is for. AES-128-GCM also serves as GMAC: seal an empty message.
