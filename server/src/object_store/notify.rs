@@ -20,7 +20,7 @@ use super::location::{Location, PathKey};
 use super::object::{FileState, Shared};
 use super::oplock::{self, Contender, Loss};
 
-pub(super) use watch::Watch;
+pub(super) use watch::{KeptBytes, Watch};
 
 /// What a CHANGE_NOTIFY request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +76,8 @@ pub(super) fn watch(
     }
     let mut slot = attachment.watch.lock();
     let watch = slot.get_or_insert_with(|| {
-        let watch = Arc::new(Watch::new(request, object.limits()));
+        let kept = object.shared.kept_bytes.clone();
+        let watch = Arc::new(Watch::new(request, object.limits(), kept));
         if let Some(link) = link {
             object.shared.names.add_watch(link.key, object, &watch);
         }

@@ -20,6 +20,7 @@ use super::lease::Leases;
 use super::location::{Location, PathKey};
 use super::lost_names::LostNames;
 use super::names::Names;
+use super::notify::KeptBytes;
 use super::oplock::is_user;
 use super::share_mode::{Mode, ShareCounts};
 use super::wait::{self, Completer, Turn};
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) names: Names,
     pub(super) leases: Leases,
     pub(super) lost_names: LostNames,
+    /// What watches keep.
+    pub(super) kept_bytes: KeptBytes,
     hash: RandomState,
     shards: Vec<Mutex<Shard>>,
     next_attachment: AtomicU64,
@@ -121,6 +124,7 @@ impl Shared {
             names: Names::default(),
             leases: Leases::default(),
             lost_names: LostNames::default(),
+            kept_bytes: KeptBytes::default(),
             hash: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             next_attachment: AtomicU64::new(1),
