@@ -9,7 +9,7 @@ from test_rpc import ADMINISTRATOR, net, pytestmark, rpcclient, run, server  # n
 
 pytest.importorskip("impacket", reason="impacket is not installed")
 
-from impacket.dcerpc.v5 import samr, srvs, transport
+from impacket.dcerpc.v5 import rpcrt, samr, srvs, transport
 from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED, RPC_SID
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 from impacket.smbconnection import SessionError
@@ -253,6 +253,37 @@ def test_who_is_an_administrator_no_longer_is_none_on_what_is_open(server):
         assert accounts(server) == before
     finally:
         samr.hSamrRemoveMultipleMembersFromAlias(boss, administrators, sids(own))
+
+
+@pytest.mark.parametrize("loss", ["membership", "account"])
+def test_who_has_logged_on_inside_a_pipe_may_no_more_than_the_accounts_say_now(server, loss):
+    rpcclient(server, "createdomuser dora; setuserinfo2 dora 24 Dora-6-Dora")
+    boss, domain, base = opened(server)
+    dora = number_of(boss, domain, "dora")
+    builtin, groups, _ = opened(server, name="Builtin")
+    samr.hSamrAddMemberToAlias(builtin, alias(builtin, groups, 544), sid(f"{base}-{dora}"))
+    user = samr.hSamrOpenUser(boss, domain, MAXIMUM_ALLOWED, dora)["UserHandle"]
+    enabled = samr.SAMPR_USER_INFO_BUFFER()
+    enabled["tag"] = samr.USER_INFORMATION_CLASS.UserControlInformation
+    enabled["Control"]["UserAccountControl"] = samr.USER_NORMAL_ACCOUNT
+    samr.hSamrSetInformationUser2(boss, user, enabled)
+    # The session is of somebody else's, whom nothing is taken from.
+    rpc = transport.SMBTransport(server.host, server.port, r"\srvsvc", *ALICE).get_dce_rpc()
+    rpc.set_credentials("dora", "Dora-6-Dora")
+    rpc.set_auth_type(rpcrt.RPC_C_AUTHN_WINNT)
+    rpc.set_auth_level(rpcrt.RPC_C_AUTHN_LEVEL_CONNECT)
+    rpc.connect()
+    rpc.bind(srvs.MSRPC_UUID_SRVS)
+    assert srvs.hNetrSessionEnum(rpc, "\0", "\0", 10)["ErrorCode"] == 0
+    if loss == "membership":
+        samr.hSamrRemoveMemberFromAlias(builtin, alias(builtin, groups, 544), sid(f"{base}-{dora}"))
+    else:
+        samr.hSamrDeleteUser(boss, user)
+    for _ in range(2):
+        with pytest.raises(DCERPCException, match="(?i)access_denied"):
+            srvs.hNetrSessionEnum(rpc, "\0", "\0", 10)
+    rpcclient(server, "deletedomuser dora")
+    assert "dora" not in accounts(server)
 
 
 def test_who_gives_no_name_changes_no_group(server):

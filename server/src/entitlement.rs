@@ -16,7 +16,7 @@ use crate::commands::tree_connect;
 use crate::open::Open;
 use crate::server::Server;
 use crate::session::Session;
-use crate::share::{Caller, LogOnFacts};
+use crate::share::{Caller, LogOnFacts, caller_on_pipes};
 use crate::tree_connect::TreeConnect;
 
 /// What a reload took away.
@@ -57,6 +57,10 @@ pub async fn enforce(server: &Arc<Server>, accounts: &dyn AccountStore) -> Ended
                 teardown::opens(server, opens).await;
             }
         }
+    }
+    for user in server.pipe_users.all() {
+        let caller = user.caller();
+        user.become_caller(caller.and_then(|before| still_on_pipe(server, &before, accounts)));
     }
     for open in server.disconnected_opens() {
         if !may_wait(server, &open, accounts)
@@ -101,6 +105,22 @@ fn is_protected(session: &Session, identity: &Identity) -> bool {
     session.encrypt_data
         || identity.kind != LogonKind::User
         || account.is_none_or(|account| !account.must_encrypt)
+}
+
+/// What somebody who has logged on inside a pipe may do now. Whoever has lost administration asks nothing more: what was
+/// opened before carries its rights.
+fn still_on_pipe(
+    server: &Arc<Server>,
+    before: &Caller,
+    accounts: &dyn AccountStore,
+) -> Option<Caller> {
+    let facts = before.log_on.as_ref()?;
+    let facts = LogOnFacts {
+        identity: Arc::new(renewed(server, &facts.identity, accounts)?),
+        ..LogOnFacts::clone(facts)
+    };
+    let now = caller_on_pipes(server, Arc::new(facts)).ok()?;
+    (!has_lost_administration(before, &now)).then_some(now)
 }
 
 /// Whether an open may wait on for the client that made it.

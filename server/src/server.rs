@@ -26,7 +26,7 @@ use crate::open::Open;
 use crate::packet::BufferPool;
 use crate::persistence::{PersistentOpens, PersistentStore};
 use crate::session::Session;
-use crate::share::Share;
+use crate::share::{PipeUsers, Share};
 use crate::statistics::Statistics;
 
 /// The server. [MS-SMB2] 3.3.1.5
@@ -63,6 +63,8 @@ pub struct Server {
     pub(crate) clients: Arc<ClientTable>,
     /// Persistent opens by what they are looked up by.
     pub(crate) persistent: PersistentOpens,
+    /// Who has logged on inside a pipe.
+    pub(crate) pipe_users: PipeUsers,
     surroundings: Surroundings,
     settings: ArcSwap<Settings>,
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
@@ -134,6 +136,7 @@ impl Server {
             app_instances: AppInstances::default(),
             clients: Arc::default(),
             persistent: PersistentOpens::default(),
+            pipe_users: PipeUsers::default(),
             surroundings,
             settings: ArcSwap::from_pointee(settings),
             sessions: Mutex::default(),

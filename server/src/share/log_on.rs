@@ -1,11 +1,14 @@
 //! A log-on inside a pipe: a client that proves once more who it is, to the service behind the pipe.
 //!
-//! Owns the steps of one such log-on. It is judged, counted and slowed down as one by SESSION_SETUP is.
+//! Owns the steps of one such log-on, and who is logged on in this way. It is judged, counted and slowed down as one by
+//! SESSION_SETUP is.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
 use auth::{AcceptFacts, MessageProtection, Step};
+use parking_lot::Mutex;
 use wire::NtStatus;
 
 use super::types::{Caller, LogOnFacts};
@@ -34,11 +37,57 @@ pub enum LogOnStep {
     Done {
         /// A last token for the client, perhaps empty.
         token: Vec<u8>,
-        /// What the client may do with pipes.
-        caller: Caller,
+        /// Who the client is.
+        user: Arc<PipeUser>,
         /// What protects the messages that follow; none for who shares no key with the server.
         protection: Option<Box<dyn MessageProtection>>,
     },
+}
+
+/// Somebody who has logged on inside a pipe.
+pub struct PipeUser(ArcSwapOption<Caller>);
+
+impl PipeUser {
+    /// What the user may do with pipes now; none once the accounts have taken away what the log-on gave.
+    #[must_use]
+    pub fn caller(&self) -> Option<Arc<Caller>> {
+        self.0.load_full()
+    }
+
+    pub(crate) fn become_caller(&self, caller: Option<Caller>) {
+        self.0.store(caller.map(Arc::new));
+    }
+}
+
+/// All who have logged on inside a pipe.
+#[derive(Default)]
+pub(crate) struct PipeUsers(Mutex<Vec<Weak<PipeUser>>>);
+
+impl PipeUsers {
+    fn add(&self, caller: Caller) -> Arc<PipeUser> {
+        let user = Arc::new(PipeUser(ArcSwapOption::from_pointee(caller)));
+        let mut users = self.0.lock();
+        users.retain(|user| user.strong_count() > 0);
+        users.push(Arc::downgrade(&user));
+        user
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<PipeUser>> {
+        self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// What somebody who logged on like this may do with pipes.
+///
+/// # Errors
+/// `ACCESS_DENIED` where there are no pipes for the user.
+pub(crate) fn caller_on_pipes(server: &Server, facts: Arc<LogOnFacts>) -> Result<Caller, NtStatus> {
+    let settings = server.settings();
+    let pipes = settings.shares.iter().find(|share| share.is_pipe());
+    let pipes = pipes.ok_or(NtStatus::ACCESS_DENIED)?;
+    let mut caller = server.identities().caller(&facts.identity, pipes)?;
+    caller.log_on = Some(facts);
+    Ok(caller)
 }
 
 impl LogOn {
@@ -77,17 +126,17 @@ impl LogOn {
             }) => {
                 let user = &identity.user;
                 slow_down(&self.server, self.address, user, LogonResult::Succeeded).await;
-                let mut caller = self.caller(&identity)?;
                 let has_key = identity.kind.can_sign();
-                caller.log_on = Some(Arc::new(LogOnFacts {
+                let facts = LogOnFacts {
                     identity: Arc::new(identity),
                     session_key: has_key.then_some(session_key),
                     address: self.address,
                     encrypted: self.encrypted,
-                }));
+                };
+                let caller = caller_on_pipes(&self.server, Arc::new(facts))?;
                 Ok(LogOnStep::Done {
                     token: token.unwrap_or_default(),
-                    caller,
+                    user: self.server.pipe_users.add(caller),
                     protection: self.context.protection(0),
                 })
             }
@@ -101,12 +150,5 @@ impl LogOn {
                 Err(error.status())
             }
         }
-    }
-
-    fn caller(&self, identity: &auth::Identity) -> Result<Caller, NtStatus> {
-        let settings = self.server.settings();
-        let pipes = settings.shares.iter().find(|share| share.is_pipe());
-        let pipes = pipes.ok_or(NtStatus::ACCESS_DENIED)?;
-        self.server.identities().caller(identity, pipes)
     }
 }

@@ -29,7 +29,8 @@ pub use administration::{
 pub use figures::{LockSnapshot, StatisticsSnapshot};
 pub use handler::{Answer, Controlled, Handle, ShareHandler, Transacted};
 pub use link::ServerLink;
-pub use log_on::{LogOn, LogOnStep};
+pub use log_on::{LogOn, LogOnStep, PipeUser};
+pub(crate) use log_on::{PipeUsers, caller_on_pipes};
 pub use name::{Name, NameError, StreamName, StreamType};
 pub use print_queue::{JobChange, JobState, NewJob, PrintJob, PrintQueue};
 pub use room::{FileRegion, ReplyRoom};

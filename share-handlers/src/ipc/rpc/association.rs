@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use server::share::{Caller, LogOnStep};
+use server::share::{Caller, LogOnStep, PipeUser};
 use wire::NtStatus;
 
 use super::super::ndr::{ByteOrder, Decoder, Syntax};
@@ -27,6 +27,8 @@ pub(in crate::ipc) struct Association {
     /// The pipe's name.
     pipe: &'static str,
     caller: Arc<Caller>,
+    /// Who has logged on here, which is the caller from then on.
+    user: Option<Arc<PipeUser>>,
     groups: Arc<Groups>,
     group: Arc<Group>,
     /// The presentation contexts agreed on.
@@ -99,6 +101,7 @@ impl Association {
             interfaces,
             pipe,
             caller,
+            user: None,
             groups,
             group,
             contexts: BTreeMap::new(),
@@ -277,11 +280,11 @@ impl Association {
             }
             Ok(LogOnStep::Done {
                 token,
-                caller,
+                user,
                 protection,
             }) => {
                 self.security = Security::Established(agreement, protection);
-                self.caller = Arc::new(caller);
+                self.user = Some(user);
                 token
             }
             Err(_) => {
@@ -419,6 +422,13 @@ impl Association {
             let fault = pdu::fault(call_id, context, Fault::INVALID_CONTEXT.0, false);
             return Reply::Now(vec![fault]);
         };
+        if let Some(user) = &self.user {
+            let Some(caller) = user.caller() else {
+                let fault = pdu::fault(call_id, context, Fault::ACCESS_DENIED.0, false);
+                return Reply::Now(vec![fault]);
+            };
+            self.caller = caller;
+        }
         let (interface, operation) = (agreed.interface, request.operation);
         tracing::trace!(target: "smb::rpc", interface = interface.name, operation, "call");
         let arguments = Decoder::new(&request.stub, request.order, agreed.syntax);
