@@ -18,14 +18,14 @@ import test_rpc
 
 pytest.importorskip("impacket", reason="impacket is not installed")
 
-from impacket.dcerpc.v5 import samr
+from impacket.dcerpc.v5 import samr, srvs
 from impacket.dcerpc.v5.dtypes import MAXIMUM_ALLOWED
 from impacket.dcerpc.v5.rpcrt import DCERPCException
 from impacket.ldap.ldaptypes import LDAP_SID, SR_SECURITY_DESCRIPTOR
 from impacket.smb3structs import SMB2_DIALECT_21
 from impacket.smbconnection import SessionError, SMBConnection
 
-from test_rpc_administration import ALICE, allowing
+from test_rpc_administration import ALICE, allowing, bound
 from test_rpc_groups import number_of, opened
 
 pytestmark = [has_tools, pytest.mark.skipif(os.geteuid() != 0, reason="the host keeps files apart for root's server only")]
@@ -36,6 +36,8 @@ DELETE, READ_CONTROL, WRITE_DAC, WRITE_OWNER, SYSTEM_SECURITY = 0x10000, 0x20000
 BACKUP_INTENT = 0x4000
 OPEN, OVERWRITE_IF = 1, 5
 SECURITY, OWNER, DACL, SACL = 3, 1, 4, 8
+#: BACKUP_SECURITY_INFORMATION, which stands for all parts of a descriptor.
+WHOLE = 0x10000
 MEMORY = "ram"
 
 
@@ -159,6 +161,24 @@ def secret(request, server):
     assert bob.read(name) == b"bob's" and bob.read(f"{name}:notes") == b"bob's, too"
     assert bob.tries(name, DELETE, 0x1000) is None
     bob.connection.close()
+
+
+@pytest.mark.parametrize("parts", [DACL, OWNER, SACL, 0x10, 0x20, 0x40, WHOLE, WHOLE | DACL], ids=hex)
+def test_administrators_set_and_read_no_descriptor_by_the_server_service(server, secret, parts):
+    share, name = secret
+    theirs = SR_SECURITY_DESCRIPTOR(allowing(ALL, sid_of(server, ADMINISTRATOR[0])))
+    theirs["Control"] = 0x8004
+    for part in ("OwnerSid", "GroupSid"):
+        theirs[part] = LDAP_SID()
+        theirs[part].fromCanonical(Client(server, BOB, share).owner(name))
+    rpc = bound(server)
+    wanted = [bytes([byte]) for byte in theirs.getData()]
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        srvs.hNetrpSetFileSecurity(rpc, f"{share}\0", f"\\{name}\0", parts, wanted)
+    if parts & (SACL | WHOLE):
+        with pytest.raises(DCERPCException, match="(?i)access_denied"):
+            srvs.hNetrpGetFileSecurity(rpc, f"{share}\0", f"\\{name}\0", parts)
+    assert Client(server, ADMINISTRATOR, share).tries(name, READ) == "STATUS_ACCESS_DENIED"
 
 
 @pytest.mark.parametrize("user", [ALICE, ADMINISTRATOR], ids=["user", "administrator"])

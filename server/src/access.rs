@@ -4,11 +4,13 @@
 //! file, a share's own access list or a lock; those are for the commands and the object store.
 
 mod descriptor;
+mod parts;
 mod posix;
 #[cfg(test)]
 mod tests;
 
 pub use descriptor::{ObjectKind, inherit, is_canonical, replace};
+pub use parts::{needed_to_read, needed_to_set};
 pub use posix::PosixPermissions;
 
 use wire::NtStatus;

@@ -1,11 +1,11 @@
 //! QUERY_INFO of a security descriptor. [MS-SMB2] 3.3.5.20.3
 
 use bytes::BytesMut;
-use wire::dtyp::{AccessMask, SecurityInformation};
 use wire::fscc::Fit;
 use wire::{Dialect, NtStatus, QueryInfoRequest, Writer};
 
 use super::{answer, short_of_room};
+use crate::access::needed_to_read;
 use crate::commands::Answer;
 use crate::open::Open;
 
@@ -16,7 +16,7 @@ pub(super) async fn query(
     dialect: Dialect,
 ) -> Result<Answer, NtStatus> {
     let parts = request.security_information();
-    open.require(needed_access(parts))?;
+    open.require(needed_to_read(parts))?;
     let descriptor = open.handle.security(parts).await?;
     let mut out = BytesMut::new();
     descriptor.encode(&mut Writer::new(&mut out));
@@ -30,24 +30,4 @@ pub(super) async fn query(
         ));
     }
     Ok(answer(out.freeze(), Fit::Whole))
-}
-
-// [MS-FSA] 2.1.5.14
-fn needed_access(parts: SecurityInformation) -> AccessMask {
-    let mut needed = AccessMask::NONE;
-    let readable = SecurityInformation::OWNER
-        .with(SecurityInformation::GROUP)
-        .with(SecurityInformation::DACL)
-        .with(SecurityInformation::LABEL)
-        .with(SecurityInformation::ATTRIBUTE)
-        .with(SecurityInformation::SCOPE)
-        .with(SecurityInformation::BACKUP);
-    if parts.intersects(readable) {
-        needed |= AccessMask::READ_CONTROL;
-    }
-    // BACKUP stands for all parts.
-    if parts.intersects(SecurityInformation::SACL.with(SecurityInformation::BACKUP)) {
-        needed |= AccessMask::ACCESS_SYSTEM_SECURITY;
-    }
-    needed
 }

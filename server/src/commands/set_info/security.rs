@@ -1,9 +1,10 @@
 //! SET_INFO of a security descriptor. [MS-SMB2] 3.3.5.21.3
 
-use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
+use wire::dtyp::SecurityDescriptor;
 use wire::fscc::CompletionFilter;
 use wire::{NtStatus, SetInfoRequest};
 
+use crate::access::needed_to_set;
 use crate::commands::effects;
 use crate::context::Context;
 use crate::object_store::Operation;
@@ -20,7 +21,7 @@ pub(super) async fn set(
     request: &SetInfoRequest,
 ) -> Result<(), NtStatus> {
     let parts = request.security_information();
-    open.require(needed_access(parts))?;
+    open.require(needed_to_set(parts))?;
     let descriptor =
         SecurityDescriptor::decode(&request.buffer).map_err(|_| NtStatus::INVALID_PARAMETER)?;
     effects::prepare(context, open, Operation::SetSecurity).await?;
@@ -28,34 +29,4 @@ pub(super) async fn set(
     let changed = CompletionFilter::SECURITY;
     effects::report_file(&context.server, open, changed).await;
     Ok(())
-}
-
-// [MS-SMB2] 3.3.5.21.3
-fn needed_access(parts: SecurityInformation) -> AccessMask {
-    let rules = [
-        (
-            SecurityInformation::SACL,
-            AccessMask::ACCESS_SYSTEM_SECURITY,
-        ),
-        (SecurityInformation::DACL, AccessMask::WRITE_DAC),
-        (SecurityInformation::LABEL, AccessMask::WRITE_OWNER),
-        (SecurityInformation::GROUP, AccessMask::WRITE_OWNER),
-        (SecurityInformation::OWNER, AccessMask::WRITE_OWNER),
-        (SecurityInformation::ATTRIBUTE, AccessMask::WRITE_DAC),
-        (
-            SecurityInformation::SCOPE,
-            AccessMask::ACCESS_SYSTEM_SECURITY,
-        ),
-        // It stands for all parts.
-        (
-            SecurityInformation::BACKUP,
-            AccessMask::WRITE_DAC
-                .with(AccessMask::WRITE_OWNER)
-                .with(AccessMask::ACCESS_SYSTEM_SECURITY),
-        ),
-    ];
-    rules
-        .into_iter()
-        .filter(|(part, _)| parts.contains(*part))
-        .fold(AccessMask::NONE, |needed, (_, access)| needed.with(access))
 }

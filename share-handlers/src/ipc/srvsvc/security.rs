@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use server::access::{needed_to_read, needed_to_set};
 use server::share::{Handle, Name};
 use wire::dtyp::{AccessMask, SecurityDescriptor, SecurityInformation};
 use wire::{NtStatus, Utf16String, Writer};
@@ -19,11 +20,7 @@ pub(super) fn get_file_security(
     (_, share, file, parts): (Text, Text, Utf16String, u32),
 ) -> Result<Later<(Option<Descriptor>, u32)>, Fault> {
     let parts = SecurityInformation::from_bits(parts);
-    let mut access = AccessMask::READ_CONTROL;
-    if parts.contains(SecurityInformation::SACL) {
-        access |= AccessMask::ACCESS_SYSTEM_SECURITY;
-    }
-    let opening = open(call, share, &file, access);
+    let opening = open(call, share, &file, needed_to_read(parts));
     Ok(Box::pin(async move {
         let read = async { opening?.await?.security(parts).await };
         match read.await {
@@ -47,20 +44,9 @@ pub(super) fn set_file_security(
     (_, share, file, parts, descriptor): (Text, Text, Utf16String, u32, Descriptor),
 ) -> Result<Later<(u32,)>, Fault> {
     let parts = SecurityInformation::from_bits(parts);
-    let wanted = [
-        (SecurityInformation::OWNER, AccessMask::WRITE_OWNER),
-        (SecurityInformation::GROUP, AccessMask::WRITE_OWNER),
-        (SecurityInformation::DACL, AccessMask::WRITE_DAC),
-        (
-            SecurityInformation::SACL,
-            AccessMask::ACCESS_SYSTEM_SECURITY,
-        ),
-    ];
-    let wanted = wanted.iter().filter(|(part, _)| parts.contains(*part));
-    let access = wanted.fold(AccessMask::NONE, |all, (_, one)| all.with(*one));
     let bytes = descriptor.bytes.unwrap_or(Array(Vec::new())).0;
     let decoded = SecurityDescriptor::decode(&bytes).map_err(|_| NtStatus::INVALID_PARAMETER);
-    let opening = open(call, share, &file, access);
+    let opening = open(call, share, &file, needed_to_set(parts));
     Ok(Box::pin(async move {
         let set = async {
             let descriptor = decoded?;
