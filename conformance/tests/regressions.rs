@@ -232,9 +232,15 @@ fn what_was_under_way_when_the_server_was_killed_may_have_broken_caching() {
 #[test]
 fn an_open_that_deletes_on_close_breaks_the_caching_of_others_at_its_end() {
     simulate(7_798, 500, Profile::Persistent);
+    simulate(23_270, 500, Profile::Persistent);
 }
 
 #[test]
 fn replies_about_one_lease_may_come_in_any_order_where_handlers_are_late() {
     simulate(1_225, 500, Profile::Persistent);
+}
+
+#[test]
+fn a_break_that_a_lost_connection_took_with_it_may_wait_for_its_client() {
+    simulate(19_380, 500, Profile::Persistent);
 }

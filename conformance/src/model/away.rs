@@ -53,6 +53,7 @@ impl Model {
         let deleting = here.iter().map(|id| &self.opens[id]);
         let deleting = deleting.filter(|open| open.delete_on_close);
         self.disturbed = deleting.map(|open| open.file).collect();
+        let mut left = Vec::new();
         for id in here {
             let open = &self.opens[&id];
             let contends = |operation: &Operation| self.concerns(operation, open.file);
@@ -76,9 +77,11 @@ impl Model {
                 (Some(_), false) if !is_needed => {
                     return Err(format!("{id} was not kept: {open:?}"));
                 }
-                (_, false) => self.close(id),
+                (_, false) => left.push(id),
             }
         }
+        // Of what these end, nobody can tell those that wait.
+        left.into_iter().for_each(|id| self.close(id));
         self.doubt_absent(|model, cache| {
             let wants = |operation: &Operation| model.concerns(operation, cache.file);
             cache.breaking.is_some() || under_way.iter().any(wants)

@@ -84,13 +84,20 @@ impl Model {
     // [MS-SMB2] 3.3.6.5
     pub fn pass(&mut self, now: Duration) {
         self.now = now;
-        for cache in self.caches.values_mut() {
-            let is_over = |breaking: &Breaking| breaking.since + ACKNOWLEDGMENT <= now;
-            if cache
-                .breaking
-                .take_if(|breaking| is_over(breaking))
-                .is_some()
-            {
+        let is_over = |breaking: Breaking| breaking.since + ACKNOWLEDGMENT <= now;
+        let over = self.caches.iter();
+        let over = over.filter(|(_, cache)| cache.breaking.is_some_and(is_over));
+        let over = over.map(|(holder, cache)| (*holder, self.is_absent(cache)));
+        for (holder, is_absent) in over.collect::<Vec<_>>() {
+            let Some(cache) = self.caches.get_mut(&holder) else {
+                continue;
+            };
+            cache.breaking = None;
+            if is_absent {
+                // [MS-SMB2] 3.3.4.7
+                // Without end for who could not be told; whether that is so, the server alone knows.
+                cache.doubt = Doubt::Lost;
+            } else {
                 cache.state = LeaseState::NONE;
             }
         }
