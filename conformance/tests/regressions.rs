@@ -244,3 +244,10 @@ fn replies_about_one_lease_may_come_in_any_order_where_handlers_are_late() {
 fn a_break_that_a_lost_connection_took_with_it_may_wait_for_its_client() {
     simulate(19_380, 500, Profile::Persistent);
 }
+
+#[test]
+fn a_lease_is_not_given_anew_before_its_client_knows_what_it_has_lost() {
+    simulate(10_280, 500, Profile::Persistent);
+    simulate(32_436, 500, Profile::Persistent);
+    simulate(35_032, 500, Profile::Persistent);
+}

@@ -131,6 +131,13 @@ pub(crate) fn keeps_caching(server: &Server, opens: &[OpenId]) -> bool {
         .any(|open| persistence::is_persistent(&open))
 }
 
+/// Whether any of these opens waits for its client, and goes on to wait when its caching is broken.
+// [MS-SMB2] 3.3.4.7
+pub(crate) fn misses_breaks(server: &Server, opens: &[OpenId]) -> bool {
+    let mut waiting = opens.iter().filter_map(|id| server.disconnected.find(*id));
+    waiting.any(|open| !gives_way_to_others(&open))
+}
+
 /// The open's time is over.
 // [MS-SMB2] 3.3.6.2
 // [MS-SMB2] 3.3.6.4
@@ -145,15 +152,22 @@ pub(crate) fn time_out(server: &Arc<Server>, id: OpenId) {
 // [MS-SMB2] 3.3.4.6
 // [MS-SMB2] 3.3.4.7
 pub(crate) fn give_way(server: &Arc<Server>, opens: &[OpenId]) -> bool {
-    let gives_way = |open: &Open| matches!(open.state.lock().durability, Durability::Durable(_));
     let mut all = !opens.is_empty();
     for id in opens {
-        match server.disconnected.take_if(server, *id, gives_way) {
+        match server
+            .disconnected
+            .take_if(server, *id, gives_way_to_others)
+        {
             Some(open) => close(server, open),
             None => all = false,
         }
     }
     all
+}
+
+/// Whether the open waits only as long as nobody else needs the file.
+fn gives_way_to_others(open: &Open) -> bool {
+    matches!(open.state.lock().durability, Durability::Durable(_))
 }
 
 /// Closes all that wait for their client, when the server ends; those that outlive it wait on in the

@@ -2,6 +2,7 @@
 
 mod absent;
 mod estate;
+mod joined;
 mod moved;
 mod recorded;
 mod refused;

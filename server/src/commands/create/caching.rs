@@ -1,19 +1,23 @@
 //! The caching that a CREATE asks for, as far as dialect and share have it, and that of an open which
 //! is there already.
 
+use std::sync::Arc;
+
 use config::Oplocks;
 use wire::create::{LeaseContext, LeaseFlags};
 use wire::dtyp::Guid;
 use wire::negotiate::Capabilities;
 use wire::{CreateRequest, Dialect, OplockLevel};
 
-use crate::commands::breaks::{CachingHolder, Unanswered};
+use crate::commands::breaks::{CachingHolder, Unanswered, tell_now};
 use crate::commands::negotiate::Negotiated;
 use crate::context::Context;
+use crate::durable;
 use crate::object_store::{
     Caching, GrantedCaching, LeaseGrant, LeaseRequest, LeaseState, LeaseVersion,
 };
 use crate::open::Open;
+use crate::server::Server;
 use crate::share::ShareKind;
 
 /// The oplock or lease asked for.
@@ -91,6 +95,36 @@ pub(super) fn has_directory_leases(context: &Context) -> bool {
         let offered = negotiated.server_capabilities;
         offered.contains(Capabilities::DIRECTORY_LEASING)
     })
+}
+
+/// What to ask the object store for: no more than is left of a lease of which the client may not know what it has
+/// lost. By a reply that gives it the same anew, it would not learn that others have changed the file meanwhile.
+// departs [MS-SMB2] 3.3.5.9.8: such a lease is not promoted, until its client has taken up again what waits for it
+// departs [MS-SMB2] 3.3.5.9.11: the same; who had more than it gets anew learns of the loss by no epoch (3.2.5.7.5)
+pub(super) fn without_unknown_losses(server: &Server, asked: Caching) -> Caching {
+    match asked {
+        Caching::Lease(lease) if may_have_lost(server, &lease) => Caching::Lease(LeaseRequest {
+            state: LeaseState::NONE,
+            ..lease
+        }),
+        _ => asked,
+    }
+}
+
+/// Tells a client, behind the reply to its CREATE, of the breaks of a lease that it was away for.
+// [MS-SMB2] 3.3.4.7
+pub(super) fn tell_of_breaks(server: &Arc<Server>, asked: &Caching) {
+    if let Caching::Lease(lease) = asked
+        && may_have_lost(server, lease)
+    {
+        tell_now(server, CachingHolder::Lease(lease.client, lease.key));
+    }
+}
+
+/// Whether an open under this lease waits for its client, which is not told of breaks meanwhile.
+fn may_have_lost(server: &Server, lease: &LeaseRequest) -> bool {
+    let opens = server.object_store.lease_opens(lease.client, lease.key);
+    durable::misses_breaks(server, &opens)
 }
 
 /// Has breaks of what an open caches wait for the reply that will name it to the client again.

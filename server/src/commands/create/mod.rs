@@ -85,6 +85,7 @@ pub async fn run(context: &mut Context, request: CreateRequest) -> Result<Answer
     if let Err(status) = insert(context, &open, plan.under_way.take()).await {
         return Err(abandon(context, &opened, &open, status).await);
     }
+    caching::tell_of_breaks(&context.server, &plan.caching);
     context.related.file_id = Some(file_id);
     context.related.has_file = true;
     report_created(context, &opened, &open);
@@ -260,7 +261,7 @@ async fn arbitrate(
             granted_access,
             share_access: plan.share_access,
             delete_on_close: plan.deletes_on_close(),
-            caching,
+            caching: caching::without_unknown_losses(&server, caching),
             open: OpenId(file_id.persistent),
             looked_up,
         };
