@@ -23,7 +23,7 @@ pub(in super::super) struct LockTable {
     shared: RangeCounts,
     /// Those that are exclusive.
     exclusive: RangeCounts,
-    /// Those that are exclusive, of each open that has any.
+    /// Those that are exclusive, of each open that has had any.
     own_exclusive: BTreeMap<AttachmentId, RangeCounts>,
     pub(super) waiting: VecDeque<WaitingLock>,
     next_age: u64,
@@ -117,7 +117,7 @@ impl LockTable {
         let is_shared = || self.shared.overlapping(range) > 0;
         let exclusive = self.exclusive.overlapping(range);
         let is_others = || {
-            let own = self.own_exclusive.get(&owner);
+            let own = self.own_exclusive.get(&owner).filter(|_| exclusive > 0);
             exclusive > own.map_or(0, |own| own.overlapping(range))
         };
         match intent {
@@ -163,9 +163,6 @@ impl LockTable {
                 self.exclusive.remove(range);
                 if let Some(own) = self.own_exclusive.get_mut(&owner) {
                     own.remove(range);
-                    if own.is_empty() {
-                        self.own_exclusive.remove(&owner);
-                    }
                 }
             }
         }
@@ -248,10 +245,10 @@ impl LockTable {
         owner: AttachmentId,
         effects: &mut Effects,
     ) -> Result<(), NtStatus> {
-        let mut freed = RangeCounts::default();
+        let mut freed = Vec::with_capacity(ranges.len());
         let result = ranges.iter().try_for_each(|range| {
             self.unlock(*range, owner)?;
-            freed.insert(*range);
+            freed.push(*range);
             Ok(())
         });
         self.grant_waiting(&freed, effects);
@@ -276,7 +273,7 @@ impl LockTable {
         owner: AttachmentId,
         effects: &mut Effects,
     ) {
-        let mut freed = RangeCounts::default();
+        let mut freed = Vec::with_capacity(elements.len());
         for LockElement { range, kind } in elements {
             let of = |age| Lock {
                 kind: *kind,
@@ -286,7 +283,7 @@ impl LockTable {
             let latest = self.granted.range(of(0)..=of(u64::MAX)).next_back();
             if let Some(lock) = latest.copied() {
                 self.remove(lock);
-                freed.insert(*range);
+                freed.push(*range);
             }
         }
         self.grant_waiting(&freed, effects);
@@ -294,11 +291,16 @@ impl LockTable {
 
     /// Grants, first come first served, what has waited for the ranges that are free now and meets no other lock.
     // [MS-FSA] 2.1.5.8
-    fn grant_waiting(&mut self, freed: &RangeCounts, effects: &mut Effects) {
+    fn grant_waiting(&mut self, freed: &[Range], effects: &mut Effects) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let mut counts = RangeCounts::default();
+        freed.iter().for_each(|range| counts.insert(*range));
         let mut waiting = std::mem::take(&mut self.waiting);
         waiting.retain(|wait| {
             let LockElement { range, kind } = wait.element;
-            let has_waited = freed.overlapping(range) > 0;
+            let has_waited = counts.overlapping(range) > 0;
             if !has_waited || self.conflicts(range, Intent::Lock(kind), wait.owner) {
                 return true;
             }
@@ -315,11 +317,9 @@ impl LockTable {
     pub(in super::super) fn release(&mut self, owner: AttachmentId, effects: &mut Effects) {
         self.unrecorded.end(owner);
         let held: Vec<_> = self.held_by(owner).copied().collect();
-        let mut freed = RangeCounts::default();
-        for lock in held {
-            self.remove(lock);
-            freed.insert(lock.range);
-        }
+        let freed: Vec<_> = held.iter().map(|lock| lock.range).collect();
+        held.into_iter().for_each(|lock| self.remove(lock));
+        self.own_exclusive.remove(&owner);
         self.end_waits(owner, effects);
         self.grant_waiting(&freed, effects);
     }
