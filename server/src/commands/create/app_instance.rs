@@ -52,7 +52,9 @@ pub(super) async fn take_over(context: &Context, plan: &Plan) -> Result<(), NtSt
         if is_superseded(instance, &open) {
             return Err(NtStatus::FILE_FORCED_CLOSED);
         }
-        if may_read(context, &open).await? || open.create_guid.is_none() {
+        let is_kept_for_nobody =
+            open.create_guid.is_none() && !open.tree.share.is_continuously_available();
+        if may_read(context, &open).await? || is_kept_for_nobody {
             close(context, open).await;
         }
     }
