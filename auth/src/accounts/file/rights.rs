@@ -131,8 +131,8 @@ fn relative_to_a_domain(holder: &Sid) -> Option<u32> {
 }
 
 fn parse_rights(line: &str) -> Result<(Sid, Rights), Wrong> {
-    const RIGHT: &str =
-        "`+`, an identifier such as S-1-5-32-544, `:` and names of rights separated by `,`";
+    const RIGHT: &str = "`+`, an identifier such as S-1-5-32-544, `:` and names of rights such as \
+                         SeBackupPrivilege, separated by `,`";
     let (holder, names) = line.split_once(':').unwrap_or((line, ""));
     let holder = holder.trim().parse::<Sid>();
     let holder = holder.map_err(|error| Wrong::new(format!("{error}"), RIGHT))?;
