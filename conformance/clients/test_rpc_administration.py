@@ -56,6 +56,13 @@ def test_sessions_are_listed_at_every_level_and_for_administrators_only(server, 
     with_session.close()
 
 
+@pytest.mark.parametrize("level", [rpcrt.RPC_C_AUTHN_LEVEL_PKT_INTEGRITY, rpcrt.RPC_C_AUTHN_LEVEL_PKT_PRIVACY])
+def test_packets_are_protected_for_a_client_that_signs_headers_unasked(server, level):
+    rpc = bound(server, level=level)
+    for _ in range(2):
+        assert srvs.hNetrSessionEnum(rpc, "\0", "\0", 10)["ErrorCode"] == 0
+
+
 def test_a_session_grows_idle_until_it_asks_for_something(server):
     idler = logged_on(server)
 

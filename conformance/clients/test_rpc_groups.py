@@ -271,7 +271,7 @@ def test_who_has_logged_on_inside_a_pipe_may_no_more_than_the_accounts_say_now(s
     rpc = transport.SMBTransport(server.host, server.port, r"\srvsvc", *ALICE).get_dce_rpc()
     rpc.set_credentials("dora", "Dora-6-Dora")
     rpc.set_auth_type(rpcrt.RPC_C_AUTHN_WINNT)
-    rpc.set_auth_level(rpcrt.RPC_C_AUTHN_LEVEL_CONNECT)
+    rpc.set_auth_level(rpcrt.RPC_C_AUTHN_LEVEL_PKT_PRIVACY)
     rpc.connect()
     rpc.bind(srvs.MSRPC_UUID_SRVS)
     assert srvs.hNetrSessionEnum(rpc, "\0", "\0", 10)["ErrorCode"] == 0

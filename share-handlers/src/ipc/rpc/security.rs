@@ -31,7 +31,7 @@ pub(super) enum Security {
 pub(super) struct Agreement {
     /// Mechanism, level and the client's number for the log-on.
     pub trailer: Trailer,
-    /// Whether signatures are over headers, too.
+    /// Whether both sides have said that signatures are over headers, too, as NTLM's always are.
     pub signs_headers: bool,
 }
 
@@ -196,19 +196,16 @@ fn append_trailer(agreement: &Agreement, body: &mut BytesMut, padded: usize) {
 }
 
 /// The bytes of a packet that its signature is over, and of those the ones that are encrypted.
-// [MS-RPCE] 3.3.1.5.2.2
+// departs [MS-RPCE] 3.3.1.5.2.2: NTLM signs the whole packet also where nobody has agreed to sign headers, as Windows,
+// Samba and impacket have it
 fn regions(
     agreement: &Agreement,
     stub_at: usize,
     trailer_at: usize,
 ) -> (Range<usize>, Range<usize>) {
-    let signed = if agreement.signs_headers {
-        0..trailer_at + Trailer::SIZE
-    } else {
-        stub_at..trailer_at
-    };
+    let signed = 0..trailer_at + Trailer::SIZE;
     let secret = if agreement.trailer.level == level::PRIVACY {
-        stub_at - signed.start..trailer_at - signed.start
+        stub_at..trailer_at
     } else {
         0..0
     };
