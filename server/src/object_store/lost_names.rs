@@ -35,6 +35,13 @@ impl LostNames {
         self.count.fetch_add(1, Ordering::Release);
     }
 
+    /// Any object may have lost its name: a directory above it has another.
+    pub(super) fn record_all(&self) {
+        let mut latest = self.latest.lock();
+        latest.clear();
+        self.count.fetch_add(1, Ordering::Release);
+    }
+
     /// Whether the object may have lost its name since; true when that is too long ago to know.
     pub(super) fn has_lost(&self, object: ObjectId, since: Moment) -> bool {
         if self.now() == since {
@@ -75,5 +82,18 @@ mod tests {
         assert!(!lost.has_lost(object(3), first));
         (0..KEPT as u64).for_each(|file| lost.record(object(file + 10)));
         assert!(lost.has_lost(object(3), first));
+    }
+
+    #[test]
+    fn every_name_may_be_lost_with_that_of_a_directory() {
+        let lost = LostNames::default();
+        lost.record(object(1));
+        let before = lost.now();
+        lost.record_all();
+        let after = lost.now();
+        lost.record(object(2));
+        assert!(lost.has_lost(object(3), before));
+        assert!(!lost.has_lost(object(3), after));
+        assert!(lost.has_lost(object(2), after));
     }
 }

@@ -211,5 +211,9 @@ pub(super) fn renamed(attachment: &Attachment, to: &Location<'_>) {
         names.rename(old, &keys, object);
         state.rename_link(attachment.link, *new);
     }
-    object.shared.lost_names.record(object.id);
+    if attachment.kind == StreamKind::Directory {
+        object.shared.lost_names.record_all();
+    } else {
+        object.shared.lost_names.record(object.id);
+    }
 }
