@@ -180,7 +180,14 @@ impl Names {
         if self.deleted.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        let keys = self.keys(location);
+        self.check_none_deleted(&self.keys(location))
+    }
+
+    /// Whether any of the names with these keys is being deleted.
+    pub(super) fn check_none_deleted(&self, keys: &[PathKey]) -> Result<(), NtStatus> {
+        if self.deleted.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
         let nodes = self.nodes.lock();
         if keys
             .iter()

@@ -123,13 +123,15 @@ fn check_source(
     }
 }
 
-/// The new name needs a directory that lets others add to it.
+/// The new name needs a directory that stays, and that lets others add to it.
+// [MS-FSA] 2.1.5.1
 // [MS-FSA] 2.1.5.15.12
 fn check_parent(shared: &Shared, target: &Location<'_>) -> Result<(), NtStatus> {
     let keys = shared.names.keys(target);
     let Some((_, above)) = keys.split_last() else {
         return Ok(());
     };
+    shared.names.check_none_deleted(above)?;
     // observed: Windows 11 and Windows Server 2022 open the directory without sharing DELETE
     let mode = Mode {
         access: AccessMask::FILE_ADD_FILE,
