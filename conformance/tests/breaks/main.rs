@@ -7,6 +7,7 @@ mod endings;
 mod folders;
 mod handles;
 mod locks;
+mod moves;
 mod notices;
 mod protection;
 mod resent;
