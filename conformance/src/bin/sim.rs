@@ -3,7 +3,7 @@
 //! One seed prints every operation; `--seeds N` runs so many from SEED on and prints failures only, and which
 //! seeds could not be decided, as too much came at once that can have happened in too many orders. What
 //! clients do says the profile, each of which is all those before it and more: `oplocks`, `leases`,
-//! `durable`, `folders`, `locks`, and then `resilient`, `persistent` or `channels`.
+//! `durable`, `folders`, `locks`, and then `resilient` and `trees`, `persistent` or `channels`.
 
 use std::process::ExitCode;
 

@@ -187,7 +187,8 @@ impl Model {
         match operation {
             Operation::Open { name, .. } => is_named(name),
             Operation::Rename { open, target, .. } => {
-                is_named(target) || self.opens.get(open).is_some_and(|open| open.file == file)
+                let is_about = |open: &Open| open.file == file || self.is_below(file, open.file);
+                is_named(target) || self.opens.get(open).is_some_and(is_about)
             }
             Operation::Read { open, .. }
             | Operation::Write { open, .. }

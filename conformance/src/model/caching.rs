@@ -237,11 +237,11 @@ impl Model {
     }
 
     fn view(&self, file: u64) -> View {
-        if file == ROOT {
-            return View::Names(self.names.keys().cloned().collect());
+        match self.files.get(&file) {
+            Some(found) if found.is_folder => View::Names(self.names_in(file)),
+            Some(found) => View::Bytes(found.contents.clone()),
+            None => View::Bytes(Vec::new()),
         }
-        let contents = self.files.get(&file).map(|file| file.contents.clone());
-        View::Bytes(contents.unwrap_or_default())
     }
 }
 

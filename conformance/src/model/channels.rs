@@ -37,8 +37,8 @@ impl Model {
         operation: &mut Operation,
         sending: Option<Sending>,
     ) -> Option<Counted> {
-        if let Operation::Watch { room } = operation {
-            self.watch(client, *room);
+        if let Operation::Watch { room, folders } = operation {
+            self.watch(client, *room, *folders);
         }
         self.unsettle(operation);
         let sending = sending.unwrap_or_default();

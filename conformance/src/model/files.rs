@@ -11,7 +11,7 @@ use super::away::{Durable, Keeping};
 use super::caching::{Cache, ROOT};
 use super::channels::ChannelSequence;
 use super::locks::{Lock, LockSequence, LockSequences};
-use super::operation::{Access, Holder, Operation, Outcome, Sharing};
+use super::operation::{Access, Holder, Kind, Operation, Outcome, Sharing};
 use super::rules;
 use super::watching::Watch;
 
@@ -33,6 +33,7 @@ pub struct Model {
 #[derive(Debug, Clone, Default, Hash)]
 pub(super) struct File {
     pub(super) name: String,
+    pub(super) is_folder: bool,
     pub(super) contents: Vec<u8>,
     pub(super) delete_pending: bool,
     pub(super) locks: Vec<Lock>,
@@ -66,7 +67,7 @@ impl Model {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            files: [(ROOT, File::default())].into(),
+            files: [(ROOT, File::new("", Kind::Folder))].into(),
             ..Self::default()
         }
     }
@@ -190,7 +191,7 @@ impl Model {
             (Operation::List, Outcome::Names(names)) => {
                 let mut names = names.clone();
                 names.sort();
-                expect("names", &names, &self.names.keys().cloned().collect())?;
+                expect("names", &names, &self.names_in(ROOT))?;
             }
             (Operation::Rename { open, target, .. }, Outcome::Done) => self.rename(*open, target),
             (
@@ -322,6 +323,7 @@ impl Model {
         };
         if let Operation::Open {
             name,
+            kind,
             access,
             sharing,
             disposition,
@@ -331,7 +333,7 @@ impl Model {
             ..
         } = operation
         {
-            open.file = self.find_or_create(name, parent);
+            open.file = self.find_or_create(name, *kind, parent);
             (open.access, open.sharing) = (*access, *sharing);
             open.delete_on_close = *delete_on_close;
             open.create_guid = *create_guid;
@@ -358,19 +360,16 @@ impl Model {
         Ok(())
     }
 
-    fn find_or_create(&mut self, name: &str, parent: Option<Holder>) -> u64 {
+    fn find_or_create(&mut self, name: &str, kind: Kind, parent: Option<Holder>) -> u64 {
         if let Some(file) = self.names.get(name) {
             return *file;
         }
         self.last_file += 1;
         self.names.insert(name.to_owned(), self.last_file);
-        let new = File {
-            name: name.to_owned(),
-            ..File::default()
-        };
+        let new = File::new(name, kind);
+        self.report(new.is_folder, &[(FileAction::ADDED, name)]);
         self.files.insert(self.last_file, new);
-        self.report(&[(FileAction::ADDED, name)]);
-        self.renew_view(parent, ROOT);
+        self.renew_folder_view(parent, name);
         self.last_file
     }
 
@@ -392,11 +391,11 @@ impl Model {
         file.locks.retain(|lock| lock.open != id);
         file.delete_pending |= open.delete_on_close;
         if is_last && file.delete_pending {
-            let name = std::mem::take(&mut file.name);
+            let (name, is_folder) = (std::mem::take(&mut file.name), file.is_folder);
             self.names.remove(&name);
             self.files.remove(&open.file);
-            self.report(&[(FileAction::REMOVED, &name)]);
-            self.renew_view(open.parent, ROOT);
+            self.report(is_folder, &[(FileAction::REMOVED, &name)]);
+            self.renew_folder_view(open.parent, &name);
         }
     }
 
@@ -409,16 +408,32 @@ impl Model {
         let old = std::mem::replace(&mut self.file_mut(open).name, target.to_owned());
         self.names.remove(&old);
         self.names.insert(target.to_owned(), file);
+        let is_folder = self.file(open).is_folder;
         // [MS-FSA] 2.1.5.15.12
         if let Some(replaced) = replaced {
             self.files.remove(&replaced);
             // Who watches names alone does not hear that the name has another file now.
-            self.report(&[(FileAction::REMOVED, &old)]);
+            self.report(is_folder, &[(FileAction::REMOVED, &old)]);
         } else {
-            let (before, after) = (FileAction::RENAMED_OLD_NAME, FileAction::RENAMED_NEW_NAME);
-            self.report(&[(before, &old), (after, target)]);
+            let (before, after) = if self.folder_of(&old) == self.folder_of(target) {
+                (FileAction::RENAMED_OLD_NAME, FileAction::RENAMED_NEW_NAME)
+            } else {
+                (FileAction::REMOVED, FileAction::ADDED)
+            };
+            self.report(is_folder, &[(before, &old), (after, target)]);
         }
-        self.renew_view(parent, ROOT);
+        if is_folder {
+            self.move_below(&old, target);
+        }
+        self.renew_folder_view(parent, &old);
+        self.renew_folder_view(parent, target);
+    }
+
+    /// Who changes names in a folder that it caches knows of the change.
+    fn renew_folder_view(&mut self, holder: Option<Holder>, name: &str) {
+        if let Some(folder) = self.folder_of(name) {
+            self.renew_view(holder, folder);
+        }
     }
 
     fn renew_own_view(&mut self, open: u64) {
@@ -445,6 +460,14 @@ impl Open {
 }
 
 impl File {
+    fn new(name: &str, kind: Kind) -> Self {
+        Self {
+            name: name.to_owned(),
+            is_folder: kind == Kind::Folder,
+            ..Self::default()
+        }
+    }
+
     fn read(&self, offset: u64, length: u32) -> &[u8] {
         let start = usize::try_from(offset)
             .unwrap_or(usize::MAX)

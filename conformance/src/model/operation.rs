@@ -87,6 +87,15 @@ impl Disposition {
     }
 }
 
+/// What a CREATE opens or makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// FILE_NON_DIRECTORY_FILE.
+    File,
+    /// FILE_DIRECTORY_FILE.
+    Folder,
+}
+
 /// The lease that a CREATE asks for or names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Leasing {
@@ -101,10 +110,12 @@ pub struct Leasing {
 /// An operation of a client. Opens are known by the number that the server gave.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operation {
-    /// CREATE of a file in the root.
+    /// CREATE of a file or folder.
     Open {
-        /// The file's name.
+        /// Its name, with those of the folders that it is in.
         name: String,
+        /// Which of them. No name is of both.
+        kind: Kind,
         /// The access asked for.
         access: Access,
         /// What others may do.
@@ -153,6 +164,8 @@ pub enum Operation {
     Watch {
         /// For how many bytes of changes.
         room: u32,
+        /// Whether the names of folders are watched too.
+        folders: bool,
     },
     /// READ.
     Read {

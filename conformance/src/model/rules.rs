@@ -21,7 +21,7 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
         Operation::Acknowledge { holder, kept } => {
             return allowed_acknowledgment(model, *holder, *kept);
         }
-        Operation::Watch { room } => return model.allowed_watch(client, *room),
+        Operation::Watch { room, .. } => return model.allowed_watch(client, *room),
         Operation::Read { open, .. }
         | Operation::Write { open, .. }
         | Operation::SetEndOfFile { open, .. }
@@ -42,8 +42,14 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
             NtStatus::CANCELLED,
             NtStatus::RANGE_NOT_LOCKED,
         ],
-        None if matches!(operation, Operation::Rename { .. }) => {
-            vec![NtStatus::FILE_CLOSED, NtStatus::OBJECT_NAME_COLLISION]
+        // Something else may be wrong by then, too.
+        None if matches!(operation, Operation::Rename { .. }) => vec![
+            NtStatus::FILE_CLOSED,
+            NtStatus::OBJECT_NAME_COLLISION,
+            NtStatus::OBJECT_PATH_NOT_FOUND,
+        ],
+        None if matches!(operation, Operation::SetDisposition { .. }) => {
+            vec![NtStatus::FILE_CLOSED, NtStatus::DIRECTORY_NOT_EMPTY]
         }
         None => vec![NtStatus::FILE_CLOSED],
     }
@@ -60,7 +66,7 @@ fn allowed_open(model: &Model, client: usize, operation: &Operation) -> Vec<NtSt
     else {
         return Vec::new();
     };
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<_> = model.refused_path(name).into_iter().collect();
     let known = model.names.get(name);
     let holder = lease.map(|lease| Holder::Lease {
         client,
@@ -165,7 +171,7 @@ fn allowed_acknowledgment(model: &Model, holder: Holder, kept: LeaseState) -> Ve
 
 /// Whether two opens exclude each other.
 // [MS-FSA] 2.1.5.1.2.2
-fn conflicts(one: (Access, Sharing), other: (Access, Sharing)) -> bool {
+pub(super) fn conflicts(one: (Access, Sharing), other: (Access, Sharing)) -> bool {
     let is_contended = |access: Access| access.read || access.write || access.delete;
     let refuses = |access: Access, sharing: Sharing| {
         access.read && !sharing.read
@@ -241,12 +247,7 @@ fn allowed_on(model: &Model, operation: &Operation, id: u64, open: &Open) -> Vec
         Operation::MakeResilient {
             timeout, is_known, ..
         } => one(away::allowed_resiliency(*timeout, *is_known)),
-        // [MS-FSA] 2.1.4.12
-        Operation::SetDisposition { delete: true, .. }
-            if model.others_keep_leased_handles(open.file, open.holder) =>
-        {
-            Vec::new()
-        }
+        Operation::SetDisposition { delete: true, .. } => allowed_deletion(model, open, file),
         Operation::Rename {
             target, replace, ..
         } => allowed_rename(model, open, file, target, *replace),
@@ -256,6 +257,18 @@ fn allowed_on(model: &Model, operation: &Operation, id: u64, open: &Open) -> Vec
 
 fn one(status: NtStatus) -> Vec<NtStatus> {
     vec![status]
+}
+
+// [MS-FSA] 2.1.5.15.3
+fn allowed_deletion(model: &Model, open: &Open, file: &File) -> Vec<NtStatus> {
+    if file.is_folder && !model.names_in(open.file).is_empty() {
+        one(NtStatus::DIRECTORY_NOT_EMPTY)
+    } else if model.others_keep_leased_handles(open.file, open.holder) {
+        // [MS-FSA] 2.1.4.12
+        Vec::new()
+    } else {
+        one(NtStatus::SUCCESS)
+    }
 }
 
 // [MS-FSA] 2.1.5.3
@@ -282,9 +295,13 @@ fn allowed_rename(
     target: &str,
     replace: bool,
 ) -> Vec<NtStatus> {
-    let mut wrong = Vec::new();
+    let mut wrong = model.refused_target(target);
     if file.delete_pending {
         wrong.extend([NtStatus::ACCESS_DENIED, NtStatus::DELETE_PENDING]);
+    }
+    let below = model.opens_below(open.file);
+    if below.iter().any(|open| !model.keeps_handle(open)) {
+        wrong.push(NtStatus::ACCESS_DENIED);
     }
     let replaced = model.names.get(target).filter(|id| **id != open.file);
     if let Some(id) = replaced {
@@ -295,13 +312,15 @@ fn allowed_rename(
             wrong.extend([NtStatus::DELETE_PENDING, NtStatus::ACCESS_DENIED]);
         }
         let mut opens = model.opens.values();
-        if replace && opens.any(|other| other.file == *id && !model.keeps_handle(other)) {
+        let is_open = opens.any(|other| other.file == *id && !model.keeps_handle(other));
+        if replace && (is_open || model.files[id].is_folder) {
             wrong.push(NtStatus::ACCESS_DENIED);
         }
     }
     let renames = model.names.get(target) != Some(&open.file);
     let waits = |file| model.others_keep_handles(file, open.holder);
-    if wrong.is_empty() && renames && (waits(open.file) || replaced.is_some_and(|id| waits(*id))) {
+    let must_wait = renames && (waits(open.file) || replaced.is_some_and(|id| waits(*id)));
+    if wrong.is_empty() && (must_wait || !below.is_empty()) {
         Vec::new()
     } else if wrong.is_empty() {
         one(NtStatus::SUCCESS)

@@ -4,12 +4,14 @@ use wire::NtStatus;
 use wire::fscc::FileAction;
 
 use super::files::Model;
+use super::folders::SEPARATOR;
 
 /// The watch of one client.
 #[derive(Debug, Clone, Hash)]
 pub(super) struct Watch {
     /// What may be kept between two requests, in bytes.
     capacity: u32,
+    hears_of_folders: bool,
     untold: Vec<Told>,
     /// What happened before the client was told to look for itself: the end of it may come all the same.
     doubtful: Vec<Told>,
@@ -18,10 +20,11 @@ pub(super) struct Watch {
 type Told = (FileAction, String);
 
 impl Model {
-    /// A client's CHANGE_NOTIFY has reached the server; the first says how much is kept.
-    pub(super) fn watch(&mut self, client: usize, room: u32) {
+    /// A client's CHANGE_NOTIFY has reached the server; the first says how much is kept, and of what.
+    pub(super) fn watch(&mut self, client: usize, room: u32, hears_of_folders: bool) {
         self.watches.entry(client).or_insert(Watch {
             capacity: room,
+            hears_of_folders,
             untold: Vec::new(),
             doubtful: Vec::new(),
         });
@@ -35,10 +38,14 @@ impl Model {
         watch.is_some_and(|watch| watch.doubtful.is_empty() && !watch.untold.is_empty())
     }
 
-    /// Names have changed together.
-    pub(super) fn report(&mut self, changes: &[(FileAction, &str)]) {
+    /// Names of files, or of folders, have changed together. Who watches the root hears of those in it.
+    pub(super) fn report(&mut self, is_folder: bool, changes: &[(FileAction, &str)]) {
         for watch in self.watches.values_mut() {
+            if is_folder && !watch.hears_of_folders {
+                continue;
+            }
             let named = changes.iter();
+            let named = named.filter(|(_, name)| !name.contains(SEPARATOR));
             let named = named.map(|(action, name)| (*action, (*name).to_owned()));
             watch.untold.extend(named);
         }

@@ -61,6 +61,8 @@ pub struct Actor {
     pub opens: BTreeMap<u64, FileId>,
     /// Its further opens of the root.
     pub roots: BTreeMap<u64, FileId>,
+    /// The opens of folders that it knows of.
+    pub folders: BTreeMap<u64, FileId>,
     /// The opens that a lost connection has taken, and that it has not asked for again.
     pub lost: BTreeSet<u64>,
     /// The CREATEs of the opens that are not durable, where these may become resilient.
@@ -157,6 +159,7 @@ impl Actor {
             profile,
             opens: BTreeMap::new(),
             roots: BTreeMap::new(),
+            folders: BTreeMap::new(),
             lost: BTreeSet::new(),
             creates: BTreeMap::new(),
             caches: Caches::default(),
@@ -253,6 +256,9 @@ impl Actor {
         let Some(mut request) = self.caches.acknowledge() else {
             return;
         };
+        if self.profile == Profile::Trees && random.once_in(2) && self.close_broken(&request) {
+            return;
+        }
         let gives_all_up = self.profile >= Profile::Durable && random.once_in(6);
         let (holder, kept) = match &mut request {
             OplockBreakAcknowledgment::Oplock(kept) => {

@@ -150,11 +150,11 @@ impl Caches {
         if let Ok(Response::OplockBreakNotification(OplockBreakNotification::Lease(broken))) =
             reply.response()
             && let Some(lease) = self.leases.get_mut(&broken.lease_key)
+            && lease.epoch != 0
+            && !is_before(broken.new_epoch, lease.epoch)
         {
-            if lease.epoch != 0 && !is_before(broken.new_epoch, lease.epoch) {
-                lease.epoch = broken.new_epoch;
-                lease.heard = self.now;
-            }
+            lease.epoch = broken.new_epoch;
+            lease.heard = self.now;
         }
     }
 

@@ -16,6 +16,7 @@ mod script;
 pub mod server_end;
 pub mod simulation;
 mod translation;
+mod trees;
 pub mod world;
 
 pub use environment::Virtual;

@@ -38,6 +38,8 @@ pub enum Profile {
     Locks,
     /// They make opens resilient.
     Resilient,
+    /// They make opens resilient, and have folders that they rename and delete, with files below.
+    Trees,
     /// They have persistent opens of a server that is killed and started again.
     Persistent,
     /// They have sessions with several channels, lose some of these, and repeat requests over others.
@@ -46,13 +48,14 @@ pub enum Profile {
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Oplocks,
         Self::Leases,
         Self::Durable,
         Self::Folders,
         Self::Locks,
         Self::Resilient,
+        Self::Trees,
         Self::Persistent,
         Self::Channels,
     ];
@@ -60,7 +63,7 @@ impl Profile {
     /// Whether clients make opens resilient.
     #[must_use]
     pub fn has_resilient_opens(self) -> bool {
-        self == Self::Resilient
+        matches!(self, Self::Resilient | Self::Trees)
     }
 }
 
@@ -75,6 +78,7 @@ impl FromStr for Profile {
             "folders" => Ok(Self::Folders),
             "locks" => Ok(Self::Locks),
             "resilient" => Ok(Self::Resilient),
+            "trees" => Ok(Self::Trees),
             "persistent" => Ok(Self::Persistent),
             "channels" => Ok(Self::Channels),
             _ => Err(format!("no such profile: {text}")),
@@ -111,6 +115,8 @@ pub struct Summary {
     pub stale: u64,
     /// Opens that were made resilient.
     pub resilient: u64,
+    /// Folders that were renamed.
+    pub moved: u64,
     /// Servers that were killed.
     pub kills: u64,
     /// Opens that a new server had from the one before.
@@ -156,6 +162,7 @@ impl std::ops::AddAssign for Summary {
         self.missed += other.missed;
         self.stale += other.stale;
         self.resilient += other.resilient;
+        self.moved += other.moved;
         self.kills += other.kills;
         self.restored += other.restored;
         self.gone += other.gone;

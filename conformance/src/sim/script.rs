@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use wire::create::{
-    CreateContext, CreateContexts, CreateDisposition, CreateOptions, DurableHandleFlags,
-    LeaseContext, LeaseContextV2, LeaseFlags, LeaseState,
+    CreateContext, CreateContexts, CreateOptions, DurableHandleFlags, LeaseContext, LeaseContextV2,
+    LeaseFlags, LeaseState,
 };
 use wire::dtyp::Guid;
 use wire::query_directory::QueryDirectoryFlags;
@@ -14,10 +14,11 @@ use super::actor::{Actor, Asked};
 use super::locks;
 use super::plan::Profile;
 use super::random::Random;
-use super::translation::{access_mask, request, share_access};
+use super::translation::{access_mask, create_disposition, request, share_access};
+use super::trees;
 use super::world::USER;
 use crate::client::requests;
-use crate::model::{Access, Disposition, Leasing, Operation, Sharing};
+use crate::model::{Access, Disposition, Kind, Leasing, Operation, Sharing};
 
 /// A durable or resilient open, as whoever wants to take it up again must name it.
 #[derive(Debug, Clone)]
@@ -52,19 +53,13 @@ pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
         look_at_root(actor, random);
         return;
     }
+    let has_trees = actor.profile == Profile::Trees;
+    if has_trees && random.once_in(3) {
+        trees::act(actor, random);
+        return;
+    }
     if known.is_empty() || known.len() < MOST_OPENS && random.once_in(4) {
-        let (mut operation, mut request) = open(random);
-        if is_durable && random.once_in(2) {
-            let client = actor.client + usize::from(random.once_in(4));
-            take_own_name(&mut operation, &mut request, client);
-        }
-        if actor.profile >= Profile::Leases && random.once_in(2) {
-            ask_for_lease(actor, &mut operation, &mut request, random);
-        }
-        if is_durable && random.once_in(2) {
-            ask_for_durability(actor, &mut operation, &mut request, random);
-        }
-        actor.ask(operation, request.into());
+        open_file(actor, random);
         return;
     }
     if random.once_in(12)
@@ -83,11 +78,14 @@ pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
     }
     let (open, file_id) = *random.pick(&known);
     let is_resilient = actor.profile.has_resilient_opens() && random.once_in(6);
-    let operation = if is_resilient {
+    let mut operation = if is_resilient {
         make_resilient(actor, open, random)
     } else {
         on_open(open, random)
     };
+    if has_trees && let Operation::Rename { target, .. } = &mut operation {
+        *target = trees::name_below(target, random);
+    }
     if actor.profile >= Profile::Channels && operation.is_lock() && actor.has_lock_under_way(open) {
         return;
     }
@@ -96,6 +94,27 @@ pub fn act(actor: &mut Actor, handles: &[Handle], random: &mut Random) {
     }
     let request = request(&operation, file_id);
     actor.ask(operation, request);
+}
+
+fn open_file(actor: &mut Actor, random: &mut Random) {
+    let (mut operation, mut request) = open(random);
+    if actor.profile == Profile::Trees
+        && let Operation::Open { name, .. } = &mut operation
+    {
+        *name = trees::name_below(name, random);
+        request.name = name.as_str().into();
+    }
+    if actor.profile >= Profile::Durable && random.once_in(2) {
+        let client = actor.client + usize::from(random.once_in(4));
+        take_own_name(&mut operation, &mut request, client);
+    }
+    if actor.profile >= Profile::Leases && random.once_in(2) {
+        ask_for_lease(actor, &mut operation, &mut request, random);
+    }
+    if actor.profile >= Profile::Durable && random.once_in(2) {
+        ask_for_durability(actor, &mut operation, &mut request, random);
+    }
+    actor.ask(operation, request.into());
 }
 
 /// Opens a file that one client wants more than others, so that what it caches is not always broken.
@@ -127,7 +146,8 @@ fn ask_for_lease(
         && random.once_in(2)
         && let Some(v2) = &mut context.v2
     {
-        v2.parent_lease_key = ROOT_KEY;
+        let own = trees::folder_of(name).and_then(|folder| actor.caches.key_for(folder));
+        v2.parent_lease_key = own.unwrap_or(ROOT_KEY);
         context.lease_flags = LeaseFlags::PARENT_LEASE_KEY_SET;
     }
     actor.caches.name_key(context.lease_key, name);
@@ -280,7 +300,8 @@ fn look_at_root(actor: &mut Actor, random: &mut Random) {
             let Some(root) = actor.root() else { return };
             if !actor.asked.values().any(is_watch) {
                 let room = *random.pick(&[4096, 4096, 4096, 64, 20]);
-                let operation = Operation::Watch { room };
+                let folders = actor.profile == Profile::Trees;
+                let operation = Operation::Watch { room, folders };
                 let request = request(&operation, root);
                 actor.ask(operation, request);
             }
@@ -313,10 +334,15 @@ fn lease_context(lease: Leasing, lease_state: LeaseState) -> LeaseContext {
         lease_key: LeaseKey(lease.key.to_be_bytes()),
         lease_state,
         lease_flags: LeaseFlags::NONE,
-        v2: lease.is_v2.then_some(LeaseContextV2 {
-            parent_lease_key: LeaseKey([0; 16]),
-            epoch: 0,
-        }),
+        v2: lease.is_v2.then_some(no_parent()),
+    }
+}
+
+/// What version 2 of a lease adds, where the client names no lease on the folder above.
+pub fn no_parent() -> LeaseContextV2 {
+    LeaseContextV2 {
+        parent_lease_key: LeaseKey([0; 16]),
+        epoch: 0,
     }
 }
 
@@ -359,14 +385,7 @@ fn open(random: &mut Random) -> (Operation, CreateRequest) {
         ]),
         desired_access: access_mask(access),
         share_access: share_access(sharing),
-        create_disposition: match disposition {
-            Disposition::Open => CreateDisposition::OPEN,
-            Disposition::Create => CreateDisposition::CREATE,
-            Disposition::OpenIf => CreateDisposition::OPEN_IF,
-            Disposition::Overwrite => CreateDisposition::OVERWRITE,
-            Disposition::OverwriteIf => CreateDisposition::OVERWRITE_IF,
-            Disposition::Supersede => CreateDisposition::SUPERSEDE,
-        },
+        create_disposition: create_disposition(disposition),
         create_options: if delete_on_close {
             CreateOptions::NON_DIRECTORY_FILE | CreateOptions::DELETE_ON_CLOSE
         } else {
@@ -376,6 +395,7 @@ fn open(random: &mut Random) -> (Operation, CreateRequest) {
     };
     let operation = Operation::Open {
         name,
+        kind: Kind::File,
         access,
         sharing,
         disposition,

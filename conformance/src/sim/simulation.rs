@@ -26,7 +26,7 @@ use super::translation::{outcome, state_of};
 use super::world::{self, Estate};
 use crate::client::Reply;
 use crate::fuzz::rig::leftovers;
-use crate::model::{Event, Holder, Model, Notice, Objection, Operation, Outcome};
+use crate::model::{Event, Holder, Kind, Model, Notice, Objection, Operation, Outcome};
 
 /// Runs one simulation.
 ///
@@ -336,6 +336,9 @@ impl Simulation {
                 };
                 let opens = match operation {
                     Operation::OpenRoot { .. } => &mut actor.roots,
+                    Operation::Open {
+                        kind: Kind::Folder, ..
+                    } => &mut actor.folders,
                     _ => &mut actor.opens,
                 };
                 let known = opens.insert(*id, file_id);
@@ -355,6 +358,9 @@ impl Simulation {
                 if let (Some(create), Some(file_id)) = (actor.creates.remove(open), file_id) {
                     self.remember(file_id, &create);
                 }
+            }
+            (Operation::Rename { open, .. }, Outcome::Done) => {
+                self.summary.moved += u64::from(actor.folders.contains_key(open));
             }
             _ => {}
         }

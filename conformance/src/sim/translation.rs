@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use wire::change_notify::ChangeNotifyFlags;
 use wire::create::{
-    CreateAction, CreateResponseContext, DurableHandleFlags, LeaseState, ShareAccess,
+    CreateAction, CreateDisposition, CreateResponseContext, DurableHandleFlags, LeaseState,
+    ShareAccess,
 };
 use wire::dtyp::AccessMask;
 use wire::fscc::directory_info::decode_listing;
@@ -20,7 +21,7 @@ use wire::{
 };
 
 use crate::client::{Reply, requests};
-use crate::model::{Access, Operation, Outcome, Sharing};
+use crate::model::{Access, Disposition, Operation, Outcome, Sharing};
 
 /// The request of an operation on an open.
 pub fn request(operation: &Operation, file_id: FileId) -> Request {
@@ -73,17 +74,22 @@ pub fn request(operation: &Operation, file_id: FileId) -> Request {
             let timeout_ms = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
             requests::resilient(file_id, timeout_ms).into()
         }
-        Operation::Watch { room } => watch(file_id, *room),
+        Operation::Watch { room, folders } => watch(file_id, *room, *folders),
         _ => requests::close(file_id).into(),
     }
 }
 
-fn watch(file_id: FileId, room: u32) -> Request {
+fn watch(file_id: FileId, room: u32, folders: bool) -> Request {
+    let files = CompletionFilter::FILE_NAME;
     ChangeNotifyRequest {
         flags: ChangeNotifyFlags::NONE,
         output_buffer_length: room,
         file_id,
-        completion_filter: CompletionFilter::FILE_NAME,
+        completion_filter: if folders {
+            files.with(CompletionFilter::DIR_NAME)
+        } else {
+            files
+        },
     }
     .into()
 }
@@ -183,6 +189,18 @@ pub fn access_mask(access: Access) -> AccessMask {
         }
     }
     mask
+}
+
+/// The disposition as the wire has it.
+pub fn create_disposition(disposition: Disposition) -> CreateDisposition {
+    match disposition {
+        Disposition::Open => CreateDisposition::OPEN,
+        Disposition::Create => CreateDisposition::CREATE,
+        Disposition::OpenIf => CreateDisposition::OPEN_IF,
+        Disposition::Overwrite => CreateDisposition::OVERWRITE,
+        Disposition::OverwriteIf => CreateDisposition::OVERWRITE_IF,
+        Disposition::Supersede => CreateDisposition::SUPERSEDE,
+    }
 }
 
 /// The share modes as the wire has them.
