@@ -252,6 +252,21 @@ def test_system_lists_are_for_those_who_hold_the_privilege(server, secret):
         client.connection.close()
 
 
+def test_no_privilege_changes_what_lies_on_a_share_that_nobody_may_change(server):
+    notice = server.folder("readonly") / "notice.txt"
+    before = notice.stat()
+    rights = "SeSecurityPrivilege,SeTakeOwnershipPrivilege,SeBackupPrivilege,SeRestorePrivilege"
+    with granted(server, ADMINISTRATOR[0], rights):
+        client = Client(server, ADMINISTRATOR, "readonly")
+        for access in (WRITE, APPEND, DELETE, WRITE_DAC, WRITE_OWNER):
+            assert client.tries("notice.txt", access, BACKUP_INTENT) == "STATUS_ACCESS_DENIED", hex(access)
+        no_list = SR_SECURITY_DESCRIPTOR(owned_by("S-1-1-0")).getData()
+        assert "ACCESS_DENIED" in client.set_security("notice.txt", SACL, no_list, SYSTEM_SECURITY)
+        with pytest.raises(DCERPCException, match="(?i)access_denied"):
+            srvs.hNetrpSetFileSecurity(bound(server), "readonly\0", "\\notice.txt\0", SACL, [bytes([byte]) for byte in no_list])
+    assert (notice.stat().st_mode, notice.stat().st_ctime_ns) == (before.st_mode, before.st_ctime_ns)
+
+
 def test_guests_hold_nothing_whoever_is_granted_it(server):
     (server.folder("public") / "closed").write_bytes(b"root's")
     (server.folder("public") / "closed").chmod(0o600)

@@ -1,6 +1,6 @@
 //! SET_INFO of a security descriptor. [MS-SMB2] 3.3.5.21.3
 
-use wire::dtyp::SecurityDescriptor;
+use wire::dtyp::{AccessMask, SecurityDescriptor};
 use wire::fscc::CompletionFilter;
 use wire::{NtStatus, SetInfoRequest};
 
@@ -21,7 +21,13 @@ pub(super) async fn set(
     request: &SetInfoRequest,
 ) -> Result<(), NtStatus> {
     let parts = request.security_information();
-    open.require(needed_to_set(parts))?;
+    let needed = needed_to_set(parts);
+    open.require(needed)?;
+    // Shares know nothing of the right to say what is audited: who may set no list there sets none of these.
+    let sets_system = needed.contains(AccessMask::ACCESS_SYSTEM_SECURITY);
+    if sets_system && !open.tree.maximal_access.contains(AccessMask::WRITE_DAC) {
+        return Err(NtStatus::ACCESS_DENIED);
+    }
     let descriptor =
         SecurityDescriptor::decode(&request.buffer).map_err(|_| NtStatus::INVALID_PARAMETER)?;
     effects::prepare(context, open, Operation::SetSecurity).await?;

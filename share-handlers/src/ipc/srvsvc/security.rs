@@ -46,7 +46,12 @@ pub(super) fn set_file_security(
     let parts = SecurityInformation::from_bits(parts);
     let bytes = descriptor.bytes.unwrap_or(Array(Vec::new())).0;
     let decoded = SecurityDescriptor::decode(&bytes).map_err(|_| NtStatus::INVALID_PARAMETER);
-    let opening = open(call, share, &file, needed_to_set(parts));
+    let mut access = needed_to_set(parts);
+    // Shares know nothing of the right to say what is audited: who may set no list there sets none of these.
+    if access.contains(AccessMask::ACCESS_SYSTEM_SECURITY) {
+        access |= AccessMask::WRITE_DAC;
+    }
+    let opening = open(call, share, &file, access);
     Ok(Box::pin(async move {
         let set = async {
             let descriptor = decoded?;
