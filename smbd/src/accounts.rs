@@ -183,4 +183,33 @@ mod tests {
         accounts.reload().unwrap();
         assert!(accounts.find("demo").is_none() && accounts.find("alice").is_some());
     }
+    #[test]
+    fn what_several_change_at_once_is_all_there_and_nothing_of_it_twice() {
+        use auth::accounts::RightsChange;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("accounts");
+        replace_private(&path, "# people\nalice:-:\n").unwrap();
+        let backup = Rights::named("SeBackupPrivilege").unwrap();
+        let holder = |number| Sid::domain_account([1, 2, 3], number);
+        std::thread::scope(|scope| {
+            for number in 1..=8 {
+                let path = &path;
+                scope.spawn(move || {
+                    let granted = change(path, |file| {
+                        let grant = file.change_rights(holder(number), RightsChange::Grant(backup));
+                        grant.map_err(|error| Failure::new(error.to_string()))
+                    });
+                    granted.unwrap();
+                });
+            }
+        });
+        let file = read(&path).unwrap();
+        assert!((1..=8).all(|number| file.rights(&holder(number)) == backup));
+        let text = file.render();
+        assert!(
+            text.starts_with("# people\nalice:-\n") || text.starts_with("# people\nalice:-:\n")
+        );
+        assert_eq!(text.lines().count(), 10);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }
