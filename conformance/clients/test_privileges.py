@@ -332,3 +332,24 @@ def test_administrators_do_not_change_the_account_that_is_served_as_root(server)
         enable(server, "superuser", samr.USER_ACCOUNT_DISABLED)
     assert superuser in accounts(server).read_text()
     reload(server, before, lambda said: "SeAudit" not in said, boss)
+
+
+class Forced(Smbd):
+    """One where root owns all that is done on shares."""
+
+    host = "127.0.0.79"
+
+    def render(self):
+        return super().render() + '[identity]\nforce_user = "root"\n'
+
+
+def test_who_owns_files_as_root_by_force_does_not_administer_by_it():
+    with Forced() as server:
+        client = Client(server, ALICE)
+        client.write("alices", b"")
+        assert (server.folder("work") / "alices").stat().st_uid == 0
+        client.connection.close()
+        for command in ("netsessenum", "createdomuser mallory"):
+            assert "ACCESS_DENIED" in rpcclient(server, command, user="alice")[1].upper()
+        assert "mallory" not in accounts(server).read_text()
+        assert "ACCESS_DENIED" not in rpcclient(server, "netsessenum")[1].upper()

@@ -131,17 +131,16 @@ impl Identities {
         }
     }
 
-    /// The user of this machine that somebody is on a share; `None` for the program's own.
+    /// The user of this machine that somebody is where `forced` owns what is done; `None` for the program's own.
     fn host_user(
         &self,
         identity: &Identity,
-        share: &config::Share,
+        forced: Option<&str>,
     ) -> Result<Option<Arc<HostUser>>, NtStatus> {
         if self.serve_as == ServeAs::ProgramUser {
             return Ok(None);
         }
-        let settings = self.settings.load();
-        let name = user_name(identity, share, &settings);
+        let name = user_name(identity, forced, &self.settings.load());
         let Some(found) = self.users.find(&name) else {
             tracing::warn!(
                 target: "smb::authentication",
@@ -151,7 +150,6 @@ impl Identities {
             );
             return Err(NtStatus::ACCESS_DENIED);
         };
-        let forced = share.force_user.as_ref().or(settings.force_user.as_ref());
         let is_namesake = forced.is_none()
             && identity.kind == LogonKind::User
             && matches!(name, UserName::Name(_));
@@ -184,14 +182,15 @@ impl Identities {
 impl IdentityMap for Identities {
     fn caller(&self, identity: &Identity, share: &Share) -> Result<Caller, NtStatus> {
         // Pipes are no files, nor is the server itself: whoever is let in may ask, and needs no user of
-        // this machine.
+        // this machine. Who owns files by force does not administer by it.
         if share.is_pipe() || share.settings.kind == ShareKind::Config {
-            let host = self.host_user(identity, &share.settings).ok().flatten();
+            let host = self.host_user(identity, None).ok().flatten();
             let host = host.as_deref().unwrap_or(&NOBODY);
             let (token, _) = self.token(identity, host)?;
             return Ok(caller(identity, token, None));
         }
-        let host = self.host_user(identity, &share.settings)?;
+        let settings = self.settings.load();
+        let host = self.host_user(identity, forced_user(&share.settings, &settings))?;
         let (token, granted) = self.token(identity, host.as_deref().unwrap_or(&self.own))?;
         let token = match share.settings.kind {
             ShareKind::Disk | ShareKind::Memory => token.with_privileges(granted),
@@ -262,11 +261,16 @@ fn caller(identity: &Identity, token: SecurityToken, host: Option<Arc<HostUser>>
     }
 }
 
-/// What the user of this machine is called: the share's or the server's `force_user`, else the
-/// account's own.
-fn user_name(identity: &Identity, share: &config::Share, settings: &config::Identity) -> UserName {
-    if let Some(forced) = share.force_user.as_ref().or(settings.force_user.as_ref()) {
-        return UserName::Name(forced.clone());
+/// The user of this machine who owns what is done on a share, whoever does it.
+fn forced_user<'a>(share: &'a config::Share, settings: &'a config::Identity) -> Option<&'a str> {
+    let forced = share.force_user.as_ref().or(settings.force_user.as_ref());
+    forced.map(String::as_str)
+}
+
+/// What the user of this machine is called: the one who owns all that is done, else the account's own.
+fn user_name(identity: &Identity, forced: Option<&str>, settings: &config::Identity) -> UserName {
+    if let Some(forced) = forced {
+        return UserName::Name(forced.into());
     }
     match identity.kind {
         LogonKind::Guest | LogonKind::Anonymous => UserName::Name(settings.guest_user.clone()),
@@ -367,8 +371,8 @@ mod tests {
 
     #[test]
     fn an_account_is_its_uid_or_its_namesake_and_a_guest_is_nobody() {
-        let (share, settings) = (config::Share::default(), config::Identity::default());
-        let of = |identity: Identity| user_name(&identity, &share, &settings);
+        let settings = config::Identity::default();
+        let of = |identity: Identity| user_name(&identity, None, &settings);
         assert_eq!(of(identity(LogonKind::User, Some(7))), UserName::Number(7));
         assert_eq!(of(identity(LogonKind::User, None)), name("alice"));
         assert_eq!(of(identity(LogonKind::Guest, None)), name("nobody"));
@@ -382,10 +386,12 @@ mod tests {
             force_user: Some("media".into()),
             ..config::Identity::default()
         };
-        let user = identity(LogonKind::User, Some(7));
-        assert_eq!(user_name(&user, &share, &settings), name("media"));
+        assert_eq!(forced_user(&share, &settings), Some("media"));
         share.force_user = Some("backup".into());
-        assert_eq!(user_name(&user, &share, &settings), name("backup"));
+        assert_eq!(forced_user(&share, &settings), Some("backup"));
+        let user = identity(LogonKind::User, Some(7));
+        let forced = user_name(&user, Some("backup"), &settings);
+        assert_eq!(forced, name("backup"));
     }
 
     #[test]
@@ -428,11 +434,7 @@ mod tests {
         let uid_of = |uid, kind, forced: Option<&str>| {
             let mut identity = identity(kind, uid);
             identity.user = "root".into();
-            let share = config::Share {
-                force_user: forced.map(Into::into),
-                ..config::Share::default()
-            };
-            let host = identities.host_user(&identity, &share);
+            let host = identities.host_user(&identity, forced);
             host.map(|host| host.map(|host| host.uid))
         };
         let refused = Err(NtStatus::ACCESS_DENIED);
