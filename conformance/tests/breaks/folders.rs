@@ -113,7 +113,7 @@ fn a_folder_is_told_of_data_when_the_file_is_closed_that_was_written() {
 
 // test [MS-FSA] 2.1.4.12.2
 #[test]
-fn who_names_its_own_lease_on_the_folder_does_not_break_it() {
+fn who_names_a_lease_on_the_folder_does_not_break_it() {
     let mut clients = two_clients(&[]);
     let [holder, other] = &mut clients;
     cache(holder);
@@ -122,9 +122,9 @@ fn who_names_its_own_lease_on_the_folder_does_not_break_it() {
     send(holder, requests::write(file, 0, data));
     send(holder, requests::close(file));
     assert!(!is_broken(holder));
-    // The same key of another client is another lease.
+    // Keys are compared, not clients.
     open_all(other, "folder\\second", Some(FOLDER));
-    assert!(is_broken(holder));
+    assert!(!is_broken(holder));
     // And its own open breaks it that does not name it.
     let [broken, third] = &send(holder, create("folder\\third", None))[..] else {
         panic!("a break and a reply");
@@ -132,4 +132,38 @@ fn who_names_its_own_lease_on_the_folder_does_not_break_it() {
     assert_eq!(broken_lease(broken).current_lease_state, RH);
     opened(third);
     finish(clients);
+}
+
+// test [MS-FSA] 2.1.5.15.12
+#[test]
+fn a_folder_that_others_cache_to_delete_gets_a_new_name_when_they_have_closed_it() {
+    for closes in [true, false] {
+        let mut clients = two_clients(&[]);
+        let [holder, other] = &mut clients;
+        let to_delete = CreateRequest {
+            desired_access: AccessMask::DELETE,
+            ..folder()
+        };
+        let cached = opened(&send(holder, with_lease(to_delete, FOLDER, RH))[0]).file_id;
+        let file = open_all(other, "file", None);
+        let moves = SetFileInformation::Rename(RenameInformation {
+            flags: RenameFlags::NONE,
+            root_directory: 0,
+            file_name: "folder\\file".into(),
+        });
+        let waits = send(other, requests::set_file(file, &moves));
+        assert_eq!(statuses(&waits), [NtStatus::PENDING]);
+        let broken = broken_lease(&received(holder)[0]);
+        let left = (broken.current_lease_state, broken.new_lease_state);
+        assert_eq!(left, (RH, R), "handles are what is in the way");
+        let expected = if closes {
+            send(holder, requests::close(cached));
+            NtStatus::SUCCESS
+        } else {
+            send(holder, keep_lease(FOLDER, R));
+            NtStatus::SHARING_VIOLATION
+        };
+        assert_eq!(statuses(&received(other)), [expected]);
+        finish(clients);
+    }
 }

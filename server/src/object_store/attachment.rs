@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use parking_lot::Mutex;
+use wire::LeaseKey;
 use wire::dtyp::AccessMask;
 
 use super::holding::Holder;
@@ -35,8 +36,8 @@ pub struct Attached {
     pub(super) mode: Mode,
     /// Whose caching the open shares, and is never broken by.
     pub(super) holder: Holder,
-    /// The lease on the parent directory that this open's changes do not break.
-    pub(super) parent: Option<Holder>,
+    /// The key of leases on the parent directory that this open's changes do not break.
+    pub(super) parent: Option<LeaseKey>,
     pub(super) open: OpenId,
     /// Who opened it: whoever asks for a deletion by it asks as this caller.
     pub(super) caller: Caller,

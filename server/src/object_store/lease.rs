@@ -75,10 +75,6 @@ impl LeaseRequest {
     pub(super) fn holder(&self) -> Holder {
         Holder::Lease(self.client, self.key)
     }
-
-    pub(super) fn parent_holder(&self) -> Option<Holder> {
-        self.parent.map(|key| Holder::Lease(self.client, key))
-    }
 }
 
 impl Leases {

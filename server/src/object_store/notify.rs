@@ -8,14 +8,12 @@ mod watch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use wire::dtyp::AccessMask;
 use wire::fscc::{CompletionFilter, FileAction, FileNotifyInformation};
 use wire::{NtStatus, Utf16String};
 
 use super::StreamKind;
-use super::attachment::{Attached, Attachment, AttachmentId, phase};
+use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Effects, Outcome};
-use super::holding::Holder;
 use super::location::{Location, PathKey};
 use super::object::{FileState, Shared};
 use super::oplock::{self, Contender, Loss};
@@ -238,14 +236,7 @@ pub(super) fn break_above(
     let Some((_, [.., directory])) = keys.split_last() else {
         return;
     };
-    // No attachment has the number 0: without a parent key, no lease is spared.
-    let nobody = Holder::Open(AttachmentId(0));
-    let holder = by.and_then(|by| by.parent).unwrap_or(nobody);
-    let contender = Contender {
-        holder,
-        parent: None,
-        access: AccessMask::NONE,
-    };
+    let contender = Contender::nobody(by.and_then(|by| by.parent));
     for object in shared.names.objects_at(*directory) {
         if object.is_quiet() {
             continue;

@@ -131,13 +131,13 @@ impl<'a> Arriving<'a> {
             .name
             .stream()
             .map(|name| location.case.fold(name.0.as_units()));
-        let (holder, parent) = match request.caching {
-            Caching::Lease(lease) => (lease.holder(), lease.parent_holder()),
-            Caching::None | Caching::Oplock(_) => (Holder::Open(shared.next_attachment()), None),
+        let holder = match request.caching {
+            Caching::Lease(lease) => lease.holder(),
+            Caching::None | Caching::Oplock(_) => Holder::Open(shared.next_attachment()),
         };
         let contender = Contender {
             holder,
-            parent,
+            spares: None,
             access: request.desired_access | implied,
         };
         Self {
@@ -294,6 +294,10 @@ impl<'a> Arriving<'a> {
             }
             _ => GrantedCaching::Oplock(OplockLevel::NONE),
         };
+        let parent = match request.caching {
+            Caching::Lease(lease) => lease.parent,
+            Caching::None | Caching::Oplock(_) => None,
+        };
         let attachment = Attachment::new(Attached {
             id,
             object: Arc::clone(object),
@@ -302,7 +306,7 @@ impl<'a> Arriving<'a> {
             kind: request.kind,
             mode,
             holder: contender.holder,
-            parent: contender.parent,
+            parent,
             open: request.open,
             caller: request.caller.clone(),
             delete_on_close: AtomicBool::new(request.delete_on_close),

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use wire::dtyp::AccessMask;
-use wire::{NtStatus, OplockLevel};
+use wire::{LeaseKey, NtStatus, OplockLevel};
 
-use super::attachment::{Attached, Attachment};
+use super::attachment::{Attached, Attachment, AttachmentId};
 use super::effect::{Decision, Effects, Outcome};
 use super::holding::{
     Breaker, HANDLE, Holder, Holding, HoldingKind, READ, READ_WRITE, Tally, WRITE, legal, level,
@@ -44,8 +44,9 @@ pub enum Operation {
 pub(super) struct Contender {
     /// What is the contender's own, never broken by it.
     pub(super) holder: Holder,
-    /// The contender's own lease on the directory above.
-    pub(super) parent: Option<Holder>,
+    /// A lease with this key, whoever's, is spared too: ParentOplockKey, where a change to what a directory contains
+    /// contends for that directory.
+    pub(super) spares: Option<LeaseKey>,
     /// The access wanted, where it is an open that contends.
     pub(super) access: AccessMask,
 }
@@ -102,7 +103,7 @@ impl Loss {
 
     /// What this means for one holding: the states it loses, none if it keeps all.
     fn takes(self, holder: Holder, holding: &Holding, contender: &Contender) -> LeaseState {
-        let is_own = contender.holder == holder;
+        let is_own = contender.holder == holder || contender.spares(holder);
         let state = holding.state;
         if let HoldingKind::Lease(_) = holding.kind {
             let spared = self.spares_attributes && contender.spares_leases();
@@ -142,16 +143,29 @@ impl From<Operation> for Loss {
 impl Contender {
     /// An open that does something now.
     pub(super) fn of(attachment: &Attached) -> Self {
-        let Attached {
-            holder,
-            parent,
-            mode,
-            ..
-        } = attachment;
         Self {
-            holder: *holder,
-            parent: *parent,
-            access: mode.access,
+            holder: attachment.holder,
+            spares: None,
+            access: attachment.mode.access,
+        }
+    }
+
+    /// Somebody without a key that any lease could have.
+    pub(super) fn nobody(spares: Option<LeaseKey>) -> Self {
+        Self {
+            // No attachment has this number.
+            holder: Holder::Open(AttachmentId(0)),
+            spares,
+            access: AccessMask::NONE,
+        }
+    }
+
+    /// Whether the holder's lease has the key of those that are spared.
+    // [MS-FSA] 2.1.4.12.2
+    fn spares(&self, holder: Holder) -> bool {
+        match holder {
+            Holder::Lease(_, key) => self.spares == Some(key),
+            Holder::Open(_) => false,
         }
     }
 

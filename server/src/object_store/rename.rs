@@ -51,8 +51,8 @@ fn decide(attachment: &Attachment, rename: &Rename<'_>, effects: &mut Effects) -
     if rename.target.name.stream().is_some() {
         return decide_stream(attachment, rename, effects);
     }
-    if let Err(status) = check_parent(shared, &rename.target) {
-        return Decision::Deny(status);
+    if let Some(refusal) = refuse_in_parent(shared, &rename.target, effects) {
+        return refusal;
     }
     let contender = Contender::of(attachment);
     let key = match check_source(attachment, rename.kind, &contender, effects) {
@@ -123,29 +123,41 @@ fn check_source(
     }
 }
 
-/// The new name needs a directory that stays, and that lets others add to it.
+/// The new name needs a directory that stays, and that lets others add to it, as if it were opened for that: by
+/// nobody who has a lease on it.
 // [MS-FSA] 2.1.5.1
 // [MS-FSA] 2.1.5.15.12
-fn check_parent(shared: &Shared, target: &Location<'_>) -> Result<(), NtStatus> {
+fn refuse_in_parent(
+    shared: &Shared,
+    target: &Location<'_>,
+    effects: &mut Effects,
+) -> Option<Decision<()>> {
     let keys = shared.names.keys(target);
-    let Some((_, above)) = keys.split_last() else {
-        return Ok(());
-    };
-    shared.names.check_none_deleted(above)?;
+    let (_, above) = keys.split_last()?;
+    if let Err(status) = shared.names.check_none_deleted(above) {
+        return Some(Decision::Deny(status));
+    }
     // observed: Windows 11 and Windows Server 2022 open the directory without sharing DELETE
     let mode = Mode {
         access: AccessMask::FILE_ADD_FILE,
         share: ShareAccess::READ | ShareAccess::WRITE,
     };
-    let Some(parent) = above.last() else {
-        return Ok(());
-    };
-    for object in shared.names.objects_at(*parent) {
-        if object.lock().sharing_conflicts(None, mode) {
-            return Err(NtStatus::SHARING_VIOLATION);
+    for object in shared.names.objects_at(*above.last()?) {
+        let mut state = object.lock();
+        if !state.sharing_conflicts(None, mode) {
+            continue;
         }
+        let (loss, contender) = (Loss::CONFLICT, Contender::nobody(None));
+        let directory = state.stream_named(None).map(|stream| stream.id);
+        let must_wait = directory
+            .is_some_and(|id| oplock::check(&object, &mut state, id, loss, &contender, effects));
+        return Some(if must_wait {
+            object.wait_for_break(&mut state)
+        } else {
+            Decision::Deny(NtStatus::SHARING_VIOLATION)
+        });
     }
-    Ok(())
+    None
 }
 
 /// A directory keeps its name as long as anything below it is open.
