@@ -4,8 +4,8 @@ use bytes::Bytes;
 use conformance::client::{Reply, requests};
 use conformance::fuzz::rig::Rig;
 use wire::create::{CreateDisposition, LeaseState};
-use wire::dtyp::AccessMask;
-use wire::fscc::file_info::{BasicChange, RenameFlags, RenameInformation};
+use wire::dtyp::{AccessMask, FileTime};
+use wire::fscc::file_info::{BasicChange, RenameFlags, RenameInformation, TimeChange};
 use wire::fscc::{FileAttributes, SetFileInformation};
 use wire::{CreateRequest, FileId, NtStatus};
 
@@ -65,8 +65,13 @@ fn each_change_of_what_a_folder_holds_breaks_the_leases_of_others_on_it() {
         file_attributes: Some(FileAttributes::HIDDEN),
         ..BasicChange::default()
     };
+    let changed = BasicChange {
+        change_time: TimeChange::Set(FileTime(1 << 56)),
+        ..BasicChange::default()
+    };
     let changes = [
         SetFileInformation::Basic(hidden),
+        SetFileInformation::Basic(changed),
         SetFileInformation::EndOfFile(7),
         SetFileInformation::Rename(RenameInformation {
             flags: RenameFlags::NONE,
@@ -164,6 +169,32 @@ fn a_folder_that_others_cache_to_delete_gets_a_new_name_when_they_have_closed_it
             NtStatus::SHARING_VIOLATION
         };
         assert_eq!(statuses(&received(other)), [expected]);
+        finish(clients);
+    }
+}
+
+// test [MS-FSA] 2.1.5.5
+#[test]
+fn whose_close_deletes_what_another_has_asked_for_is_told_of_it() {
+    for asks_itself in [true, false] {
+        let mut clients = two_clients(&[]);
+        let [holder, other] = &mut clients;
+        cache(holder);
+        let file = open_all(holder, "folder\\file", Some(FOLDER));
+        let others = open_all(other, "folder\\file", None);
+        let asks = if asks_itself { file } else { others };
+        let delete = requests::set_file(asks, &SetFileInformation::Disposition(true));
+        let by = if asks_itself {
+            &mut *holder
+        } else {
+            &mut *other
+        };
+        assert_eq!(statuses(&send(by, delete)), [NtStatus::SUCCESS]);
+        send(other, requests::close(others));
+        assert!(received(holder).is_empty(), "it is there still");
+        let told = send(holder, requests::close(file));
+        let notices = told.iter().filter(|reply| reply.is_notification());
+        assert_eq!(notices.count(), usize::from(!asks_itself));
         finish(clients);
     }
 }

@@ -48,6 +48,8 @@ pub struct Attached {
     pub(super) phase: AtomicU8,
     /// The file was written through this open: its entry in the directory changes at the close.
     pub(super) has_written: AtomicBool,
+    /// The close deletes what another open has asked to have deleted, and its own client does not know of.
+    pub(super) deletes_for_others: AtomicBool,
     pub(super) watch: Mutex<Option<Arc<Watch>>>,
 }
 
@@ -105,6 +107,12 @@ impl Attachment {
 }
 
 impl Attached {
+    /// The key of leases on the parent directory that what is done by this open spares now.
+    pub(super) fn spares(&self) -> Option<LeaseKey> {
+        let is_known = !self.deletes_for_others.load(Ordering::Acquire);
+        self.parent.filter(|_| is_known)
+    }
+
     /// Whether the open has been closed; what still waits on its behalf comes too late.
     pub(super) fn has_ended(&self) -> bool {
         self.phase.load(Ordering::Acquire) != phase::OPEN

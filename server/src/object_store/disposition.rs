@@ -15,7 +15,7 @@ use wire::NtStatus;
 
 use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Decision, Effects, Outcome};
-use super::object::{FileState, Link};
+use super::object::{Deleter, FileState, Link};
 use super::oplock::{self, Contender, Loss, Operation};
 use super::{Closed, Deletion, Disposition, StreamKind, notify};
 use crate::share::Caller;
@@ -106,8 +106,8 @@ fn mark(
     disposition: Disposition,
     effects: &mut Effects,
 ) {
-    let asks = |deleter: Option<Caller>| match disposition {
-        Disposition::Delete => deleter.or_else(|| Some(attachment.caller.clone())),
+    let asks = |deleter: Option<Deleter>| match disposition {
+        Disposition::Delete => deleter.or_else(|| Some(Deleter::by(attachment))),
         Disposition::Keep => None,
     };
     let Some(stream) = state.stream_mut(attachment.stream) else {
@@ -140,12 +140,33 @@ fn due(attachment: &Attached, state: &FileState) -> Deletion {
     let stream = state.stream(attachment.stream);
     let of_link = link.filter(|link| link.opens == 0);
     let of_stream = stream.filter(|stream| stream.opens == 0);
-    if let Some(deleter) = of_link.and_then(|link| link.deleter.clone()) {
-        Deletion::File(deleter)
-    } else if let Some(deleter) = of_stream.and_then(|stream| stream.deleter.clone()) {
-        Deletion::Stream(deleter)
+    let of_link = of_link.and_then(|link| link.deleter.clone());
+    let of_stream = of_stream.and_then(|stream| stream.deleter.clone());
+    if let Some(deleter) = of_link {
+        Deletion::File(deleter.begin(attachment))
+    } else if let Some(deleter) = of_stream {
+        Deletion::Stream(deleter.begin(attachment))
     } else {
         Deletion::Nothing
+    }
+}
+
+impl Deleter {
+    fn by(attachment: &Attached) -> Self {
+        Self {
+            caller: attachment.caller.clone(),
+            spares: attachment.parent,
+        }
+    }
+
+    /// What is deleted with this open is deleted as this caller.
+    // departs [MS-FSA] 2.1.5.5: the lease on the directory that the closing open names is spared only where the
+    // one that asked for the deletion names it too; the client of another does not know that an entry goes
+    fn begin(self, attachment: &Attached) -> Caller {
+        let is_known = self.spares == attachment.parent;
+        let is_others = &attachment.deletes_for_others;
+        is_others.store(!is_known, Ordering::Release);
+        self.caller
     }
 }
 

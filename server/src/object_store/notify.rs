@@ -236,7 +236,7 @@ pub(super) fn break_above(
     let Some((_, [.., directory])) = keys.split_last() else {
         return;
     };
-    let contender = Contender::nobody(by.and_then(|by| by.parent));
+    let contender = Contender::nobody(by.and_then(|by| by.spares()));
     for object in shared.names.objects_at(*directory) {
         if object.is_quiet() {
             continue;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use wire::NtStatus;
+use wire::{LeaseKey, NtStatus};
 
 use super::attachment::AttachmentId;
 use super::byte_range::{ListedLock, LockTable};
@@ -92,7 +92,15 @@ pub(super) struct Link {
     /// How many have ended and left the handler something to delete, which it has not done yet.
     pub(super) deleting: u32,
     /// Who asked for its deletion, while that is pending.
-    pub(super) deleter: Option<Caller>,
+    pub(super) deleter: Option<Deleter>,
+}
+
+/// Who has asked for a deletion.
+#[derive(Clone)]
+pub(super) struct Deleter {
+    pub(super) caller: Caller,
+    /// The key of the leases on the directory above that are spared, as that client knows what it has asked for.
+    pub(super) spares: Option<LeaseKey>,
 }
 
 /// A stream that is open.
@@ -106,7 +114,7 @@ pub(super) struct Stream {
     pub(super) users: u32,
     share: ShareCounts,
     /// Who asked for its deletion, while that is pending.
-    pub(super) deleter: Option<Caller>,
+    pub(super) deleter: Option<Deleter>,
     pub(super) locks: LockTable,
     pub(super) oplocks: Oplocks,
 }

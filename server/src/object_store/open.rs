@@ -314,6 +314,7 @@ impl<'a> Arriving<'a> {
             marked_deleted: AtomicBool::new(is_directory && request.delete_on_close),
             phase: AtomicU8::new(phase::OPEN),
             has_written: AtomicBool::new(false),
+            deletes_for_others: AtomicBool::new(false),
             watch: Mutex::new(None),
         });
         Granted {

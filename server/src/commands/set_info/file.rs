@@ -104,9 +104,8 @@ async fn set_basic(context: &Context, open: &Open, basic: BasicChange) -> Result
     } else {
         set?;
     }
-    if !changed.is_empty() {
-        effects::report_file(&context.server, open, changed).await;
-    }
+    // Also where no watch can ask for it, as for ChangeTime alone: who caches the folder hears of everything.
+    effects::report_file(&context.server, open, changed).await;
     Ok(())
 }
 
