@@ -162,7 +162,7 @@ impl Actor {
             folders: BTreeMap::new(),
             lost: BTreeSet::new(),
             creates: BTreeMap::new(),
-            caches: Caches::default(),
+            caches: Caches::of(client),
             cancelled: BTreeSet::new(),
             sent_locks: SentLocks::new(),
             routing: Random::new(last.into()),

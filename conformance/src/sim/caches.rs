@@ -62,6 +62,20 @@ fn is_before(epoch: u16, other: u16) -> bool {
 }
 
 impl Caches {
+    /// Those of a client that has nothing yet. Its keys are no other client's: a change spares whoever has the key
+    /// that it names.
+    pub fn of(client: usize) -> Self {
+        Self {
+            last_key: (client as u128) << 64,
+            ..Self::default()
+        }
+    }
+
+    /// The key of the client's lease on the root: none that [`Caches::new_lease`] makes.
+    pub fn root_key(client: usize) -> LeaseKey {
+        LeaseKey((u128::MAX - client as u128).to_be_bytes())
+    }
+
     /// A lease of a key of its own to ask for.
     pub fn new_lease(&mut self, random: &mut Random) -> LeaseContext {
         self.last_key += 1;

@@ -11,6 +11,7 @@ use wire::query_directory::QueryDirectoryFlags;
 use wire::{CreateRequest, Dialect, FileId, LeaseKey, OplockLevel, QueryDirectoryRequest};
 
 use super::actor::{Actor, Asked};
+use super::caches::Caches;
 use super::locks;
 use super::plan::Profile;
 use super::random::Random;
@@ -147,7 +148,7 @@ fn ask_for_lease(
         && let Some(v2) = &mut context.v2
     {
         let own = trees::folder_of(name).and_then(|folder| actor.caches.key_for(folder));
-        v2.parent_lease_key = own.unwrap_or(ROOT_KEY);
+        v2.parent_lease_key = own.unwrap_or(Caches::root_key(actor.client));
         context.lease_flags = LeaseFlags::PARENT_LEASE_KEY_SET;
     }
     actor.caches.name_key(context.lease_key, name);
@@ -308,7 +309,7 @@ fn look_at_root(actor: &mut Actor, random: &mut Random) {
         }
         2 if actor.dialect().0 >= Dialect::SMB_3_0.0 => {
             let lease = Leasing {
-                key: u128::from_be_bytes(ROOT_KEY.0),
+                key: u128::from_be_bytes(Caches::root_key(actor.client).0),
                 parent: None,
                 is_v2: true,
             };
@@ -454,9 +455,6 @@ fn on_open(open: u64, random: &mut Random) -> Operation {
 
 /// The names that all clients use.
 pub const NAMES: [&str; 5] = ["one", "two", "three", "four", "five"];
-
-/// The key of each client's lease on the root: none that [`Caches::new_lease`] makes.
-const ROOT_KEY: LeaseKey = LeaseKey([0xf0; 16]);
 
 const MOST_OPENS: usize = 6;
 const LIST_ROOM: u32 = 65_536;
