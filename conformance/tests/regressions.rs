@@ -251,3 +251,13 @@ fn a_lease_is_not_given_anew_before_its_client_knows_what_it_has_lost() {
     simulate(32_436, 500, Profile::Persistent);
     simulate(35_032, 500, Profile::Persistent);
 }
+
+#[test]
+fn of_two_renames_that_wait_for_the_same_who_came_first_goes_first() {
+    simulate(7_600, 500, Profile::Trees);
+}
+
+#[test]
+fn a_deletion_that_waited_until_its_open_was_closed_may_say_what_else_is_wrong() {
+    simulate(906, 500, Profile::Trees);
+}

@@ -45,6 +45,8 @@ pub struct Asked {
     pub sending: Option<Sending>,
     /// How the model counts it, once it has reached the server.
     pub counted: Option<Counted>,
+    /// How many requests had reached the server before it did.
+    pub arrived: u64,
 }
 
 /// One client.
@@ -247,6 +249,7 @@ impl Actor {
             request,
             sending,
             counted: None,
+            arrived: 0,
         };
         self.asked.insert(id, asked);
     }

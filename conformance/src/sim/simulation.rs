@@ -66,6 +66,8 @@ pub(super) struct Simulation {
     pub(super) summary: Summary,
     /// The requests that were answered in this step, with the open that came of each.
     answered: Vec<(Asked, Option<u64>)>,
+    /// How many requests have reached the server.
+    arrived: u64,
 }
 
 impl Simulation {
@@ -104,6 +106,7 @@ impl Simulation {
             estate,
             summary: Summary::default(),
             answered: Vec::new(),
+            arrived: 0,
         }
     }
 
@@ -153,7 +156,10 @@ impl Simulation {
     /// Hands the server the oldest frame of a client.
     fn deliver(&mut self, client: usize) -> Result<(), String> {
         let model = self.model.as_mut();
+        self.arrived += 1;
+        let arrived = self.arrived;
         self.actors[client].deliver(|asked| {
+            asked.arrived = arrived;
             if let Some(model) = model {
                 asked.counted = model.receive(client, &mut asked.operation, asked.sending);
             }
@@ -283,7 +289,7 @@ impl Simulation {
         };
         let asked = actor.asked.remove(&id);
         let asked = asked.ok_or_else(|| blame(format!("{:?} answers nothing", reply.header)))?;
-        let operation = asked.operation.clone();
+        let (operation, arrived) = (asked.operation.clone(), asked.arrived);
         let noted = actor.caches.over(channel).note(reply);
         noted.map_err(blame)?;
         let outcome = outcome(reply)?;
@@ -309,6 +315,7 @@ impl Simulation {
             client,
             operation,
             outcome,
+            arrived,
         }))
     }
 
