@@ -172,7 +172,8 @@ impl Contender {
     /// Whether an open with this access leaves leases alone.
     // [MS-FSA] 2.1.4.12
     fn spares_leases(&self) -> bool {
-        !is_user(self.access)
+        let harmless = ATTRIBUTES.with(AccessMask::READ_CONTROL);
+        self.access.without(harmless).is_empty()
     }
 
     /// Whether an open with this access leaves oplocks alone.
@@ -189,11 +190,9 @@ pub fn spares_oplocks(access: AccessMask) -> bool {
     access.without(ATTRIBUTES).is_empty()
 }
 
-/// Whether an open with this access uses more than attributes.
+/// Whether an open with this access uses more than attributes, and so is in the way of write caching.
 pub(super) fn is_user(access: AccessMask) -> bool {
-    !access
-        .without(ATTRIBUTES.with(AccessMask::READ_CONTROL))
-        .is_empty()
+    !spares_oplocks(access)
 }
 
 const ATTRIBUTES: AccessMask = AccessMask::FILE_READ_ATTRIBUTES

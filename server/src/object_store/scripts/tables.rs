@@ -126,6 +126,7 @@ fn granted(other: &str, wanted: &str) -> String {
     match held {
         "nobody" => {}
         "attributes" => drop(world.command("open 1 f.txt access=t share=rwd")),
+        "control" => drop(world.command("open 1 f.txt access=tc share=rwd")),
         "open" => drop(world.command("open 1 f.txt share=rwd")),
         "locked" => {
             world.command("open 1 f.txt share=rwd");
