@@ -147,6 +147,8 @@ impl Model {
             | Operation::SetDisposition { .. }
             | Operation::Lock { .. }
             | Operation::LockList { .. } => (asking, None),
+            // [MS-FSA] 2.1.4.12
+            Operation::Close { open } if self.deletes_on_close(*open) => (asking, None),
             // [MS-FSA] 2.1.5.15.12
             Operation::Rename { target, .. } => {
                 let replaced = asking.and_then(|(_, holder)| Some((named(target)?, holder)));
@@ -165,6 +167,12 @@ impl Model {
         for (file, holder) in own.into_iter().chain(other) {
             self.doubt_others(file, holder);
         }
+    }
+
+    fn deletes_on_close(&self, open: u64) -> bool {
+        self.opens
+            .get(&open)
+            .is_some_and(|open| open.delete_on_close)
     }
 
     /// Something may be taken from those who cache a file, but for one, of which those who are away are not told.
