@@ -232,6 +232,7 @@ fn what_was_under_way_when_the_server_was_killed_may_have_broken_caching() {
 #[test]
 fn an_open_that_deletes_on_close_breaks_the_caching_of_others_at_its_end() {
     simulate(7_798, 500, Profile::Persistent);
+    simulate(52_952, 500, Profile::Persistent);
     simulate(23_270, 500, Profile::Persistent);
 }
 
@@ -260,4 +261,9 @@ fn of_two_renames_that_wait_for_the_same_who_came_first_goes_first() {
 #[test]
 fn a_deletion_that_waited_until_its_open_was_closed_may_say_what_else_is_wrong() {
     simulate(906, 500, Profile::Trees);
+}
+
+#[test]
+fn a_lock_that_another_has_superseded_is_not_known_again_by_the_next_server() {
+    simulate(47_486, 500, Profile::Persistent);
 }

@@ -20,7 +20,8 @@ use crate::persistence;
 pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, NtStatus> {
     let open = context.open(request.file_id)?;
     open.require_any(AccessMask::FILE_READ_DATA.with(AccessMask::FILE_WRITE_DATA))?;
-    if is_repeated(context, &open, &request) {
+    let replay = verify_sequence(context, &open, &request);
+    if replay == Replay::Done {
         // The record of the first request may be on its way still, or fail, and that one then too.
         persistence::save(&context.server, &open).await?;
         let sequence = request.lock_sequence.0;
@@ -28,23 +29,36 @@ pub async fn run(context: &mut Context, request: LockRequest) -> Result<Answer, 
         let is_done = is_done.then_some(Response::Lock(LockResponse).into());
         return is_done.ok_or(NtStatus::INSUFFICIENT_RESOURCES);
     }
+    let done = carry_out(context, &open, &request).await;
+    if done.is_err() && replay == Replay::Superseding {
+        // Else what it has superseded would be known again after a restart. The client is told why its request has
+        // failed, whatever becomes of the record.
+        let _ = persistence::save(&context.server, &open).await;
+    }
+    done?;
+    Ok(Response::Lock(LockResponse).into())
+}
+
+/// Locks or unlocks what has not been before.
+async fn carry_out(
+    context: &mut Context,
+    open: &Open,
+    request: &LockRequest,
+) -> Result<(), NtStatus> {
     let first = request.locks.first().ok_or(NtStatus::INVALID_PARAMETER)?;
     if first.flags.contains(LockFlags::UNLOCK) {
-        unlock(context, &open, &request).await?;
-        return Ok(Response::Lock(LockResponse).into());
+        return unlock(context, open, request).await;
     }
     // observed: Windows (smb2.session.expire2); an expired session may give locks up, but take none
     if context.session()?.is_expired(context.server.environment()) {
         return Err(NtStatus::NETWORK_SESSION_EXPIRED);
     }
-    lock(context, &open, &request).await?;
-    note_done(context, &open, &request);
-    if let Err(status) = persistence::save(&context.server, &open).await
-        && undo(context, &open, &request)
-    {
-        return Err(status);
+    lock(context, open, request).await?;
+    note_done(context, open, request);
+    match persistence::save(&context.server, open).await {
+        Err(status) if undo(context, open, request) => Err(status),
+        _ => Ok(()),
     }
-    Ok(Response::Lock(LockResponse).into())
 }
 
 /// Takes back locks of which there is no record, or nobody knows whether there is one; false if a repetition of
@@ -64,12 +78,15 @@ fn undo(context: &Context, open: &Open, request: &LockRequest) -> bool {
     true
 }
 
-/// Whether the request has been carried out before.
+/// Whether the request has been carried out before, where such requests are told from new ones.
 // [MS-SMB2] 3.3.5.14
-fn is_repeated(context: &Context, open: &Open, request: &LockRequest) -> bool {
-    let sequence = request.lock_sequence.0;
-    verifies_sequence(context, open)
-        && open.state.lock().lock_sequences.check(sequence) == Replay::Done
+fn verify_sequence(context: &Context, open: &Open, request: &LockRequest) -> Replay {
+    if verifies_sequence(context, open) {
+        let sequence = request.lock_sequence.0;
+        open.state.lock().lock_sequences.check(sequence)
+    } else {
+        Replay::New
+    }
 }
 
 /// Notes that the request has been carried out, by what the open is now: it may have been made resilient while a

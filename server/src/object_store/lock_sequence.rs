@@ -21,6 +21,8 @@ struct Entry {
 pub enum Replay {
     /// Not carried out before.
     New,
+    /// The same, and the request that was known by its index before is so no more.
+    Superseding,
     /// Carried out before with success: answer success and do nothing.
     Done,
 }
@@ -34,11 +36,11 @@ impl LockSequences {
         let Some(entry) = index.and_then(|index| self.0.get_mut(index)) else {
             return Replay::New;
         };
-        if entry.is_some_and(|entry| entry.number == number) {
-            return Replay::Done;
+        match entry.take_if(|entry| entry.number != number) {
+            Some(_) => Replay::Superseding,
+            None if entry.is_some() => Replay::Done,
+            None => Replay::New,
         }
-        *entry = None;
-        Replay::New
     }
 
     /// Notes that a repetition of the request with this field is answered with success; false if the request
@@ -121,6 +123,7 @@ mod tests {
         sequences.record(field(64, 3));
         assert_eq!(sequences.check(field(64, 3)), Replay::Done);
         assert_eq!(sequences.check(field(63, 3)), Replay::New);
+        assert_eq!(sequences.check(field(64, 4)), Replay::Superseding);
         assert_eq!(sequences.check(field(64, 4)), Replay::New);
         assert_eq!(
             sequences.check(field(64, 3)),

@@ -301,3 +301,23 @@ fn a_file_whose_deletion_could_not_be_recorded_stays() {
     assert_eq!(status(&mut client, again), NtStatus::SUCCESS);
     client.finish();
 }
+
+// test [MS-SMB2] 3.3.5.14
+#[test]
+fn a_lock_that_a_refused_one_has_superseded_is_not_known_again() {
+    let world = World::new();
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, persistent("file"))).file_id;
+    let lock = |file_id, number| locking(file_id, LockSequence::new(number, 3));
+    assert_eq!(status(&mut client, lock(file_id, 1)), NtStatus::SUCCESS);
+    let refused = NtStatus::LOCK_NOT_GRANTED;
+    assert_eq!(status(&mut client, lock(file_id, 2)), refused);
+    let puts = world.estate.records.puts();
+    assert_eq!(status(&mut client, lock(file_id, 2)), refused);
+    assert_eq!(world.estate.records.puts(), puts, "there is nothing new");
+    let (world, _) = world.killed(Duration::ZERO);
+    let mut client = world.client(1);
+    let file_id = opened(&send(&mut client, returning("file", file_id))).file_id;
+    assert_eq!(status(&mut client, lock(file_id, 1)), refused);
+    client.finish();
+}
