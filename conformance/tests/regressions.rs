@@ -267,3 +267,8 @@ fn a_deletion_that_waited_until_its_open_was_closed_may_say_what_else_is_wrong()
 fn a_lock_that_another_has_superseded_is_not_known_again_by_the_next_server() {
     simulate(47_486, 500, Profile::Persistent);
 }
+
+#[test]
+fn an_open_that_names_no_lease_on_its_folder_breaks_that_after_a_restart_too() {
+    simulate(65_226, 500, Profile::Persistent);
+}

@@ -68,6 +68,12 @@ impl Attachment {
         Self(Arc::new(attached))
     }
 
+    /// The key of leases on the directory above that this open has named as its own, if any.
+    #[must_use]
+    pub fn parent_key(&self) -> Option<LeaseKey> {
+        self.0.parent
+    }
+
     /// The number of this attachment.
     #[must_use]
     pub fn id(&self) -> AttachmentId {

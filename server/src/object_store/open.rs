@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8};
 
 use parking_lot::Mutex;
 use wire::dtyp::AccessMask;
-use wire::{NtStatus, OplockLevel};
+use wire::{LeaseKey, NtStatus, OplockLevel};
 
 use super::attachment::{Attached, Attachment, phase};
 use super::effect::{Decision, Effects, Outcome};
@@ -60,6 +60,7 @@ pub(super) fn is_shared(shared: &Shared, request: &OpenRequest<'_>) -> bool {
 pub(super) fn restore(
     shared: &Arc<Shared>,
     request: &OpenRequest<'_>,
+    own_parent: Option<LeaseKey>,
 ) -> Result<Granted, NtStatus> {
     let keys = shared.names.keys(&request.location);
     let shard = shared.shard(request.object);
@@ -69,7 +70,10 @@ pub(super) fn restore(
             .entry(request.object)
             .or_insert_with(|| Arc::new(Object::new(request.object, shared))),
     );
-    let arrival = Arriving::new(shared, request, &keys);
+    let arrival = Arriving {
+        parent: own_parent,
+        ..Arriving::new(shared, request, &keys)
+    };
     let is_free = arrival.check_lease(&object);
     let mut state = object.lock();
     let restored = is_free
@@ -90,6 +94,8 @@ struct Arriving<'a> {
     /// its disposition implies.
     mode: Mode,
     contender: Contender,
+    /// The key of leases on the directory above that it names as its own.
+    parent: Option<LeaseKey>,
 }
 
 /// Why an open cannot go on now.
@@ -131,9 +137,9 @@ impl<'a> Arriving<'a> {
             .name
             .stream()
             .map(|name| location.case.fold(name.0.as_units()));
-        let holder = match request.caching {
-            Caching::Lease(lease) => lease.holder(),
-            Caching::None | Caching::Oplock(_) => Holder::Open(shared.next_attachment()),
+        let (holder, parent) = match request.caching {
+            Caching::Lease(lease) => (lease.holder(), lease.parent),
+            Caching::None | Caching::Oplock(_) => (Holder::Open(shared.next_attachment()), None),
         };
         let contender = Contender {
             holder,
@@ -146,6 +152,7 @@ impl<'a> Arriving<'a> {
             stream,
             mode,
             contender,
+            parent,
         }
     }
 
@@ -260,6 +267,7 @@ impl<'a> Arriving<'a> {
             keys,
             stream,
             contender,
+            parent,
             ..
         } = self;
         let shared = &object.shared;
@@ -293,10 +301,6 @@ impl<'a> Arriving<'a> {
                 GrantedCaching::Oplock(oplock::grant(stream, mode.access, asks))
             }
             _ => GrantedCaching::Oplock(OplockLevel::NONE),
-        };
-        let parent = match request.caching {
-            Caching::Lease(lease) => lease.parent,
-            Caching::None | Caching::Oplock(_) => None,
         };
         let attachment = Attachment::new(Attached {
             id,

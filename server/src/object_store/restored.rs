@@ -4,7 +4,7 @@
 //! yet. First all of them are entered, with what each caches, and only then the locks, beside which no
 //! caching could be given any more.
 
-use wire::NtStatus;
+use wire::{LeaseKey, NtStatus};
 
 use super::attachment::Attachment;
 use super::byte_range::{LockChange, LockElement, LockExtent};
@@ -15,13 +15,18 @@ use crate::share::ObjectId;
 
 impl ObjectStore {
     /// Enters an open that was there before. It gets the caching asked for, or what of it can stand
-    /// beside the others; a lease goes on from the epoch that is given.
+    /// beside the others; a lease goes on from the epoch that is given. The open's own key of the lease on
+    /// the directory above may be another than that which its lease was made with.
     ///
     /// # Errors
     /// `SHARING_VIOLATION` when the others exclude it; `INVALID_PARAMETER` for a lease key that belongs
     /// to another file; `INSUFFICIENT_RESOURCES`.
-    pub fn restore(&self, request: &OpenRequest<'_>) -> Result<Granted, NtStatus> {
-        let granted = open::restore(&self.shared, request)?;
+    pub fn restore(
+        &self,
+        request: &OpenRequest<'_>,
+        own_parent: Option<LeaseKey>,
+    ) -> Result<Granted, NtStatus> {
+        let granted = open::restore(&self.shared, request, own_parent)?;
         if let Caching::Lease(asked) = &request.caching {
             let attachment = &granted.attachment;
             let mut state = attachment.object.lock();
@@ -122,7 +127,8 @@ mod tests {
             open: OpenId(number),
             looked_up: store.moment(),
         };
-        store.restore(&request).map(|granted| granted.attachment)
+        let granted = store.restore(&request, None)?;
+        Ok(granted.attachment)
     }
 
     fn state(store: &ObjectStore, attachment: &Attachment) -> String {

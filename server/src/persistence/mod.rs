@@ -260,6 +260,7 @@ fn record_of(server: &Server, open: &Open, state: &OpenState) -> Option<Record> 
         timeout,
         waits_until: state.waits_until,
         caching: caching(open.client_guid, store.held(&open.attachment)),
+        parent: open.attachment.parent_key(),
         delete_on_close: open.attachment.delete_on_close(),
         delete_pending: store.is_delete_pending(&open.attachment),
         lock_sequences: state.lock_sequences.clone(),

@@ -21,7 +21,7 @@ use crate::object_store::{
 use crate::share::Name;
 
 /// The version of the form. A record of another one says nothing here.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 
 /// A persistent open, as far as it can be told without the server that it was made on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub(super) struct Record {
     pub(super) waits_until: Option<FileTime>,
     /// Its oplock or lease.
     pub(super) caching: Caching,
+    /// The client's key of its lease on the folder above, as this open names it: the first under its lease may have
+    /// named another, or none.
+    pub(super) parent: Option<LeaseKey>,
     /// The file is to be deleted with this open.
     pub(super) delete_on_close: bool,
     /// The file is to be deleted with its last open.
@@ -121,6 +124,7 @@ impl Record {
         out.u32(u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX));
         out.u64(self.waits_until.unwrap_or_default().0);
         encode_caching(&self.caching, &mut out);
+        encode_parent(self.parent, &mut out);
         out.u8(self.delete_on_close.into());
         out.u8(self.delete_pending.into());
         let sequences: Vec<_> = self.lock_sequences.fields().collect();
@@ -170,6 +174,7 @@ impl Record {
             timeout: Duration::from_millis(from.u32()?.into()),
             waits_until: Some(FileTime(from.u64()?)).filter(|time| !time.is_zero()),
             caching: decode_caching(&mut from, client_guid)?,
+            parent: decode_parent(&mut from)?,
             delete_on_close: read_bool(&mut from)?,
             delete_pending: read_bool(&mut from)?,
             lock_sequences: decode_sequences(&mut from)?,
@@ -274,8 +279,7 @@ fn encode_caching(caching: &Caching, out: &mut Writer<'_>) {
             out.bytes(&lease.key.0);
             out.u32(lease.state.bits());
             out.u16(lease.epoch);
-            out.u8(lease.parent.is_some().into());
-            out.bytes(&lease.parent.unwrap_or_default().0);
+            encode_parent(lease.parent, out);
         }
     }
 }
@@ -295,16 +299,26 @@ fn decode_caching(from: &mut Reader<'_>, client: Guid) -> Result<Caching, Decode
         return Err(from.error());
     }
     let epoch = from.u16()?;
-    let has_parent = read_bool(from)?;
-    let parent = LeaseKey(from.array()?);
+    let parent = decode_parent(from)?;
     Ok(Caching::Lease(LeaseRequest {
         client,
         key,
-        parent: has_parent.then_some(parent),
+        parent,
         state,
         version,
         epoch,
     }))
+}
+
+fn encode_parent(parent: Option<LeaseKey>, out: &mut Writer<'_>) {
+    out.u8(parent.is_some().into());
+    out.bytes(&parent.unwrap_or_default().0);
+}
+
+fn decode_parent(from: &mut Reader<'_>) -> Result<Option<LeaseKey>, DecodeError> {
+    let has_parent = read_bool(from)?;
+    let parent = LeaseKey(from.array()?);
+    Ok(has_parent.then_some(parent))
 }
 
 fn decode_oplock(from: &mut Reader<'_>) -> Result<Caching, DecodeError> {
@@ -440,6 +454,7 @@ mod tests {
             timeout: Duration::from_secs(60),
             waits_until: Some(FileTime(9)),
             caching: lease(LeaseVersion::V2, Some(LeaseKey([3; 16]))),
+            parent: Some(LeaseKey([6; 16])),
             delete_on_close: true,
             delete_pending: false,
             lock_sequences,

@@ -407,7 +407,7 @@ fn make_open(
         open: id,
         looked_up,
     };
-    let granted = server.object_store.restore(&request);
+    let granted = server.object_store.restore(&request, record.parent);
     let granted = granted.map_err(Refusal::Conflict)?;
     let state = OpenState {
         mode: record.mode,
