@@ -254,16 +254,6 @@ fn a_lease_is_not_given_anew_before_its_client_knows_what_it_has_lost() {
 }
 
 #[test]
-fn of_two_renames_that_wait_for_the_same_who_came_first_goes_first() {
-    simulate(7_600, 500, Profile::Trees);
-}
-
-#[test]
-fn a_deletion_that_waited_until_its_open_was_closed_may_say_what_else_is_wrong() {
-    simulate(906, 500, Profile::Trees);
-}
-
-#[test]
 fn a_lock_that_another_has_superseded_is_not_known_again_by_the_next_server() {
     simulate(47_486, 500, Profile::Persistent);
 }

@@ -19,8 +19,6 @@ pub enum Event {
         operation: Operation,
         /// What came of it.
         outcome: Outcome,
-        /// How many requests had reached the server before it.
-        arrived: u64,
     },
     /// A notice of a break.
     Notice(Notice),
@@ -54,7 +52,6 @@ impl Model {
         // For most of what comes at once, somebody has waited until an acknowledgment came.
         let mut events = events.to_vec();
         events.sort_by_key(|event| !event.acknowledges());
-        first_come_first(&mut events);
         let all: Vec<_> = (0..events.len()).collect();
         let stale = self.stale();
         let better = |model: &Self| model.stale().is_subset(&stale);
@@ -76,7 +73,6 @@ impl Model {
                 client,
                 operation,
                 outcome,
-                ..
             } => self.judge(*client, operation, outcome),
             Event::Notice(notice) => {
                 self.notice(*notice);
@@ -84,21 +80,6 @@ impl Model {
             }
             Event::Gone(open) => self.vanish(*open, under_way),
         }
-    }
-}
-
-/// Has renames in the order in which they came: of those who wait for the same, who came first goes on first, and
-/// where either order is right, each leaves other names.
-fn first_come_first(events: &mut [&Event]) {
-    let renames = |(place, event): (usize, &&Event)| Some((place, event.renamed()?));
-    let places: Vec<_> = events.iter().enumerate().filter_map(renames).collect();
-    let mut came: Vec<_> = places
-        .iter()
-        .map(|(place, at)| (*at, events[*place]))
-        .collect();
-    came.sort_by_key(|(at, _)| *at);
-    for ((place, _), (_, event)) in places.into_iter().zip(came) {
-        events[place] = event;
     }
 }
 
@@ -223,18 +204,6 @@ impl Event {
         is_reply && matches!(operation, Some(Operation::Reconnect { open, .. }) if *open == id)
     }
 
-    /// When this came, if it is a rename.
-    fn renamed(&self) -> Option<u64> {
-        match self {
-            Self::Answer {
-                operation: Operation::Rename { .. },
-                arrived,
-                ..
-            } => Some(*arrived),
-            _ => None,
-        }
-    }
-
     fn acknowledges(&self) -> bool {
         matches!(self.operation(), Some(Operation::Acknowledge { .. }))
     }
@@ -256,7 +225,6 @@ impl Event {
                 client,
                 operation,
                 outcome: Outcome::Opened { id, .. },
-                ..
             } => {
                 let (client, lease) = (*client, operation.lease());
                 Some(

@@ -45,8 +45,6 @@ pub struct Asked {
     pub sending: Option<Sending>,
     /// How the model counts it, once it has reached the server.
     pub counted: Option<Counted>,
-    /// How many requests had reached the server before it did.
-    pub arrived: u64,
 }
 
 /// One client.
@@ -65,6 +63,9 @@ pub struct Actor {
     pub roots: BTreeMap<u64, FileId>,
     /// The opens of folders that it knows of.
     pub folders: BTreeMap<u64, FileId>,
+    /// Whether nobody renames a folder yet: which of two that came free together was the first, and what the folder is
+    /// called then, nobody could tell.
+    pub may_move_folders: bool,
     /// The opens that a lost connection has taken, and that it has not asked for again.
     pub lost: BTreeSet<u64>,
     /// The CREATEs of the opens that are not durable, where these may become resilient.
@@ -162,6 +163,7 @@ impl Actor {
             opens: BTreeMap::new(),
             roots: BTreeMap::new(),
             folders: BTreeMap::new(),
+            may_move_folders: true,
             lost: BTreeSet::new(),
             creates: BTreeMap::new(),
             caches: Caches::of(client),
@@ -249,7 +251,6 @@ impl Actor {
             request,
             sending,
             counted: None,
-            arrived: 0,
         };
         self.asked.insert(id, asked);
     }

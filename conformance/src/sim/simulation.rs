@@ -66,8 +66,6 @@ pub(super) struct Simulation {
     pub(super) summary: Summary,
     /// The requests that were answered in this step, with the open that came of each.
     answered: Vec<(Asked, Option<u64>)>,
-    /// How many requests have reached the server.
-    arrived: u64,
 }
 
 impl Simulation {
@@ -106,7 +104,6 @@ impl Simulation {
             estate,
             summary: Summary::default(),
             answered: Vec::new(),
-            arrived: 0,
         }
     }
 
@@ -126,7 +123,9 @@ impl Simulation {
     }
 
     fn take_step(&mut self, client: usize) -> Result<(), String> {
+        let is_moving = self.actors.iter().any(Actor::moves_folder);
         let actor = &mut self.actors[client];
+        actor.may_move_folders = !is_moving;
         match self.random.below(100) {
             0..40 if actor.asked.len() < MOST_ASKED => {
                 script::act(actor, &self.handles, &mut self.random);
@@ -156,10 +155,7 @@ impl Simulation {
     /// Hands the server the oldest frame of a client.
     fn deliver(&mut self, client: usize) -> Result<(), String> {
         let model = self.model.as_mut();
-        self.arrived += 1;
-        let arrived = self.arrived;
         self.actors[client].deliver(|asked| {
-            asked.arrived = arrived;
             if let Some(model) = model {
                 asked.counted = model.receive(client, &mut asked.operation, asked.sending);
             }
@@ -289,7 +285,7 @@ impl Simulation {
         };
         let asked = actor.asked.remove(&id);
         let asked = asked.ok_or_else(|| blame(format!("{:?} answers nothing", reply.header)))?;
-        let (operation, arrived) = (asked.operation.clone(), asked.arrived);
+        let operation = asked.operation.clone();
         let noted = actor.caches.over(channel).note(reply);
         noted.map_err(blame)?;
         let outcome = outcome(reply)?;
@@ -315,7 +311,6 @@ impl Simulation {
             client,
             operation,
             outcome,
-            arrived,
         }))
     }
 

@@ -21,7 +21,7 @@ pub fn act(actor: &mut Actor, random: &mut Random) {
     }
     let (open, file_id) = *random.pick(&known);
     let operation = match random.below(10) {
-        0..6 => Operation::Rename {
+        0..6 if actor.may_move_folders => Operation::Rename {
             open,
             target: random.pick(&FOLDERS).to_string(),
             replace: random.once_in(3),
@@ -40,6 +40,15 @@ pub fn act(actor: &mut Actor, random: &mut Random) {
 }
 
 impl Actor {
+    /// Whether it has asked for a folder to be renamed, and has no answer.
+    pub(super) fn moves_folder(&self) -> bool {
+        let mut asked = self.asked.values();
+        asked.any(|asked| match &asked.operation {
+            Operation::Rename { target, .. } => FOLDERS.contains(&target.as_str()),
+            _ => false,
+        })
+    }
+
     /// Closes what is to be given up instead of saying so; false if the client does not know that it can.
     pub(super) fn close_broken(&mut self, broken: &OplockBreakAcknowledgment) -> bool {
         let is_leased = |create: &Operation, key: LeaseKey| {
