@@ -262,3 +262,15 @@ fn a_lock_that_another_has_superseded_is_not_known_again_by_the_next_server() {
 fn an_open_that_names_no_lease_on_its_folder_breaks_that_after_a_restart_too() {
     simulate(65_226, 500, Profile::Persistent);
 }
+
+#[test]
+fn durable_opens_under_a_lease_that_a_resilient_one_keeps_go_with_what_is_lost_of_it() {
+    simulate(22_148, 500, Profile::Resilient);
+    simulate(36_168, 500, Profile::Resilient);
+    simulate(37_708, 500, Profile::Resilient);
+}
+
+#[test]
+fn a_deletion_at_the_loss_of_a_client_breaks_what_its_resilient_opens_cache() {
+    simulate(39_258, 500, Profile::Resilient);
+}

@@ -84,7 +84,8 @@ impl Model {
         left.into_iter().for_each(|id| self.close(id));
         self.doubt_absent(|model, cache| {
             let wants = |operation: &Operation| model.concerns(operation, cache.file);
-            cache.breaking.is_some() || under_way.iter().any(wants)
+            let is_disturbed = model.disturbed.contains(&cache.file);
+            cache.breaking.is_some() || is_disturbed || under_way.iter().any(wants)
         });
         Ok(())
     }
@@ -240,8 +241,9 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     let is_its_guid = create_guid.is_none_or(|guid| guid == durable.create_guid);
     let is_over = open.away.is_some_and(|until| until <= model.now);
     let is_kept = open.is_kept_firmly() || model.keeps_handle(open);
+    let may_be_kept = is_kept || model.may_keep_handle(open);
     let wants_less = create_guid.is_some() && open.is_persistent() && !persistent;
-    if !is_its_lease || !is_its_guid || is_over || !is_kept || wants_less {
+    if !is_its_lease || !is_its_guid || is_over || !may_be_kept || wants_less {
         wrong.push(NtStatus::OBJECT_NAME_NOT_FOUND);
     }
     if create_guid.is_some() && *persistent && !open.is_persistent() {
@@ -252,6 +254,10 @@ pub(super) fn allowed(model: &Model, client: usize, operation: &Operation) -> Ve
     }
     if wrong.is_empty() || model.has_lost_lease(open) {
         wrong.push(NtStatus::SUCCESS);
+    }
+    if !is_kept {
+        // Of a lease that another open keeps, resilient, its durable ones go with what the server alone knows to be lost.
+        wrong.push(NtStatus::OBJECT_NAME_NOT_FOUND);
     }
     wrong
 }

@@ -192,6 +192,12 @@ impl Model {
             .is_some_and(Cache::keeps_handle)
     }
 
+    /// Whether it has one to give up for all that its client and this model know.
+    pub(super) fn may_keep_handle(&self, open: &Open) -> bool {
+        let cache = self.caches.get(&open.holder);
+        cache.is_some_and(|cache| cache.state.contains(LeaseState::HANDLE_CACHING))
+    }
+
     /// Whether the key of this open's lease has gone to another file, as its own is being deleted: then
     /// nobody but the server knows what is left of the lease.
     pub(super) fn has_lost_lease(&self, open: &Open) -> bool {
